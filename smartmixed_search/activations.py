@@ -1,0 +1,140 @@
+"""The pool: candidate activation functions, their derivatives, and the registry by which users add their own.
+
+An activation works elementwise, so it can be applied to any block of neurons at once. The built-in ones have torch's
+definitions and torch's native in-place kernels; their derivatives are computed from the *output*, so a fixed
+activation overwrites its input and saves nothing else. A user's function needs only `function`: its derivative is
+then taken by autograd from the pre-activation.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from smartmixed_search.errors import ConfigError, one_of
+
+SELU_ALPHA = 1.6732632423543772
+SELU_SCALE = 1.0507009873554805
+LEAKY_SLOPE = 0.01
+
+Elementwise = Callable[[Tensor], Tensor]
+Backward = Callable[[Tensor, Tensor], Tensor]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Activation:
+    """One candidate activation function, elementwise on tensors of any shape."""
+
+    name: str
+    """Name of the function and of the fixed strategy it defines."""
+    function: Elementwise
+    """Differentiable, out of place: x -> f(x), same shape."""
+    inplace: Elementwise | None = None
+    """Native in-place version: overwrites x with f(x)."""
+    backward: Backward | None = None
+    """(gradient, output) -> gradient * f'(x), with f' read off the output; None: autograd on the pre-activation."""
+
+
+def _elu_backward(alpha: float, scale: float) -> Backward:
+    return lambda gradient, output: torch.ops.aten.elu_backward(gradient, alpha, scale, 1.0, True, output)
+
+
+_BUILT_IN = (
+    Activation(
+        name="relu",
+        function=F.relu,
+        inplace=torch.relu_,
+        backward=lambda g, y: torch.ops.aten.threshold_backward(g, y, 0.0),
+    ),
+    Activation(
+        name="sigmoid",
+        function=torch.sigmoid,
+        inplace=torch.sigmoid_,
+        backward=torch.ops.aten.sigmoid_backward,
+    ),
+    Activation(
+        name="tanh",
+        function=torch.tanh,
+        inplace=torch.tanh_,
+        backward=torch.ops.aten.tanh_backward,
+    ),
+    Activation(
+        name="leaky_relu",
+        function=lambda x: F.leaky_relu(x, LEAKY_SLOPE),
+        inplace=lambda x: F.leaky_relu_(x, LEAKY_SLOPE),
+        backward=lambda g, y: torch.ops.aten.leaky_relu_backward(g, y, LEAKY_SLOPE, True),
+    ),
+    Activation(name="elu", function=F.elu, inplace=F.elu_, backward=_elu_backward(1.0, 1.0)),
+    Activation(name="selu", function=F.selu, inplace=F.selu_, backward=_elu_backward(SELU_ALPHA, SELU_SCALE)),
+)
+
+PUBLISHED_POOL = tuple(activation.name for activation in _BUILT_IN)
+"""The six functions of the published method, in their published order."""
+
+RESERVED = frozenset({"smartmixed", "selective", "random-mixed", "all"})
+"""Names of strategies and controls, which no function may take."""
+
+_registry: dict[str, Activation] = {activation.name: activation for activation in _BUILT_IN}
+
+
+def register_activation(name: str, function: Elementwise) -> Activation:
+    """Add a function to the pool; it becomes a candidate of every selection and a fixed baseline of its own.
+
+    `function` maps a tensor of any shape to one of the same shape, elementwise, and must be differentiable by
+    autograd. Registering the same function under its name again is allowed, so that a module may be imported twice.
+
+    Raises:
+        ConfigError: the name is taken by another function, is reserved, or is not an identifier.
+
+    Example:
+        >>> import torch
+        >>> register_activation("softsign", torch.nn.functional.softsign).name
+        'softsign'
+        >>> unregister_activation("softsign")
+
+    """
+    if not name.isidentifier() or name in RESERVED:
+        raise ConfigError(
+            f"an activation's name must be an identifier and none of {sorted(RESERVED)}, however: {name!r}"
+        )
+    known = _registry.get(name)
+    if known is not None and known.function is not function:
+        raise ConfigError(f"an activation's name must be new, however: {name!r} is already in the pool")
+    return _registry.setdefault(name, Activation(name=name, function=function))
+
+
+def unregister_activation(name: str) -> None:
+    """Remove a user's function from the pool; the six built-in ones stay.
+
+    Raises:
+        ConfigError: the name is not that of a user's function.
+
+    """
+    if name in PUBLISHED_POOL:
+        raise ConfigError(f"a built-in activation cannot be removed, however: {name!r}")
+    get_activation(name)
+    del _registry[name]
+
+
+def registered_activations() -> tuple[str, ...]:
+    """Return the names of every function in the pool: the six built-in ones, then the users' by registration."""
+    return tuple(_registry)
+
+
+def get_activation(name: str) -> Activation:
+    """Return the function of that name.
+
+    Raises:
+        ConfigError: no such function is registered; the message names the nearest one.
+
+    """
+    if name not in _registry:
+        raise ConfigError(one_of("an activation function", name, _registry))
+    return _registry[name]
+
+
+def resolve_pool(names: Iterable[str]) -> tuple[Activation, ...]:
+    """Return the functions of those names, in that order."""
+    return tuple(get_activation(name) for name in names)

@@ -1,0 +1,261 @@
+"""A trial's configuration: frozen, validated, and a plain dict wherever it crosses a process boundary."""
+
+import hashlib
+import importlib
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Self
+
+from smartmixed_search.activations import PUBLISHED_POOL, get_activation
+from smartmixed_search.errors import ConfigError, one_of
+
+SMARTMIXED = "smartmixed"
+SELECTIVE = "selective"
+RANDOM_MIXED = "random-mixed"
+CONTROLS = (SELECTIVE, RANDOM_MIXED)
+
+PUBLISHED_PHASE_FRACTION = 0.125
+PUBLISHED_TEMPERATURE = 0.3
+
+CHOICES: dict[str, tuple[str, ...]] = {
+    "estimator": ("hard", "soft"),
+    "output": ("logits", "softmax"),
+    "handoff": ("inherit", "reinitialize"),
+    "handoff_from": ("last", "best"),
+    "evaluation": ("argmax", "sampled"),
+    "objective": ("margin", "accuracy"),
+}
+"""The configuration's fields that take one of a few words, each with its default first."""
+
+
+def parse_architecture(text: str) -> tuple[int, ...]:
+    """Read hidden widths such as `512-256-128`.
+
+    Raises:
+        ConfigError: a width is not a whole number of at least 1, or there is none.
+
+    Example:
+        >>> parse_architecture("512-256-128")
+        (512, 256, 128)
+
+    """
+    parts = str(text).split("-")
+    if not all(part.isascii() and part.isdigit() and int(part) >= 1 for part in parts):
+        raise ConfigError(
+            f"an architecture must be hidden widths of at least 1 joined by '-', such as 512-256-128, however: {text!r}"
+        )
+    return tuple(int(part) for part in parts)
+
+
+def format_architecture(widths: tuple[int, ...]) -> str:
+    """Write hidden widths as `512-256-128`."""
+    return "-".join(str(width) for width in widths)
+
+
+def selection_epochs(phase_fraction: float, epochs: int) -> int:
+    """Return the length of the selection phase in whole epochs: at least 1, and at least 1 epoch before the end."""
+    return min(epochs - 1, max(1, math.floor(phase_fraction * epochs + 0.5)))
+
+
+def import_plugins(plugins: tuple[str, ...]) -> None:
+    """Import the modules that register a user's own activation functions.
+
+    Raises:
+        ConfigError: a module cannot be imported.
+
+    """
+    for name in plugins:
+        try:
+            importlib.import_module(name)
+        except Exception as error:  # a plugin is the user's code: whatever it raises is theirs to mend
+            raise ConfigError(
+                f"a plugin must be an importable module, however: {name!r} ({type(error).__name__}: {error})"
+            ) from error
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrialConfig:
+    """Everything that determines a trial's result, together with the dataset of that name and the device.
+
+    Raises:
+        ConfigError: a value breaks its rule; the message names the rule and the value.
+
+    """
+
+    dataset: str
+    """Name of the dataset, as its `Dataset.name` says."""
+    architecture: tuple[int, ...]
+    """Hidden widths."""
+    phase_fraction: float = PUBLISHED_PHASE_FRACTION
+    """Share of the epochs spent in the selection phase, in (0, 1)."""
+    temperature: float = PUBLISHED_TEMPERATURE
+    """Gumbel-Softmax temperature at the first selection step."""
+    temperature_final: float | None = None
+    """Temperature at the last selection step, reached exponentially; None: constant."""
+    epochs: int = 30
+    """Epochs of both phases together, at least 2."""
+    learning_rate: float = 1e-3
+    """Adam's learning rate for weights and biases."""
+    logit_learning_rate: float | None = None
+    """Adam's learning rate for the selection logits; None: `learning_rate`, the published reading."""
+    batch_size: int = 128
+    """Examples per optimiser step; the last, partial batch of an epoch is trained on."""
+    replicates: int = 1
+    """Seeds per strategy."""
+    strategies: tuple[str, ...] = (SMARTMIXED, *PUBLISHED_POOL)
+    """The ranked strategies: `smartmixed` and functions of the pool."""
+    controls: tuple[str, ...] = ()
+    """Trained beside the strategies, never ranked: `selective`, `random-mixed`."""
+    pool: tuple[str, ...] = PUBLISHED_POOL
+    """Candidate functions of the selection, in order."""
+    clip_norm: float = 1.0
+    """Largest gradient norm of one network; a larger gradient is scaled down to it."""
+    clamp: float | None = None
+    """Bound on the magnitude of every candidate's output while selecting; None: no clamp."""
+    estimator: str = "hard"
+    """`hard`: straight-through one-hot samples; `soft`: the relaxed sample itself."""
+    output: str = "logits"
+    """What the cross-entropy receives: `logits`, or their `softmax` (the published code applies it twice)."""
+    handoff: str = "inherit"
+    """At the handoff keep weights and optimiser moments (`inherit`) or draw new ones (`reinitialize`)."""
+    handoff_from: str = "last"
+    """Which selection epoch hands off: the `last`, or the `best` by validation loss."""
+    evaluation: str = "argmax"
+    """What validates a selecting network each epoch: its `argmax` choice, or `sampled` choices. Both are recorded."""
+    objective: str = "margin"
+    """What tuning maximises: SmartMixed's `margin` over the best fixed strategy, or its `accuracy` (validation)."""
+    seed: int = 0
+    """Seed from which every stream of every replicate derives."""
+    plugins: tuple[str, ...] = ()
+    """Modules that register functions of the pool, imported wherever the trial runs."""
+
+    def __post_init__(self) -> None:
+        self._check_types()
+        self._check_numbers()
+        for name, options in CHOICES.items():
+            if getattr(self, name) not in options:
+                raise ConfigError(one_of(name, getattr(self, name), options))
+        self._check_strategies()
+
+    def _check_types(self) -> None:
+        for name, wanted in _TYPES.items():
+            value = getattr(self, name)
+            if value is None and name in _OPTIONAL:
+                continue
+            if wanted is float and isinstance(value, int) and not isinstance(value, bool):
+                object.__setattr__(self, name, float(value))
+            elif not isinstance(value, wanted) or isinstance(value, bool):
+                raise ConfigError(f"{name} must be {_TYPE_NAMES[wanted]}, however: {value!r}")
+        for name in ("strategies", "controls", "pool", "plugins"):
+            if not all(isinstance(item, str) for item in getattr(self, name)):
+                raise ConfigError(f"{name} must be a list of names, however: {getattr(self, name)!r}")
+        widths = self.architecture
+        if not widths or not all(isinstance(w, int) and not isinstance(w, bool) and w >= 1 for w in widths):
+            raise ConfigError(f"architecture must be one or more widths of at least 1, however: {widths!r}")
+
+    def _check_numbers(self) -> None:
+        if not 0 < self.phase_fraction < 1:
+            raise ConfigError(
+                f"phase_fraction must lie between 0 and 1, both excluded, however: {self.phase_fraction!r}"
+            )
+        for name, least in (("epochs", 2), ("batch_size", 1), ("replicates", 1), ("seed", 0)):
+            if getattr(self, name) < least:
+                raise ConfigError(f"{name} must be at least {least}, however: {getattr(self, name)!r}")
+        for name in (
+            "temperature",
+            "temperature_final",
+            "learning_rate",
+            "logit_learning_rate",
+            "clip_norm",
+            "clamp",
+        ):
+            value = getattr(self, name)
+            if value is not None and not (math.isfinite(value) and value > 0):
+                raise ConfigError(f"{name} must be a finite number greater than 0, however: {value!r}")
+
+    def _check_strategies(self) -> None:
+        for name in ("strategies", "controls", "pool"):
+            values = getattr(self, name)
+            if len(set(values)) < len(values):
+                raise ConfigError(f"{name} must not name anything twice, however: {list(values)!r}")
+        if not self.pool:
+            raise ConfigError("pool must hold at least one function, however: []")
+        import_plugins(self.plugins)
+        for name in self.pool:
+            get_activation(name)
+        for name in self.strategies:
+            if name not in (SMARTMIXED, *self.pool):
+                raise ConfigError(one_of("a strategy", name, (SMARTMIXED, *self.pool)))
+        for name in self.controls:
+            if name not in CONTROLS:
+                raise ConfigError(one_of("a control", name, CONTROLS))
+        if SMARTMIXED not in self.strategies:
+            raise ConfigError(
+                f"strategies must include 'smartmixed', the one the objective measures, however: {self.strategies!r}"
+            )
+        if self.objective == "margin" and not self.fixed_strategies:
+            raise ConfigError(
+                "objective 'margin' must have a fixed strategy beside smartmixed, however: there is none; use 'accuracy'"
+            )
+
+    @property
+    def fixed_strategies(self) -> tuple[str, ...]:
+        """The ranked strategies but `smartmixed`."""
+        return tuple(name for name in self.strategies if name != SMARTMIXED)
+
+    @property
+    def members(self) -> tuple[str, ...]:
+        """Strategies, then controls: what one replicate of the stack trains."""
+        return self.strategies + self.controls
+
+    @property
+    def selection_epochs(self) -> int:
+        """Length of the selection phase in whole epochs."""
+        return selection_epochs(self.phase_fraction, self.epochs)
+
+    @property
+    def key(self) -> str:
+        """Identity of the trial: hash of the configuration with the phase length in whole epochs, 16 hex digits."""
+        identity = {name: value for name, value in self.to_dict().items() if name != "phase_fraction"}
+        identity["selection_epochs"] = self.selection_epochs
+        return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:16]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain numbers, strings and lists; the architecture as `512-256-128`."""
+        plain = {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()}
+        return plain | {"architecture": format_architecture(self.architecture)}
+
+    @classmethod
+    def from_dict(cls, plain: Mapping[str, Any]) -> Self:
+        """Read what `to_dict` wrote, and validate it again.
+
+        Raises:
+            ConfigError: a key is unknown or missing, or a value breaks its rule.
+
+        """
+        known = {field.name for field in fields(cls)}
+        for name in plain:
+            if name not in known:
+                raise ConfigError(one_of("a configuration key", name, sorted(known)))
+        for name in ("dataset", "architecture"):
+            if name not in plain:
+                raise ConfigError(f"a configuration must name its {name}, however: it is missing")
+        values: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in plain.items()}
+        if isinstance(values["architecture"], str):
+            values["architecture"] = parse_architecture(values["architecture"])
+        return cls(**values)
+
+
+_OPTIONAL = frozenset({"temperature_final", "logit_learning_rate", "clamp"})
+_TYPE_NAMES = {int: "a whole number", float: "a number", str: "a word", tuple: "a list"}
+_TYPES: dict[str, type] = {
+    "dataset": str,
+    "architecture": tuple,
+    **dict.fromkeys(("epochs", "batch_size", "replicates", "seed"), int),
+    **dict.fromkeys(("phase_fraction", "temperature", "temperature_final", "learning_rate"), float),
+    **dict.fromkeys(("logit_learning_rate", "clip_norm", "clamp"), float),
+    **dict.fromkeys(("strategies", "controls", "pool", "plugins"), tuple),
+    **dict.fromkeys(CHOICES, str),
+}

@@ -1,0 +1,40 @@
+"""Exceptions: one base, and one child for each kind of thing a user can put right."""
+
+import difflib
+from collections.abc import Iterable
+
+
+class SmartMixedError(Exception):
+    """Base of every exception this package raises on purpose."""
+
+
+class UserError(SmartMixedError, ValueError):
+    """Something the user can fix. The message is one line: the rule, the value received, the nearest valid one."""
+
+
+class ConfigError(UserError):
+    """A trial's configuration or a search space breaks a rule."""
+
+
+class DatasetError(UserError):
+    """A dataset is unknown, missing, damaged or unsuitable."""
+
+
+class TrackingError(UserError):
+    """The tracking store cannot be reached, or does not hold what was asked for."""
+
+
+class ResourceError(UserError):
+    """The cluster can never satisfy a resource request."""
+
+
+class SweepError(UserError):
+    """A sweep cannot be started or continued as asked."""
+
+
+def one_of(what: str, value: object, valid: Iterable[object]) -> str:
+    """Return "`what` must be one of a, b, c, however: value", naming the nearest valid value if there is one."""
+    names = [str(name) for name in valid]
+    near = difflib.get_close_matches(str(value), names, n=1, cutoff=0.5)
+    hint = f"; did you mean {near[0]!r}?" if near else ""
+    return f"{what} must be one of {', '.join(names)}, however: {value!r}{hint}"

@@ -1,0 +1,104 @@
+"""What a trial returns: plain, frozen records that travel between processes as dicts and JSON."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, Self
+
+from smartmixed_search.config import TrialConfig
+
+FINISHED = "finished"
+DIVERGED = "diverged"
+
+RANKED = "ranked"
+CONTROL = "control"
+
+Curves = dict[str, list[float | None]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class NetworkResult:
+    """One network of the stack: one strategy (or control) with one replicate's seeds.
+
+    Accuracies lie in [0, 1], losses are in nats and None where a diverged network has none. `val_…` and `test_…` are
+    of the network's checkpoint: its epoch of lowest validation loss (`smartmixed`: of the fixed phase).
+    """
+
+    strategy: str
+    role: str
+    """`ranked` or `control`."""
+    replicate: int
+    status: str
+    """`finished` or `diverged`."""
+    parameters: int
+    """Weights and biases; the selection's logits are not counted."""
+    best_epoch: int | None
+    """Epoch of the checkpoint, counted from 0; None if the network diverged before it had one."""
+    val_loss: float | None
+    val_accuracy: float
+    val_correct: int
+    test_loss: float | None
+    test_accuracy: float
+    test_correct: int
+    val_loss_last: float | None
+    val_accuracy_last: float
+    epochs: int
+    """Epochs trained."""
+    steps: int
+    """Optimiser steps taken."""
+    test_accuracy_at_handoff: float | None
+    """Test accuracy of the best checkpoint within the first `selection_epochs`; None for `smartmixed`."""
+    phase1: dict[str, float | None]
+    """`smartmixed`'s phase-1 checkpoint: `{val,test}_{accuracy,loss}_{argmax,sampled}` and `best_epoch`; else empty."""
+    curves: Curves
+    """`train_loss`, `val_loss`, `val_accuracy`: one value per epoch; None where it is not finite."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Choice:
+    """What the selection phase of one SmartMixed network arrived at. Lists hold one value per hidden layer."""
+
+    replicate: int
+    functions: list[list[str]]
+    """Name of the frozen function, by layer and neuron, neurons in their original order."""
+    confidence: list[float]
+    """Mean over the neurons of the largest softmax probability."""
+    entropy: list[float]
+    """Mean over the neurons of the entropy of the softmax probabilities, in nats."""
+    changed: list[float]
+    """Share of the neurons whose choice differs from their initial tilt."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrialResult:
+    """One trained stack."""
+
+    config: TrialConfig
+    key: str
+    networks: list[NetworkResult]
+    """Replicate by replicate, strategies then controls."""
+    choices: list[Choice]
+    """One per replicate."""
+    objective: float
+    """What tuning maximises; from validation data only, always finite."""
+    selection_epochs: int
+    selection_steps: int
+    """Optimiser steps of the selection phase."""
+    seconds: float
+    """Wall time of the whole stack."""
+    environment: dict[str, str]
+    """Device and versions the trial ran with."""
+    weights_path: str | None = field(default=None)
+    """Where SmartMixed's frozen networks were written (safetensors), if they were."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain numbers, strings, lists and dicts, fit for JSON."""
+        return asdict(self) | {"config": self.config.to_dict()}
+
+    @classmethod
+    def from_dict(cls, plain: Mapping[str, Any]) -> Self:
+        """Read what `to_dict` wrote."""
+        values = dict(plain)
+        values["config"] = TrialConfig.from_dict(values["config"])
+        values["networks"] = [NetworkResult(**network) for network in values["networks"]]
+        values["choices"] = [Choice(**choice) for choice in values["choices"]]
+        return cls(**values)

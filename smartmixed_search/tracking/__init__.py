@@ -1,0 +1,1 @@
+"""MLflow: write the runs, query them."""
