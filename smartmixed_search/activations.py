@@ -19,8 +19,11 @@ SELU_ALPHA = 1.6732632423543772
 SELU_SCALE = 1.0507009873554805
 LEAKY_SLOPE = 0.01
 
+INITIAL_TILT = 0.001
+"""Initial selection logit of one random function per neuron; the others start at 0 (published)."""
+
 Elementwise = Callable[[Tensor], Tensor]
-Backward = Callable[[Tensor, Tensor], Tensor]
+Backward = Callable[[Tensor, Tensor], object]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,43 +34,66 @@ class Activation:
     """Name of the function and of the fixed strategy it defines."""
     function: Elementwise
     """Differentiable, out of place: x -> f(x), same shape."""
-    inplace: Elementwise | None = None
-    """Native in-place version: overwrites x with f(x)."""
-    backward: Backward | None = None
-    """(gradient, output) -> gradient * f'(x), with f' read off the output; None: autograd on the pre-activation."""
+    native_: Elementwise | None = None
+    """Torch's own in-place version of `function`."""
+    native_backward_: Backward | None = None
+    """(gradient, output): multiplies the gradient in place by f'(x), read off the output f(x)."""
+
+    @property
+    def needs_input(self) -> bool:
+        """Whether the derivative needs the pre-activation, because it cannot be read off the output."""
+        return self.native_backward_ is None
+
+    def forward_(self, x: Tensor) -> Tensor:
+        """Overwrite x with f(x)."""
+        return self.native_(x) if self.native_ else x.copy_(self.function(x))
+
+    def backward_(self, gradient: Tensor, output: Tensor, x: Tensor | None) -> None:
+        """Overwrite the gradient by f(x) with the gradient by x; all of one shape, x only if `needs_input`."""
+        if self.native_backward_:
+            self.native_backward_(gradient, output)
+            return
+        assert x is not None
+        with torch.enable_grad():
+            leaf = x.detach().requires_grad_()
+            (by_input,) = torch.autograd.grad(self.function(leaf), leaf, gradient)
+        gradient.copy_(by_input)
 
 
-def _elu_backward(alpha: float, scale: float) -> Backward:
-    return lambda gradient, output: torch.ops.aten.elu_backward(gradient, alpha, scale, 1.0, True, output)
+_aten = torch.ops.aten
+
+
+def _elu_backward_(alpha: float, scale: float) -> Backward:
+    return lambda g, y: _aten.elu_backward.grad_input(g, alpha, scale, 1.0, True, y, grad_input=g)
 
 
 _BUILT_IN = (
     Activation(
         name="relu",
         function=F.relu,
-        inplace=torch.relu_,
-        backward=lambda g, y: torch.ops.aten.threshold_backward(g, y, 0.0),
+        native_=torch.relu_,
+        native_backward_=lambda g, y: _aten.threshold_backward.grad_input(g, y, 0.0, grad_input=g),
     ),
     Activation(
         name="sigmoid",
         function=torch.sigmoid,
-        inplace=torch.sigmoid_,
-        backward=torch.ops.aten.sigmoid_backward,
+        native_=torch.sigmoid_,
+        native_backward_=lambda g, y: _aten.sigmoid_backward.grad_input(g, y, grad_input=g),
     ),
     Activation(
         name="tanh",
         function=torch.tanh,
-        inplace=torch.tanh_,
-        backward=torch.ops.aten.tanh_backward,
+        native_=torch.tanh_,
+        native_backward_=lambda g, y: _aten.tanh_backward.grad_input(g, y, grad_input=g),
     ),
     Activation(
         name="leaky_relu",
         function=lambda x: F.leaky_relu(x, LEAKY_SLOPE),
-        inplace=lambda x: F.leaky_relu_(x, LEAKY_SLOPE),
-        backward=lambda g, y: torch.ops.aten.leaky_relu_backward(g, y, LEAKY_SLOPE, True),
+        native_=lambda x: F.leaky_relu_(x, LEAKY_SLOPE),
+        native_backward_=lambda g, y: _aten.leaky_relu_backward.grad_input(g, y, LEAKY_SLOPE, True, grad_input=g),
     ),
-    Activation(name="elu", function=F.elu, inplace=F.elu_, backward=_elu_backward(1.0, 1.0)),
-    Activation(name="selu", function=F.selu, inplace=F.selu_, backward=_elu_backward(SELU_ALPHA, SELU_SCALE)),
+    Activation(name="elu", function=F.elu, native_=F.elu_, native_backward_=_elu_backward_(1.0, 1.0)),
+    Activation(name="selu", function=F.selu, native_=F.selu_, native_backward_=_elu_backward_(SELU_ALPHA, SELU_SCALE)),
 )
 
 PUBLISHED_POOL = tuple(activation.name for activation in _BUILT_IN)
@@ -136,5 +162,12 @@ def get_activation(name: str) -> Activation:
 
 
 def resolve_pool(names: Iterable[str]) -> tuple[Activation, ...]:
-    """Return the functions of those names, in that order."""
-    return tuple(get_activation(name) for name in names)
+    """Return the functions of those names, in that order.
+
+    Raises:
+        ConfigError: there is none, or one is not registered.
+    """
+    pool = tuple(get_activation(name) for name in names)
+    if not pool:
+        raise ConfigError("a pool must hold at least one function, however: []")
+    return pool

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Self
 
-from smartmixed_search.activations import PUBLISHED_POOL, get_activation
+from smartmixed_search.activations import PUBLISHED_POOL, resolve_pool
 from smartmixed_search.errors import ConfigError, one_of
 
 SMARTMIXED = "smartmixed"
@@ -180,11 +180,8 @@ class TrialConfig:
             values = getattr(self, name)
             if len(set(values)) < len(values):
                 raise ConfigError(f"{name} must not name anything twice, however: {list(values)!r}")
-        if not self.pool:
-            raise ConfigError("pool must hold at least one function, however: []")
         import_plugins(self.plugins)
-        for name in self.pool:
-            get_activation(name)
+        resolve_pool(self.pool)
         for name in self.strategies:
             if name not in (SMARTMIXED, *self.pool):
                 raise ConfigError(one_of("a strategy", name, (SMARTMIXED, *self.pool)))
@@ -197,7 +194,7 @@ class TrialConfig:
             )
         if self.objective == "margin" and not self.fixed_strategies:
             raise ConfigError(
-                "objective 'margin' must have a fixed strategy beside smartmixed, however: there is none; use 'accuracy'"
+                "objective 'margin' must have a fixed strategy beside smartmixed, however: none given; use 'accuracy'"
             )
 
     @property

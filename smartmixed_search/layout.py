@@ -1,0 +1,116 @@
+"""The plan of a trial's stack: which column holds which strategy, how it starts, where its random numbers come from."""
+
+from collections.abc import Sequence
+
+import torch
+
+from smartmixed_search.activations import resolve_pool
+from smartmixed_search.config import RANDOM_MIXED, SELECTIVE, SMARTMIXED, TrialConfig
+from smartmixed_search.randomness import GumbelNoise
+from smartmixed_search.stack import (
+    Assignment,
+    ClippedAdam,
+    Fixed,
+    Mixed,
+    Parameters,
+    Selecting,
+    Stack,
+    initial_parameters,
+)
+from smartmixed_search.stack.freeze import group_sizes, neuron_orders, reorder_column
+from smartmixed_search.stack.parameters import draw_tilts
+
+
+class Layout:
+    """How a configuration becomes a stack.
+
+    Args:
+        config: the trial's configuration.
+        inputs: number of inputs D.
+        classes: number of classes C.
+        device: where everything lives.
+        dtype: of the parameters.
+    """
+
+    def __init__(
+        self, config: TrialConfig, inputs: int, classes: int, device: torch.device, dtype: torch.dtype
+    ) -> None:
+        self.config = config
+        self.device = device
+        self.dtype = dtype
+        self.sizes = [inputs, *config.architecture, classes]
+        self.pool = resolve_pool(config.pool)
+        self.columns = {name: column for column, name in enumerate(config.members)}
+        self.logit_columns = [self.columns[name] for name in (SMARTMIXED, SELECTIVE) if name in self.columns]
+        drawn = draw_tilts(config.architecture, len(self.pool), config.seed, config.replicates)
+        self.tilts = [torch.from_numpy(tilt).to(device) for tilt in drawn]
+        """Per hidden layer, the function [R, H] that each neuron is initially tilted to, and `random-mixed` applies."""
+
+    @property
+    def smartmixed(self) -> int:
+        """The column of `smartmixed`."""
+        return self.columns[SMARTMIXED]
+
+    def assignments(self) -> list[Assignment]:
+        """Return how every column determines its activations in the selection phase."""
+        return [self._assignment(name) for name in self.config.members]
+
+    def selecting(self) -> list[int | None]:
+        """Return, for every column, its index among the selecting ones in the selection phase, or None."""
+        indices = {column: index for index, column in enumerate(self.logit_columns)}
+        return [indices.get(column) for column in range(len(self.columns))]
+
+    def initial_stack(self) -> Stack:
+        """Draw the stack that training starts from."""
+        config = self.config
+        parameters = initial_parameters(
+            self.sizes,
+            columns=len(self.columns),
+            selecting=len(self.logit_columns),
+            functions=len(self.pool),
+            seed=config.seed,
+            replicates=config.replicates,
+            device=self.device,
+            dtype=self.dtype,
+        )
+        if RANDOM_MIXED in self.columns:
+            reorder_column(parameters, self.columns[RANDOM_MIXED], neuron_orders(self.tilts))
+        return self.stack(parameters, self.assignments(), self.selecting())
+
+    def stack(
+        self, parameters: Parameters, assignments: Sequence[Assignment], selecting: Sequence[int | None]
+    ) -> Stack:
+        """Put parameters and assignments together."""
+        return Stack(parameters, assignments, selecting, softmax_output=self.config.output == "softmax")
+
+    def optimizer(self, stack: Stack) -> ClippedAdam:
+        """Return the optimiser of a stack."""
+        config = self.config
+        return ClippedAdam(
+            stack.parameters,
+            stack.gradients,
+            self.logit_columns,
+            learning_rate=config.learning_rate,
+            logit_learning_rate=config.logit_learning_rate or config.learning_rate,
+            clip_norm=config.clip_norm,
+        )
+
+    def noise(self, stream: str) -> GumbelNoise:
+        """Return a stream of Gumbel noise for the hidden neurons."""
+        config = self.config
+        return GumbelNoise(
+            config.seed,
+            config.replicates,
+            config.architecture,
+            len(self.pool),
+            stream=stream,
+            device=self.device,
+            dtype=self.dtype,
+        )
+
+    def _assignment(self, name: str) -> Assignment:
+        if name in (SMARTMIXED, SELECTIVE):
+            return Selecting(self.pool, self.config.clamp)
+        if name == RANDOM_MIXED:
+            return Mixed(self.pool, group_sizes(self.tilts, len(self.pool)))
+        return Fixed(self.pool[self.config.pool.index(name)])

@@ -1,0 +1,123 @@
+"""The figures of every network of a trained stack, at its checkpoints, on the host."""
+
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import torch
+
+from smartmixed_search.config import CONTROLS, SMARTMIXED
+from smartmixed_search.evaluation import Evaluation, evaluate, selecting_part
+from smartmixed_search.result import CONTROL, DIVERGED, FINISHED, RANKED, NetworkResult
+from smartmixed_search.training import TwoPhaseTraining, argmax_mixes
+
+
+def measure(training: TwoPhaseTraining) -> list[NetworkResult]:
+    """Compute every network's figures: the test split is looked at here, once per checkpoint, and nowhere else."""
+    config, data = training.config, training.data
+    x, y = data.x_test.to(training.layout.dtype), data.y_test
+    final_stack, phase1_stack = training.final_stack(), training.phase1_stack()
+    final = _Table(evaluate(final_stack, x, y, argmax_mixes(final_stack.parameters)), len(y))
+    early = _Table(evaluate(phase1_stack, x, y, argmax_mixes(phase1_stack.parameters)), len(y))
+    phase1 = _phase1(training)
+    best = {name: getattr(training.final, name).cpu().numpy() for name in ("epoch", "loss", "correct")}
+    early_epoch = training.early.epoch.cpu().numpy()
+    curves = _curves(training)
+    alive = training.optimizer.alive.cpu().numpy()
+    epochs = training.epochs_alive.cpu().numpy()
+    steps = (training.optimizer.steps + training.steps_before_handoff).cpu().numpy()
+    parameters = count_parameters(training.layout.sizes)
+
+    def network(replicate: int, column: int, name: str) -> NetworkResult:
+        at = replicate, column
+        found, is_smartmixed = best["epoch"][at] >= 0, name == SMARTMIXED
+        val_correct = round(best["correct"][at]) if found else 0
+        series = {key: values[replicate][column] for key, values in curves.items()}
+        at_handoff = early.accuracy(at) if early_epoch[at] >= 0 else 0.0
+        return NetworkResult(
+            strategy=name,
+            role=CONTROL if name in CONTROLS else RANKED,
+            replicate=replicate,
+            status=FINISHED if alive[at] else DIVERGED,
+            parameters=parameters,
+            best_epoch=int(best["epoch"][at]) if found else None,
+            val_loss=_finite(best["loss"][at]) if found else None,
+            val_accuracy=val_correct / len(data.y_val),
+            val_correct=val_correct,
+            test_loss=final.loss(at) if found else None,
+            test_accuracy=final.accuracy(at) if found else 0.0,
+            test_correct=final.correct(at) if found else 0,
+            val_loss_last=series["val_loss"][-1],
+            val_accuracy_last=series["val_accuracy"][-1] or 0.0,
+            epochs=int(epochs[at]),
+            steps=int(steps[at]),
+            test_accuracy_at_handoff=None if is_smartmixed else at_handoff,
+            phase1=phase1[replicate] if is_smartmixed else {},
+            curves=series,
+        )
+
+    members = list(enumerate(config.members))
+    return [network(replicate, column, name) for replicate in range(config.replicates) for column, name in members]
+
+
+def _phase1(training: TwoPhaseTraining) -> list[dict[str, float | None]]:
+    """Measure SmartMixed's phase-1 checkpoints with their argmax choices and with sampled ones, per replicate."""
+    stack = selecting_part(training.phase1_stack(), [training.layout.smartmixed])
+    temperature = training.checkpoint_temperatures()
+    epochs = training.early.epoch[:, training.layout.smartmixed].tolist()
+    rows: list[dict[str, float | None]] = [{"best_epoch": epoch if epoch >= 0 else None} for epoch in epochs]
+    for split in ("val", "test"):
+        x = getattr(training.data, f"x_{split}").to(training.layout.dtype)
+        y = getattr(training.data, f"y_{split}")
+        argmax = evaluate(stack, x, y, argmax_mixes(stack.parameters))
+        sampled = training.evaluate_sampled(stack, x, y, temperature)
+        for kind, evaluation in (("argmax", argmax), ("sampled", sampled)):
+            table = _Table(evaluation, len(y))
+            for replicate, row in enumerate(rows):
+                found = row["best_epoch"] is not None
+                row[f"{split}_accuracy_{kind}"] = table.accuracy((replicate, 0)) if found else 0.0
+                row[f"{split}_loss_{kind}"] = table.loss((replicate, 0)) if found else None
+    return rows
+
+
+class _Table:
+    """An evaluation on the host, in the units of a result."""
+
+    def __init__(self, evaluation: Evaluation, examples: int) -> None:
+        self._loss = evaluation.loss.cpu().numpy()
+        self._correct = evaluation.correct.cpu().numpy()
+        self._examples = examples
+
+    def loss(self, at: tuple[int, int]) -> float | None:
+        return _finite(self._loss[at])
+
+    def correct(self, at: tuple[int, int]) -> int:
+        return round(self._correct[at])
+
+    def accuracy(self, at: tuple[int, int]) -> float:
+        return float(self._correct[at]) / self._examples
+
+
+def _curves(training: TwoPhaseTraining) -> dict[str, list[list[list[float | None]]]]:
+    """Return each curve as nested lists [R][S][epoch]."""
+    stacked = {name: torch.stack(values, dim=-1).cpu().numpy() for name, values in training.curves.items()}
+    stacked["val_accuracy"] = stacked.pop("val_correct") / len(training.data.y_val)
+    return {
+        name: [[[_finite(value) for value in series] for series in row] for row in values]
+        for name, values in stacked.items()
+    }
+
+
+def count_parameters(sizes: Sequence[int]) -> int:
+    """Count the weights and biases of one network of these layer sizes, inputs and classes included.
+
+    Example:
+        >>> count_parameters([784, 128, 10])
+        101770
+    """
+    return sum(outputs * (inputs + 1) for inputs, outputs in pairwise(sizes))
+
+
+def _finite(value: Any) -> float | None:
+    return float(value) if np.isfinite(value) else None

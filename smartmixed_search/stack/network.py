@@ -1,0 +1,142 @@
+"""The stack: all networks of one architecture, trained at once, with the backward pass written out.
+
+A multilayer perceptron's backward pass is short, and writing it out lets activations work in place, gradients go to
+preallocated tensors, and a step run without autograd: static shapes, no host synchronisation. Activations are
+feature-major, [R, S, H, B], for replicates R, columns S (strategies and controls), neurons H and batch B. All columns
+of a replicate see the same batch, so the first layer is one wide product per replicate.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from smartmixed_search.stack.assignment import Assignment
+from smartmixed_search.stack.parameters import Parameters
+
+Mixes = Sequence[Tensor]
+"""Per hidden layer, how the J selecting columns weigh the pool: [R, J, H, K]."""
+
+
+class Stack:
+    """Networks that share an architecture, with their parameters and their gradients.
+
+    Args:
+        parameters: the numbers to learn; updated in place by an optimiser.
+        assignments: how each column determines its activations, S of them. The selecting ones are the J columns
+            of `parameters.logits`, in order; J may exceed them once some are frozen: see `selecting`.
+        selecting: for every column, its J index, or None if it does not select.
+        softmax_output: apply the softmax before the cross-entropy, which applies its own (the published code).
+    """
+
+    def __init__(
+        self,
+        parameters: Parameters,
+        assignments: Sequence[Assignment],
+        selecting: Sequence[int | None],
+        *,
+        softmax_output: bool = False,
+    ) -> None:
+        self.parameters = parameters
+        self.gradients = parameters.zeros_like()
+        self.assignments = list(assignments)
+        self.selecting = list(selecting)
+        self.softmax_output = softmax_output
+        self._activations: list[Tensor] = []
+        self._saved: list[list[Tensor | None]] = []
+
+    def forward(self, x: Tensor, mixes: Mixes = ()) -> Tensor:
+        """Run every network.
+
+        Args:
+            x: inputs [R, B, D], or [1, B, D] if all replicates see the same.
+            mixes: weights of the pool for the selecting columns.
+
+        Returns:
+            What the cross-entropy receives, [R, S, C, B].
+        """
+        self._activations, self._saved = [], []
+        weights, biases = self.parameters.weights, self.parameters.biases
+        z = _first_layer(weights[0], biases[0], x)
+        for layer in range(len(weights) - 1):
+            self._saved.append(self._activate_(z, layer, mixes))
+            self._activations.append(z)
+            z = _linear(weights[layer + 1], biases[layer + 1], z)
+        return z.softmax(2) if self.softmax_output else z
+
+    def loss_backward(self, x: Tensor, y: Tensor, mixes: Mixes = ()) -> Tensor:
+        """Fill the gradients of the mean cross-entropy of each network's batch.
+
+        Args:
+            x: inputs [R, B, D].
+            y: labels [R, B], integers.
+            mixes: weights of the pool for the selecting columns; their gradients by `mixes` are returned by
+                `mix_gradients`.
+
+        Returns:
+            Mean cross-entropy in nats, [R, S].
+        """
+        output = self.forward(x, mixes)
+        target = y[:, None, None, :].expand(-1, output.shape[1], 1, -1)
+        log_p = output.log_softmax(2)
+        loss = -log_p.gather(2, target).mean(-1).squeeze(2)
+        gradient = log_p.exp_()
+        gradient.scatter_add_(2, target, gradient.new_full((), -1.0).expand(target.shape))
+        gradient /= y.shape[-1]
+        if self.softmax_output:
+            gradient = torch.ops.aten._softmax_backward_data(gradient, output, 2, output.dtype)
+        self._backward(gradient, x, mixes)
+        return loss
+
+    def _backward(self, gradient: Tensor, x: Tensor, mixes: Mixes) -> None:
+        weights = self.parameters.weights
+        self.mix_gradients = [torch.zeros_like(mix) for mix in mixes]
+        for layer in reversed(range(1, len(weights))):
+            output = self._activations[layer - 1]
+            torch.sum(gradient, dim=-1, out=self.gradients.biases[layer])
+            _matmul_out(gradient, output.transpose(-1, -2), self.gradients.weights[layer])
+            gradient = weights[layer].transpose(-1, -2) @ gradient
+            self._activate_backward_(gradient, output, layer - 1, mixes)
+        torch.sum(gradient, dim=-1, out=self.gradients.biases[0])
+        wide = self.gradients.weights[0].flatten(1, 2)
+        torch.bmm(gradient.flatten(1, 2), x, out=wide)
+
+    def _activate_(self, z: Tensor, layer: int, mixes: Mixes) -> list[Tensor | None]:
+        return [
+            assignment.forward_(z[:, column], layer, self._mix(column, layer, mixes))
+            for column, assignment in enumerate(self.assignments)
+        ]
+
+    def _activate_backward_(self, gradient: Tensor, output: Tensor, layer: int, mixes: Mixes) -> None:
+        for column, assignment in enumerate(self.assignments):
+            by_mix = assignment.backward_(
+                gradient[:, column],
+                output[:, column],
+                self._saved[layer][column],
+                layer,
+                self._mix(column, layer, mixes),
+            )
+            if by_mix is not None:
+                self.mix_gradients[layer][:, self.selecting[column]] = by_mix
+
+    def _mix(self, column: int, layer: int, mixes: Mixes) -> Tensor | None:
+        index = self.selecting[column]
+        return None if index is None else mixes[layer][:, index]
+
+
+def _first_layer(weight: Tensor, bias: Tensor, x: Tensor) -> Tensor:
+    """One wide product per replicate: [R, S, H, D] and [R or 1, B, D] to [R, S, H, B]."""
+    replicates, columns, outputs, _ = weight.shape
+    x = x.expand(replicates, -1, -1).transpose(1, 2)
+    z = torch.baddbmm(bias.flatten(1).unsqueeze(-1), weight.flatten(1, 2), x)
+    return z.view(replicates, columns, outputs, -1)
+
+
+def _linear(weight: Tensor, bias: Tensor, a: Tensor) -> Tensor:
+    """[R, S, outputs, inputs] and [R, S, inputs, B] to [R, S, outputs, B]."""
+    z = torch.baddbmm(bias.flatten(0, 1).unsqueeze(-1), weight.flatten(0, 1), a.flatten(0, 1))
+    return z.view(*weight.shape[:3], -1)
+
+
+def _matmul_out(a: Tensor, b: Tensor, out: Tensor) -> None:
+    torch.bmm(a.flatten(0, 1), b.flatten(0, 1), out=out.flatten(0, 1))

@@ -1,0 +1,103 @@
+"""Adam with a gradient-norm clip and a divergence guard for each network (Kingma & Ba 2015; Pascanu et al. 2013).
+
+Both are folded into torch's fused Adam, called once per network: its `grad_scale` divides by the clip, its
+`found_inf` skips the update. So neither costs a pass over the gradients, and neither needs the host to look.
+"""
+
+from collections.abc import Collection
+
+import torch
+from torch import Tensor
+
+from smartmixed_search.stack.parameters import Parameters
+
+BETA1 = 0.9
+BETA2 = 0.999
+EPSILON = 1e-8
+_CLIP_EPSILON = 1e-6  # as torch.nn.utils.clip_grad_norm_
+
+
+class ClippedAdam:
+    """Adam over the networks of a stack, each with its own clip, step count and divergence guard.
+
+    A network whose loss or gradient is not finite is no longer `alive`: it keeps its parameters from then on.
+
+    Args:
+        parameters: what is updated in place.
+        gradients: where the gradients are found at each step.
+        logit_columns: the column of each of the J entries of `parameters.logits`.
+        learning_rate: of weights and biases.
+        logit_learning_rate: of logits.
+        clip_norm: largest norm of the gradient of one network, logits included.
+    """
+
+    def __init__(
+        self,
+        parameters: Parameters,
+        gradients: Parameters,
+        logit_columns: list[int],
+        *,
+        learning_rate: float,
+        logit_learning_rate: float,
+        clip_norm: float,
+    ) -> None:
+        self.parameters = parameters
+        self.gradients = gradients
+        self.first_moments = parameters.zeros_like()
+        self.second_moments = parameters.zeros_like()
+        networks = parameters.biases[0].shape[:2]
+        device = parameters.biases[0].device
+        self.steps = torch.zeros(networks, device=device)
+        self.alive = torch.ones(networks, dtype=torch.bool, device=device)
+        self._skip = torch.zeros(networks, device=device)
+        self._scale = torch.ones(networks, device=device)
+        self._logit_columns = logit_columns
+        self._learning_rates = (learning_rate, logit_learning_rate)
+        self._clip_norm = clip_norm
+        self.learn_logits_of(logit_columns)
+
+    def learn_logits_of(self, columns: Collection[int]) -> None:
+        """Update the logits of these columns only; the others' stay as they are."""
+        states = (self.parameters, self.gradients, self.first_moments, self.second_moments)
+        self._calls = []
+        for replicate, column in torch.cartesian_prod(*map(torch.arange, self.steps.shape)).tolist():
+            lists = [[tensor[replicate, column] for tensor in state.weights + state.biases] for state in states]
+            self._calls.append(((replicate, column), self._learning_rates[0], lists))
+            if column in columns:
+                index = self._logit_columns.index(column)
+                lists = [[tensor[replicate, index] for tensor in state.logits] for state in states]
+                self._calls.append(((replicate, column), self._learning_rates[1], lists))
+
+    def step(self, loss: Tensor) -> None:
+        """Update every network that is alive; `loss` [R, S] decides with the gradients who stays so."""
+        norm = self.gradient_norms()
+        self.alive &= norm.isfinite() & loss.isfinite()
+        self._skip.copy_(~self.alive)
+        self._scale.copy_((norm + _CLIP_EPSILON) / self._clip_norm).clamp_(min=1.0)
+        self.steps += self.alive
+        for network, learning_rate, (parameters, gradients, first, second) in self._calls:
+            torch._fused_adam_(
+                parameters,
+                gradients,
+                first,
+                second,
+                [],
+                [self.steps[network]] * len(parameters),
+                lr=learning_rate,
+                beta1=BETA1,
+                beta2=BETA2,
+                weight_decay=0.0,
+                eps=EPSILON,
+                amsgrad=False,
+                maximize=False,
+                grad_scale=self._scale[network],
+                found_inf=self._skip[network],
+            )
+
+    def gradient_norms(self) -> Tensor:
+        """Return the norm of each network's gradient, [R, S]."""
+        shared = self.gradients.weights + self.gradients.biases
+        squares = torch.stack([torch.linalg.vector_norm(tensor.flatten(2), dim=2).square() for tensor in shared]).sum(0)
+        for tensor in self.gradients.logits:
+            squares[:, self._logit_columns] += tensor.flatten(2).square().sum(2)
+        return squares.sqrt()

@@ -1,0 +1,114 @@
+"""The handoff: what it keeps, what it changes."""
+
+import dataclasses
+
+import pytest
+import torch
+
+from smartmixed_search.evaluation import evaluate
+from smartmixed_search.handoff import original_order
+from smartmixed_search.stack.parameters import draw_linear
+from smartmixed_search.training import TwoPhaseTraining, argmax_mixes
+from tests.reference import toy_dataset
+from tests.test_training import BASE, CPU
+
+SELECTION = dataclasses.replace(BASE, epochs=6, phase_fraction=0.5)
+
+
+def at_handoff(**changes: object) -> TwoPhaseTraining:
+    """Train the selection phase and hand off."""
+    training = TwoPhaseTraining(dataclasses.replace(SELECTION, **changes), toy_dataset(), CPU, torch.float64)
+    with torch.no_grad():
+        while training.epoch < 3:
+            training._validate(training._train_epoch())
+            training.epoch += 1
+        training._hand_off()
+    return training
+
+
+def val_losses(training: TwoPhaseTraining) -> torch.Tensor:
+    data = training.data
+    return evaluate(training.stack, data.x_val.double(), data.y_val, argmax_mixes(training.stack.parameters)).loss
+
+
+def test_inherit_from_last_keeps_the_function() -> None:
+    training = at_handoff()
+    torch.testing.assert_close(val_losses(training), training.curves["val_loss"][-1], rtol=0, atol=1e-12)
+
+
+def test_inherit_from_best_goes_back_to_the_best_epoch() -> None:
+    training = at_handoff(handoff_from="best", learning_rate=0.3)
+    losses = torch.stack(training.curves["val_loss"])
+    column = training.layout.smartmixed
+    best = losses[:, :, column].argmin(0)
+    assert (best < 2).any(), "the best epoch must not be the last, or this shows nothing"
+    torch.testing.assert_close(val_losses(training)[:, column], losses[:, :, column].amin(0), rtol=0, atol=1e-12)
+    assert training.optimizer.steps[:, column].tolist() == ((best + 1) * training.steps_per_epoch).tolist()
+    others = [c for c in range(len(training.config.members)) if c != column]
+    torch.testing.assert_close(val_losses(training)[:, others], losses[-1][:, others], rtol=0, atol=1e-12)
+
+
+def test_an_active_clamp_ends_with_the_selection() -> None:
+    training = at_handoff(clamp=0.1)
+    column = training.layout.smartmixed
+    assert not torch.allclose(val_losses(training)[:, column], training.curves["val_loss"][-1][:, column])
+
+
+def test_inherit_keeps_moments_in_the_neurons_new_order() -> None:
+    config = dataclasses.replace(SELECTION)
+    before = TwoPhaseTraining(config, toy_dataset(), CPU, torch.float64)
+    with torch.no_grad():
+        for _ in range(3):
+            before._validate(before._train_epoch())
+            before.epoch += 1
+    moments = before.optimizer.first_moments.clone()
+    steps = before.optimizer.steps.clone()
+    with torch.no_grad():
+        before._hand_off()
+    weights, biases = original_order(before.optimizer.first_moments, 0, before.selected.orders)
+    for new, old in zip(weights + biases, moments.weights + moments.biases, strict=True):
+        torch.testing.assert_close(new, old[:, 0], rtol=0, atol=0)
+    assert torch.equal(before.optimizer.steps, steps)
+
+
+def test_reinitialize_draws_new_weights_and_forgets_moments() -> None:
+    training = at_handoff(handoff="reinitialize")
+    config = training.config
+    weights, biases = original_order(training.stack.parameters, 0, training.selected.orders)
+    drawn = draw_linear(training.layout.sizes, config.seed, config.replicates, "handoff")
+    for new, expected in zip(weights + biases, drawn[0] + drawn[1], strict=True):
+        torch.testing.assert_close(new, torch.from_numpy(expected), rtol=0, atol=0)
+    first = training.optimizer.first_moments
+    assert all((tensor[:, 0] == 0).all() for tensor in first.weights + first.biases)
+    assert all((tensor[:, 1] != 0).any() for tensor in first.weights + first.biases)
+    assert (training.optimizer.steps[:, 0] == 0).all()
+    assert (training.optimizer.steps[:, 1:] == 9).all()
+    training.run()
+    total = training.optimizer.steps + training.steps_before_handoff
+    assert (total == 18).all()
+
+
+def test_choices_are_the_argmax_and_neurons_are_grouped() -> None:
+    training = at_handoff()
+    selected = training.selected
+    for probability, choice, order in zip(selected.probabilities, selected.choices, selected.orders, strict=True):
+        assert torch.equal(probability.argmax(-1), choice)
+        sorted_choice = choice.gather(1, order)
+        assert (sorted_choice.diff(dim=1) >= 0).all()
+    assert len(selected.choices[0].unique()) > 1
+
+
+@pytest.mark.parametrize("estimator", ["hard", "soft"])
+def test_frozen_logits_no_longer_move_or_count(estimator: str) -> None:
+    config = dataclasses.replace(SELECTION, estimator=estimator, controls=())
+    training = TwoPhaseTraining(config, toy_dataset(), CPU, torch.float64)
+    frozen: dict[int, list[torch.Tensor]] = {}
+
+    def report(epoch: int, _: object) -> None:
+        if epoch >= 3:
+            frozen[epoch] = [logit.clone() for logit in training.stack.parameters.logits]
+
+    training.run(report)
+    for first, last in zip(frozen[3], frozen[5], strict=True):
+        assert torch.equal(first, last)
+    assert all((gradient == 0).all() for gradient in training.stack.gradients.logits)
