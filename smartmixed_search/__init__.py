@@ -1,3 +1,54 @@
-"""Two-phase activation selection, and the search for the architectures and settings where it pays."""
+"""Two-phase activation selection, and the search for the architectures and settings where it pays.
+
+Everything public is importable from here; modules are loaded when a name is first used.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from smartmixed_search.activations import register_activation
+    from smartmixed_search.config import TrialConfig
+    from smartmixed_search.datasets import Dataset, load_dataset
+    from smartmixed_search.errors import SmartMixedError, UserError
+    from smartmixed_search.modules import MixedActivation, SelectiveActivation, freeze_selections
+    from smartmixed_search.result import NetworkResult, TrialResult
+    from smartmixed_search.search.sweep import SweepSummary, run_sweep
+    from smartmixed_search.space import SearchSpace, shipped_spaces
+    from smartmixed_search.tracking.queries import status, top
+    from smartmixed_search.trial import run_trial
 
 __version__ = "0.1.0"
+
+_HOMES = {
+    "Dataset": "datasets",
+    "MixedActivation": "modules",
+    "NetworkResult": "result",
+    "SearchSpace": "space",
+    "SelectiveActivation": "modules",
+    "SmartMixedError": "errors",
+    "SweepSummary": "search.sweep",
+    "TrialConfig": "config",
+    "TrialResult": "result",
+    "UserError": "errors",
+    "freeze_selections": "modules",
+    "load_dataset": "datasets",
+    "register_activation": "activations",
+    "run_sweep": "search.sweep",
+    "run_trial": "trial",
+    "shipped_spaces": "space",
+    "status": "tracking.queries",
+    "top": "tracking.queries",
+}
+
+__all__ = [*_HOMES, "__version__"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -64,7 +64,7 @@ class TwoPhaseTraining:
         with torch.no_grad():
             while self.epoch < self.config.epochs:
                 if self.epoch == self.config.selection_epochs:
-                    self._hand_off()
+                    self.hand_off()
                 loss = self._train_epoch()
                 correct = self._validate(loss)
                 if report is not None:
@@ -77,10 +77,11 @@ class TwoPhaseTraining:
         total = torch.zeros_like(self.final.loss)
         for index in torch.split(torch.from_numpy(orders).to(layout.device), config.batch_size, dim=1):
             x = data.x_train.index_select(0, index.flatten()).view(*index.shape, -1).to(layout.dtype)
-            total += self._train_step(x, data.y_train[index]) * index.shape[1]
+            total += self.train_step(x, data.y_train[index]) * index.shape[1]
         return total / len(data.x_train)
 
-    def _train_step(self, x: Tensor, y: Tensor) -> Tensor:
+    def train_step(self, x: Tensor, y: Tensor) -> Tensor:
+        """Update every network on one batch, inputs [R, B, D] and labels [R, B]; return the losses [R, S]."""
         mixes, relaxed, temperature = self._sample()
         loss = self.stack.loss_backward(x, y, mixes)
         by_mixes = self.stack.mix_gradients
@@ -151,7 +152,8 @@ class TwoPhaseTraining:
         """Return a stack of every network's checkpoint."""
         return self.layout.stack(self.final.parameters, self.stack.assignments, self.stack.selecting)
 
-    def _hand_off(self) -> None:
+    def hand_off(self) -> None:
+        """End SmartMixed's selection phase."""
         before = self.optimizer.steps.clone()
         self.selected = hand_off(self.layout, self.stack, self.optimizer, self.early, self.steps_per_epoch)
         self.steps_before_handoff += before - self.optimizer.steps

@@ -10,14 +10,14 @@ import numpy as np
 import torch
 from safetensors.torch import save_file
 
-from smartmixed_search.config import TrialConfig
+from smartmixed_search.config import SMARTMIXED, TrialConfig
 from smartmixed_search.datasets import Dataset
 from smartmixed_search.errors import ConfigError
 from smartmixed_search.handoff import original_order
 from smartmixed_search.measurement import measure
 from smartmixed_search.ranking import objective
 from smartmixed_search.result import Choice, TrialResult
-from smartmixed_search.training import TwoPhaseTraining
+from smartmixed_search.training import EpochReport, TwoPhaseTraining
 
 Report = Callable[[int, dict[str, float]], None]
 """Called after every epoch with its number, from 0, and at least `epoch`, `epochs` and the objective so far."""
@@ -52,7 +52,7 @@ def run_trial(
         raise ConfigError(f"the dataset must be {config.dataset!r}, as configured, however: {dataset.name!r}")
     start = time.perf_counter()
     training = TwoPhaseTraining(config, dataset, torch.device(device))
-    training.run(_epoch_report(config, len(dataset.x_val), report) if report is not None else None)
+    training.run(report and _epoch_report(config, len(dataset.x_val), report))
     with torch.no_grad():
         networks = measure(training)
     if weights_path is not None:
@@ -106,10 +106,17 @@ def _save_weights(training: TwoPhaseTraining, path: Path) -> None:
     save_file(tensors, path, metadata)
 
 
-def _epoch_report(config: TrialConfig, examples: int, report: Report) -> Callable[[int, np.ndarray], None]:
-    def forward(epoch: int, correct: np.ndarray) -> None: ...
+def _epoch_report(config: TrialConfig, examples: int, report: Report) -> EpochReport:
+    """Turn counts of correct validation examples into the objective at that epoch."""
+    smartmixed = config.members.index(SMARTMIXED)
+    fixed = [config.members.index(name) for name in config.fixed_strategies]
 
-    return forward
+    def after_epoch(epoch: int, correct: np.ndarray) -> None:
+        accuracy = correct.mean(0) / examples
+        rival = accuracy[fixed].max() if config.objective == "margin" else 0.0
+        report(epoch, {"epoch": epoch, "epochs": config.epochs, config.objective: float(accuracy[smartmixed] - rival)})
+
+    return after_epoch
 
 
 def _environment(device: torch.device) -> dict[str, str]:

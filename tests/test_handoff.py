@@ -22,7 +22,7 @@ def at_handoff(**changes: object) -> TwoPhaseTraining:
         while training.epoch < 3:
             training._validate(training._train_epoch())
             training.epoch += 1
-        training._hand_off()
+        training.hand_off()
     return training
 
 
@@ -64,7 +64,7 @@ def test_inherit_keeps_moments_in_the_neurons_new_order() -> None:
     moments = before.optimizer.first_moments.clone()
     steps = before.optimizer.steps.clone()
     with torch.no_grad():
-        before._hand_off()
+        before.hand_off()
     weights, biases = original_order(before.optimizer.first_moments, 0, before.selected.orders)
     for new, old in zip(weights + biases, moments.weights + moments.biases, strict=True):
         torch.testing.assert_close(new, old[:, 0], rtol=0, atol=0)

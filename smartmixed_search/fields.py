@@ -1,0 +1,318 @@
+"""A field of a search space that holds numbers: a constant, a range, or choices."""
+
+import math
+import re
+import reprlib
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+
+from smartmixed_search.errors import ConfigError, one_of
+
+Number = int | float
+
+COUNT_LIMIT = 10**6
+"""Largest value of the fields that count something, and the most values a range may have."""
+
+_NUMBER_TEXT = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
+_RANGE_KEYS = ("low", "high", "log", "step")
+
+
+def show(value: object) -> str:
+    """Write a value for a message: one line, however large the value is."""
+    writer = reprlib.Repr()
+    writer.maxstring = writer.maxother = writer.maxlong = 60
+    return writer.repr(value)
+
+
+def as_number(value: object) -> Number | None:
+    """Return the finite number a YAML value stands for, or None; PyYAML reads `1e-3` as text."""
+    if isinstance(value, str) and _NUMBER_TEXT.fullmatch(value):
+        value = float(value)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return value if math.isfinite(value) else None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rule:
+    """What the numbers of a field must be."""
+
+    text: str
+    """The rule in words, as messages have it."""
+    whole: bool
+    low: Number
+    high: Number
+    open: bool = False
+    """Whether `low` and `high` themselves are excluded."""
+    optional: bool = False
+    """Whether the field may say `none`."""
+
+    def read(self, key: str, value: object) -> Number:
+        """Return a number that keeps the rule: an `int` where it is whole, else a `float`.
+
+        Raises:
+            ConfigError: the value is no number, or breaks the rule.
+
+        """
+        number = as_number(value)
+        if number is None or (self.whole and number != int(number)) or not self._holds(number):
+            raise ConfigError(f"{key} must be {self.text}, however: {show(value)}")
+        return int(number) if self.whole else float(number)
+
+    def _holds(self, number: Number) -> bool:
+        return self.low < number < self.high if self.open else self.low <= number <= self.high
+
+
+def whole_number(low: int, high: int | None = COUNT_LIMIT) -> Rule:
+    """Return the rule of a whole number within bounds; None: without an upper one."""
+    if high is None:
+        return Rule(text=f"a whole number of at least {low}", whole=True, low=low, high=math.inf)
+    return Rule(text=f"a whole number from {low} to {high}", whole=True, low=low, high=high)
+
+
+def positive_number(*, optional: bool = False) -> Rule:
+    """Return the rule of a finite number greater than 0."""
+    text = "a finite number greater than 0" + (", or none" if optional else "")
+    return Rule(text=text, whole=False, low=sys.float_info.min, high=sys.float_info.max, optional=optional)
+
+
+FRACTION = Rule(text="between 0 and 1, both excluded", whole=False, low=0, high=1, open=True)
+"""The rule of a share that is neither nothing nor everything."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Constant:
+    """One value; None: the field says `none`."""
+
+    value: Number | None
+
+    @property
+    def extremes(self) -> tuple[Number | None, Number | None]:
+        """Smallest and largest value."""
+        return self.value, self.value
+
+    @property
+    def size(self) -> int:
+        """Number of values."""
+        return 1
+
+    def at(self, index: int) -> Number | None:
+        """Return the value of that index, counted from 0."""
+        return (self.value,)[index]
+
+    def index(self, value: Number) -> int | None:
+        """Return the index of a value, or None if the field does not contain it."""
+        return 0 if value == self.value else None
+
+    def contains(self, value: Number) -> bool:
+        """Whether the field can take the value."""
+        return value == self.value
+
+    def draw(self, rng: np.random.Generator) -> Number | None:
+        """Return the value; nothing is drawn."""
+        return self.value
+
+    def to_plain(self) -> Number | None:
+        """Return what `parse_field` reads."""
+        return self.value
+
+
+@dataclass(frozen=True, kw_only=True)
+class Choices:
+    """One of several values, all equally likely."""
+
+    values: tuple[Number, ...]
+
+    @property
+    def extremes(self) -> tuple[Number, Number]:
+        """Smallest and largest value."""
+        return min(self.values), max(self.values)
+
+    @property
+    def size(self) -> int:
+        """Number of values."""
+        return len(self.values)
+
+    def at(self, index: int) -> Number:
+        """Return the value of that index, counted from 0."""
+        return self.values[index]
+
+    def index(self, value: Number) -> int | None:
+        """Return the index of a value, or None if the field does not contain it."""
+        return self.values.index(value) if value in self.values else None
+
+    def contains(self, value: Number) -> bool:
+        """Whether the field can take the value."""
+        return value in self.values
+
+    def draw(self, rng: np.random.Generator) -> Number:
+        """Draw a value."""
+        return self.values[int(rng.integers(self.size))]
+
+    def to_plain(self) -> dict[str, Any]:
+        """Return what `parse_field` reads."""
+        return {"choices": list(self.values)}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Range:
+    """Every number from `low` to `high`, both included; whole numbers where both are."""
+
+    low: Number
+    high: Number
+    log: bool = False
+    """Whether the logarithm is drawn uniformly, not the number."""
+    step: Number | None = None
+    """Distance between the values, counted from `low`; `high` is one of them. None: every (whole) number."""
+
+    @property
+    def whole(self) -> bool:
+        """Whether the values are whole numbers."""
+        return isinstance(self.low, int)
+
+    @property
+    def extremes(self) -> tuple[Number, Number]:
+        """Smallest and largest value."""
+        return self.low, self.high
+
+    @property
+    def size(self) -> int | None:
+        """Number of values; None: a continuum."""
+        if self.step is None and not self.whole:
+            return None
+        return int((_exact(self.high) - _exact(self.low)) // _exact(self.step or 1)) + 1
+
+    def at(self, index: int) -> Number:
+        """Return the value of that index, counted from 0; the range must not be a continuum."""
+        value = _exact(self.low) + index * _exact(self.step or 1)
+        return int(value) if self.whole else float(value)
+
+    def index(self, value: Number) -> int | None:
+        """Return the index of a value, or None if the field does not contain it; not for a continuum."""
+        index, rest = divmod(_exact(value) - _exact(self.low), _exact(self.step or 1))
+        return int(index) if rest == 0 and self.low <= value <= self.high else None
+
+    def nearest(self, value: Number) -> Number:
+        """Return the value of the range that is nearest to a number within its bounds."""
+        if self.step is None:
+            return value
+        return self.at(round((_exact(value) - _exact(self.low)) / _exact(self.step)))
+
+    def contains(self, value: Number) -> bool:
+        """Whether the field can take the value."""
+        return self.low <= value <= self.high if self.size is None else self.index(value) is not None
+
+    def draw(self, rng: np.random.Generator) -> Number:
+        """Draw a value."""
+        if self.log:
+            return self._draw_log(rng)
+        if self.size is not None:
+            return self.at(int(rng.integers(self.size)))
+        return float(rng.uniform(self.low, self.high))
+
+    def _draw_log(self, rng: np.random.Generator) -> Number:
+        margin = 0.5 if self.whole else 0.0  # so that the first and last whole number get their full share
+        drawn = math.exp(rng.uniform(math.log(self.low - margin), math.log(self.high + margin)))
+        return min(max(round(drawn) if self.whole else drawn, self.low), self.high)
+
+    def to_plain(self) -> dict[str, Any]:
+        """Return what `parse_field` reads."""
+        plain: dict[str, Any] = {"low": self.low, "high": self.high}
+        if self.log:
+            plain["log"] = True
+        if self.step is not None:
+            plain["step"] = self.step
+        return plain
+
+
+Field = Constant | Range | Choices
+
+
+def parse_field(key: str, value: object, rule: Rule) -> Field:
+    """Read a constant, `{low, high, log?, step?}` or `{choices: [...]}` whose numbers keep the rule.
+
+    Raises:
+        ConfigError: it is none of these, or a number breaks the rule.
+
+    Example:
+        >>> parse_field("temperature", {"low": 0.1, "high": "3e0", "log": True}, positive_number())
+        Range(low=0.1, high=3.0, log=True, step=None)
+
+    """
+    if isinstance(value, Mapping):
+        return _parse_choices(key, value, rule) if "choices" in value else _parse_range(key, value, rule)
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        raise ConfigError(f"{key} must be a number, {{low, high}} or {{choices: [...]}}, however: {show(value)}")
+    if rule.optional and value in (None, "none"):
+        return Constant(value=None)
+    return Constant(value=rule.read(key, value))
+
+
+def check_keys(what: str, plain: Mapping[Any, Any], known: Sequence[str]) -> None:
+    """Refuse a key that is not known.
+
+    Raises:
+        ConfigError: the message names the key and the nearest known one.
+
+    """
+    for key in plain:
+        if key not in known:
+            raise ConfigError(one_of(f"a key of {what}", key if _is_short(key) else show(key), known))
+
+
+def _is_short(key: object) -> bool:
+    return isinstance(key, str) and len(key) <= 60
+
+
+def _parse_choices(key: str, value: Mapping[str, Any], rule: Rule) -> Choices | Constant:
+    check_keys(key, value, ("choices",))
+    choices = value["choices"]
+    if not isinstance(choices, list | tuple) or not choices:
+        raise ConfigError(f"{key}: choices must be a list of one or more numbers, however: {show(choices)}")
+    numbers = tuple(rule.read(key, choice) for choice in choices)
+    if len(set(numbers)) < len(numbers):
+        raise ConfigError(f"{key}: choices must not name a number twice, however: {show(list(choices))}")
+    return Choices(values=numbers) if len(numbers) > 1 else Constant(value=numbers[0])
+
+
+def _parse_range(key: str, value: Mapping[str, Any], rule: Rule) -> Range:
+    check_keys(key, value, (*_RANGE_KEYS, "choices"))
+    for name in ("low", "high"):
+        if name not in value:
+            raise ConfigError(f"{key}: a range must have low and high, however: {show(dict(value))} has no {name}")
+    low, high = (rule.read(f"{key}: {name}", value[name]) for name in ("low", "high"))
+    if low >= high:
+        raise ConfigError(
+            f"{key}: low must be less than high, however: low is {low}, high is {high}"
+            + (f"; for one value write {key}: {low}" if low == high else "")
+        )
+    log = value.get("log", False)
+    if not isinstance(log, bool):
+        raise ConfigError(f"{key}: log must be true or false, however: {show(log)}")
+    step = value.get("step")
+    if step is None:
+        return Range(low=low, high=high, log=log)
+    if log:
+        raise ConfigError(f"{key}: a range must not have both log and step, however: step is {show(step)}")
+    return _with_step(key, low, high, step, rule.whole)
+
+
+def _with_step(key: str, low: Number, high: Number, step: object, whole: bool) -> Range:
+    distance = high - low
+    kind = "a whole number" if whole else "a number"
+    least = max(1, distance // COUNT_LIMIT) if whole else distance / COUNT_LIMIT
+    rule = Rule(text=f"{kind} from {least} to high - low", whole=whole, low=least, high=distance)
+    read = rule.read(f"{key}: step", step)
+    wanted = Range(low=low, high=high, step=read)
+    assert wanted.size is not None
+    return Range(low=low, high=wanted.at(wanted.size - 1), step=read)
+
+
+def _exact(number: Number) -> Fraction:
+    """Return the decimal number that was written, so that 0.1 + 2 · 0.1 is 0.3."""
+    return Fraction(repr(number))
