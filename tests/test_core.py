@@ -3,7 +3,10 @@
 import subprocess
 import sys
 
-CORE = "activations config datasets errors estimate evaluation layout modules ranking randomness result space stack training trial"
+CORE = """
+    activations config datasets errors estimate evaluation layout modules ranking randomness result space stack training
+    trial
+"""
 
 
 def test_the_core_imports_neither_ray_nor_optuna_nor_mlflow() -> None:
