@@ -1,0 +1,76 @@
+"""A dataset as tensors: three splits, resident wherever the training runs."""
+
+import hashlib
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+SPLITS = ("train", "val", "test")
+ARRAYS = tuple(f"{letter}_{split}" for split in SPLITS for letter in "xy")
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Dataset:
+    """Examples and labels, split once for every replicate; nothing may write to its tensors."""
+
+    name: str
+    checksum: str
+    """First 16 hex digits of the SHA-256 over all six arrays: equal for equal data and an equal split."""
+    classes: int
+    """C: labels are integers 0 … C-1."""
+    x_train: Tensor = field(repr=False)
+    """**Shape** [N, D], float32."""
+    y_train: Tensor = field(repr=False)
+    """**Shape** [N], int64."""
+    x_val: Tensor = field(repr=False)
+    y_val: Tensor = field(repr=False)
+    x_test: Tensor = field(repr=False)
+    y_test: Tensor = field(repr=False)
+
+    @property
+    def features(self) -> int:
+        """D: inputs of one example."""
+        return self.x_train.shape[1]
+
+    def to(self, device: str | torch.device) -> Self:
+        """Return the dataset with its tensors on a device; the same memory if they are there already."""
+        # Towards the CPU a copy that does not block could be read before it has arrived.
+        non_blocking = torch.device(device).type == "cuda"
+        return replace(self, **{name: getattr(self, name).to(device, non_blocking=non_blocking) for name in ARRAYS})
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """Return the six tensors as numpy arrays by name, sharing memory on the CPU."""
+        return {name: getattr(self, name).cpu().numpy() for name in ARRAYS}
+
+    @classmethod
+    def from_arrays(cls, name: str, checksum: str, classes: int, arrays: Mapping[str, NDArray[Any]]) -> Self:
+        """Build a dataset upon what `arrays` returned, without a copy; the arrays may be read-only.
+
+        Example:
+            >>> from smartmixed_search.datasets import load_dataset
+            >>> digits = load_dataset("digits")
+            >>> Dataset.from_arrays(digits.name, digits.checksum, digits.classes, digits.arrays()).features
+            64
+
+        """
+        with warnings.catch_warnings():
+            # Shared memory between processes is read-only, and torch cannot say so of a tensor: nothing here writes.
+            warnings.filterwarnings("ignore", "The given NumPy array is not writable", UserWarning)
+            tensors = {array: torch.from_numpy(arrays[array]) for array in ARRAYS}
+        return cls(name=name, checksum=checksum, classes=classes, **tensors)
+
+
+def checksum(arrays: Mapping[str, NDArray[Any]]) -> str:
+    """Return the first 16 hex digits of the SHA-256 over names, types, shapes and contents of the six arrays."""
+    digest = hashlib.sha256()
+    for name in ARRAYS:
+        array = np.ascontiguousarray(arrays[name])
+        digest.update(f"{name} {array.dtype.str} {array.shape}\n".encode())
+        digest.update(array.data)
+    return digest.hexdigest()[:16]

@@ -1,0 +1,78 @@
+"""Datasets by name or by path."""
+
+import os
+from pathlib import Path
+
+from smartmixed_search.datasets.dataset import Dataset
+from smartmixed_search.datasets.digits import read_digits
+from smartmixed_search.datasets.mnist import FOLDERS, download_mnist, missing_files, read_mnist
+from smartmixed_search.datasets.npz import read_npz
+from smartmixed_search.datasets.split import split
+from smartmixed_search.errors import DatasetError, one_of
+
+DATASETS = ("digits", *FOLDERS)
+"""Datasets with a name of their own; any other is the path of an `.npz` file."""
+
+DATA_DIR_VARIABLE = "SMARTMIXED_DATA_DIR"
+
+
+def check_dataset(spec: str) -> None:
+    """Check that a dataset is known by name or is the path of an `.npz` file, without looking for it.
+
+    Raises:
+        DatasetError: it is neither; the message names the nearest one.
+
+    """
+    dataset_name(spec)
+
+
+def dataset_name(spec: str) -> str:
+    """Return the name a dataset will have, without loading it: its own, or an `.npz` file's without the ending.
+
+    Raises:
+        DatasetError: the dataset is unknown, or a file would take the name of another dataset.
+
+    Example:
+        >>> dataset_name("measurements/wine.npz")
+        'wine'
+
+    """
+    if spec in DATASETS:
+        return spec
+    path = Path(spec)
+    if path.suffix != ".npz":
+        raise DatasetError(one_of("a dataset", spec, (*DATASETS, "path/to/file.npz")))
+    if path.stem in DATASETS:
+        raise DatasetError(f"an .npz dataset must have a name of its own, however: {spec!r}; rename the file")
+    return path.stem
+
+
+def data_directory(data_dir: str | os.PathLike[str] | None = None) -> Path:
+    """Return the MNIST family's folder: the one given, else `SMARTMIXED_DATA_DIR`, else one in the user's cache."""
+    given = data_dir or os.environ.get(DATA_DIR_VARIABLE)
+    return Path(given).expanduser() if given else Path.home() / ".cache" / "smartmixed-search"
+
+
+def load_dataset(spec: str, data_dir: str | os.PathLike[str] | None = None) -> Dataset:
+    """Load, split and scale a dataset onto the CPU; the MNIST family is downloaded unless its files are there.
+
+    `data_dir` is the folder that holds `MNIST/raw`, `FashionMNIST/raw`, `KMNIST/raw`; default: `SMARTMIXED_DATA_DIR`,
+    else a folder in the user's cache.
+
+    Raises:
+        DatasetError: the dataset is unknown, missing, damaged or unsuitable.
+
+    Example:
+        >>> load_dataset("digits").x_train.shape
+        torch.Size([1293, 64])
+
+    """
+    name = dataset_name(spec)
+    if name == "digits":
+        return split(read_digits())
+    if name not in DATASETS:
+        return split(read_npz(Path(spec)))
+    folder = data_directory(data_dir)
+    if missing_files(name, folder):
+        download_mnist(name, folder)
+    return split(read_mnist(name, folder))

@@ -1,0 +1,82 @@
+"""A user's own data: an `.npz` file with arrays `x`, `y` and, if there is an official test set, `x_test`, `y_test`."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.lib.npyio import NpzFile
+from numpy.typing import NDArray
+
+from smartmixed_search.datasets.source import Source
+from smartmixed_search.errors import DatasetError
+
+_REQUIRED = ("x", "y")
+_OPTIONAL = ("x_test", "y_test")
+
+
+def read_npz(path: Path) -> Source:
+    """Read a file written by `numpy.savez`; examples of any shape are flattened.
+
+    Raises:
+        DatasetError: the file is missing or damaged, or its arrays are not numbers that fit each other.
+
+    """
+    arrays = _load(path)
+    file = repr(str(path))
+    for name in _REQUIRED:
+        if name not in arrays:
+            raise DatasetError(f"an .npz dataset must hold arrays x and y, however: {file} has no {name}")
+    if ("x_test" in arrays) != ("y_test" in arrays):
+        raise DatasetError(
+            f"x_test and y_test must come together, however: {file} holds only {', '.join(arrays.keys() & _OPTIONAL)}"
+        )
+    x, y = _examples(file, arrays, "x", "y")
+    x_test, y_test = _examples(file, arrays, *_OPTIONAL) if "x_test" in arrays else (None, None)
+    if x_test is not None and x_test.shape[1] != x.shape[1]:
+        raise DatasetError(
+            f"x and x_test of {file} must have equally many features, however: {x.shape[1]} and {x_test.shape[1]}"
+        )
+    return Source(name=path.stem, x=x, y=y, x_test=x_test, y_test=y_test)
+
+
+def _load(path: Path) -> dict[str, Any]:
+    try:
+        with path.expanduser().open("rb") as file, NpzFile(file, allow_pickle=False) as archive:
+            return {name: archive[name] for name in _REQUIRED + _OPTIONAL if name in archive}
+    except FileNotFoundError as error:
+        raise DatasetError(f"an .npz dataset must be an existing file, however: {str(path)!r} is missing") from error
+    except Exception as error:  # zip, zlib, header parser, allocator: a damaged file can make any of them raise
+        raise DatasetError(
+            "an .npz dataset must be a whole file written by numpy.savez, without pickled objects, "
+            f"however: {str(path)!r} ({' '.join(f'{type(error).__name__}: {error}'.split())})"
+        ) from error
+
+
+def _examples(file: str, arrays: dict[str, Any], x_name: str, y_name: str) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Return examples, shape [N, D], and labels, shape [N]."""
+    x, y = (_numbers(file, name, arrays[name]) for name in (x_name, y_name))
+    if y.ndim != 1 or y.dtype.kind not in "iu":
+        raise DatasetError(
+            f"{y_name} of {file} must be one integer label per example, however: {y.dtype} of shape {y.shape}"
+        )
+    if x.ndim == 0 or len(x) != len(y):
+        raise DatasetError(
+            f"{x_name} of {file} must have one entry per label in {y_name}, however: shapes {x.shape} and {y.shape}"
+        )
+    return x.reshape(len(x), -1), y
+
+
+def _numbers(file: str, name: str, array: Any) -> NDArray[Any]:
+    """Return the array if it holds finite numbers, and at least one."""
+    if not isinstance(array, np.ndarray) or array.dtype.kind not in "biuf":
+        kind = getattr(array, "dtype", type(array).__name__)
+        raise DatasetError(f"{name} of {file} must be an array of numbers, however: {kind}")
+    if not array.size:
+        raise DatasetError(f"{name} of {file} must not be empty, however: shape {array.shape}")
+    lowest, highest = float(array.min()), float(array.max())
+    limit = float(np.finfo(np.float32).max)
+    if not (-limit <= lowest and highest <= limit):
+        raise DatasetError(
+            f"{name} of {file} must hold finite numbers within float32, however: from {lowest} to {highest}"
+        )
+    return array

@@ -1,0 +1,53 @@
+"""Examples as a source stores them, before they are split and scaled."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from smartmixed_search.errors import DatasetError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Source:
+    """Stored examples and their labels.
+
+    Raises:
+        DatasetError: labels are not the integers 0 … C-1, or a class is missing from the training examples.
+
+    """
+
+    name: str
+    x: NDArray[Any]
+    """Examples to train and validate with; also to test with, unless `x_test` is given. **Shape** [N, D]."""
+    y: NDArray[Any]
+    """Their labels, of an integer type. **Shape** [N]."""
+    x_test: NDArray[Any] | None = None
+    y_test: NDArray[Any] | None = None
+    largest: float | None = None
+    """Value that is scaled to 1, as of pixels; None: features are standardised."""
+
+    def __post_init__(self) -> None:
+        present = np.unique(self.y)
+        if present[0] < 0:
+            raise DatasetError(f"labels of {self.name!r} must be integers 0 … C-1, however: {present[0]}")
+        if len(present) < 2:
+            raise DatasetError(f"labels of {self.name!r} must name at least two classes, however: only {present[0]}")
+        absent = np.flatnonzero(present != np.arange(len(present)))
+        if absent.size:
+            raise DatasetError(
+                f"training must hold every class 0 … {present[-1]} of {self.name!r}, however: {absent[0]} is missing"
+            )
+        if self.y_test is not None:
+            strange = self.y_test[(self.y_test < 0) | (self.y_test > present[-1])]
+            if strange.size:
+                raise DatasetError(
+                    f"test labels of {self.name!r} must be classes of its training, 0 … {present[-1]}, "
+                    f"however: {strange[0]}"
+                )
+
+    @property
+    def classes(self) -> int:
+        """C: number of classes."""
+        return int(self.y.max()) + 1

@@ -1,0 +1,162 @@
+"""A user's own data: what is read, and what every bad file gets."""
+
+import io
+import pickle
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from smartmixed_search.datasets import load_dataset
+from smartmixed_search.errors import DatasetError
+
+N = 60
+X = np.random.default_rng(0).normal(size=(N, 3, 2))
+Y = np.arange(N) % 3
+
+
+def packed(**arrays: object) -> bytes:
+    """Return the content of an .npz file of valid arrays, some of them replaced, or left out by None."""
+    buffer = io.BytesIO()
+    np.savez(buffer, **{name: array for name, array in ({"x": X, "y": Y} | arrays).items() if array is not None})
+    return buffer.getvalue()
+
+
+def written(folder: Path, content: bytes) -> str:
+    path = folder / "mine.npz"
+    path.write_bytes(content)
+    return str(path)
+
+
+def refusal(folder: Path, content: bytes) -> str:
+    """Return the one line with which a file is refused."""
+    with pytest.raises(DatasetError) as caught:
+        load_dataset(written(folder, content))
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def outcome(spec: str) -> str:
+    """Return the message with which a dataset is refused, or nothing."""
+    try:
+        load_dataset(spec)
+    except DatasetError as error:
+        return str(error)
+    return ""
+
+
+def replaced(value: object) -> np.ndarray:
+    x = X.copy()
+    x[5, 1, 1] = value
+    return x
+
+
+def test_examples_of_any_shape_are_flattened(tmp_path: Path) -> None:
+    dataset = load_dataset(written(tmp_path, packed()))
+    assert (dataset.name, dataset.features, dataset.classes) == ("mine", 6, 3)
+
+
+def test_an_example_may_be_one_number(tmp_path: Path) -> None:
+    assert load_dataset(written(tmp_path, packed(x=np.arange(N)))).features == 1
+
+
+def test_a_test_set_of_its_own_is_used(tmp_path: Path) -> None:
+    dataset = load_dataset(written(tmp_path, packed(x_test=X[:7], y_test=Y[:7])))
+    assert [len(y) for y in (dataset.y_train, dataset.y_val, dataset.y_test)] == [54, 6, 7]
+    assert dataset.y_test.tolist() == Y[:7].tolist()
+
+
+@pytest.mark.parametrize("kind", ["?", "u1", "i8", ">i4", "f2", ">f4", "f8"])
+def test_numbers_of_every_type_are_read(tmp_path: Path, kind: str) -> None:
+    x = (X > 0).astype(kind)
+    expected = load_dataset(written(tmp_path, packed(x=x.astype(np.float32)))).checksum
+    assert load_dataset(written(tmp_path, packed(x=x, y=Y.astype(">u2")))).checksum == expected
+
+
+def test_other_arrays_are_not_read(tmp_path: Path) -> None:
+    load_dataset(written(tmp_path, packed(names=np.array([{}], dtype=object))))
+
+
+def test_the_home_folder_is_understood(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    written(tmp_path, packed())
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert load_dataset("~/mine.npz").name == "mine"
+
+
+def test_a_missing_file_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match=r"must be an existing file, however: .*gone\.npz' is missing$"):
+        load_dataset(str(tmp_path / "gone.npz"))
+
+
+def test_a_folder_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "mine.npz").mkdir()
+    with pytest.raises(DatasetError, match=r"must be a whole file .* \(IsADirectoryError"):
+        load_dataset(str(tmp_path / "mine.npz"))
+
+
+def plain_array() -> bytes:
+    buffer = io.BytesIO()
+    np.save(buffer, X)
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"x,y\n1,2\n", plain_array(), pickle.dumps({"x": X, "y": Y}), packed()[:-40], packed()[:500]],
+    ids=["empty", "text", "npy", "pickle", "without-end", "beginning"],
+)
+def test_anything_but_a_whole_npz_is_refused(tmp_path: Path, content: bytes) -> None:
+    assert "must be a whole file written by numpy.savez" in refusal(tmp_path, content)
+
+
+def test_pickled_objects_are_never_loaded(tmp_path: Path) -> None:
+    assert "without pickled objects, however" in refusal(tmp_path, packed(x=np.array([{}] * N, dtype=object)))
+
+
+@pytest.mark.parametrize(
+    ("arrays", "message"),
+    [
+        ({"x": None}, "must hold arrays x and y, however: {file} has no x"),
+        ({"y": None}, "must hold arrays x and y, however: {file} has no y"),
+        ({"x_test": X}, "must come together, however: {file} holds only x_test"),
+        ({"y_test": Y}, "must come together, however: {file} holds only y_test"),
+        ({"x": X[:-1]}, "one entry per label in y, however: shapes (59, 3, 2) and (60,)"),
+        ({"x": np.float64(1)}, "one entry per label in y, however: shapes () and (60,)"),
+        ({"y": Y[:, None]}, "one integer label per example, however: int64 of shape (60, 1)"),
+        ({"y": np.int64(1)}, "one integer label per example, however: int64 of shape ()"),
+        ({"y": Y.astype(float)}, "one integer label per example, however: float64 of shape (60,)"),
+        ({"y": Y > 0}, "one integer label per example, however: bool of shape (60,)"),
+        ({"x": X[:, :0]}, "x of {file} must not be empty, however: shape (60, 0, 2)"),
+        ({"x": X[:0], "y": Y[:0]}, "x of {file} must not be empty, however: shape (0, 3, 2)"),
+        ({"x": X.astype(complex)}, "x of {file} must be an array of numbers, however: complex128"),
+        ({"x": X.astype(str)}, "x of {file} must be an array of numbers, however: <U"),
+        ({"y": Y.astype(str)}, "y of {file} must be an array of numbers, however: <U"),
+        ({"x": Y.astype("M8[D]")}, "x of {file} must be an array of numbers, however: datetime64[D]"),
+        ({"x": replaced(np.nan)}, "must hold finite numbers within float32, however: from nan to nan"),
+        ({"x": replaced(np.inf)}, "must hold finite numbers within float32, however: from"),
+        ({"x": replaced(-1e39)}, "must hold finite numbers within float32, however: from -1e+39 to"),
+        ({"x": replaced(0).astype("g") * np.longdouble("1e4000")}, "must hold finite numbers within float32"),
+        ({"x_test": replaced(np.nan), "y_test": Y}, "x_test of {file} must hold finite numbers"),
+        ({"x_test": X[:, :2], "y_test": Y}, "must have equally many features, however: 6 and 4"),
+        ({"x_test": X[:5], "y_test": Y}, "x_test of {file} must have one entry per label in y_test"),
+        ({"y": Y + 1}, "training must hold every class 0 … 3 of 'mine', however: 0 is missing"),
+        ({"y": np.minimum(np.arange(N), 1)}, "enough examples of every class to split off 20%, however: 60 examples"),
+    ],
+)
+def test_unsuitable_arrays_are_refused(tmp_path: Path, arrays: dict[str, object], message: str) -> None:
+    assert message.format(file=repr(str(tmp_path / "mine.npz"))) in refusal(tmp_path, packed(**arrays))
+
+
+@settings(max_examples=200, deadline=None)
+@given(data=st.data())
+def test_a_damaged_file_is_read_or_refused_in_one_line(
+    data: st.DataObject, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    content = bytearray(packed(x_test=X[:9], y_test=Y[:9]))
+    places = st.integers(0, len(content) - 1)
+    for place, value in data.draw(st.lists(st.tuples(places, st.integers(0, 255)), max_size=8)):
+        content[place] = value
+    damaged = bytes(content[: data.draw(st.one_of(st.just(len(content)), places))])
+    assert "\n" not in outcome(written(tmp_path_factory.getbasetemp(), damaged))
