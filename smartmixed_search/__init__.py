@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from smartmixed_search.errors import SmartMixedError, UserError
     from smartmixed_search.modules import MixedActivation, SelectiveActivation, freeze_selections
     from smartmixed_search.result import NetworkResult, TrialResult
-    from smartmixed_search.search.sweep import SweepSummary, run_sweep
+    from smartmixed_search.search.summary import SweepSummary
+    from smartmixed_search.search.sweep import run_sweep
     from smartmixed_search.space import SearchSpace, shipped_spaces
     from smartmixed_search.tracking.queries import status, top
     from smartmixed_search.trial import run_trial
@@ -27,7 +28,7 @@ _HOMES = {
     "SearchSpace": "space",
     "SelectiveActivation": "modules",
     "SmartMixedError": "errors",
-    "SweepSummary": "search.sweep",
+    "SweepSummary": "search.summary",
     "TrialConfig": "config",
     "TrialResult": "result",
     "UserError": "errors",

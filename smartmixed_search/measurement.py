@@ -93,7 +93,7 @@ class _Table:
         return _finite(self._loss[at])
 
     def correct(self, at: tuple[int, int]) -> int:
-        return round(self._correct[at])
+        return round(float(self._correct[at]))
 
     def accuracy(self, at: tuple[int, int]) -> float:
         return float(self._correct[at]) / self._examples

@@ -1,1 +1,68 @@
-"""The command line: arguments, wiring, exit codes."""
+"""The command line: arguments, wiring, exit codes. Everything heavy is imported by the command that needs it."""
+
+import os
+import sys
+from collections.abc import Sequence
+
+import click
+
+from smartmixed_search import __version__
+from smartmixed_search.cli.local import doctor, spaces, ui
+from smartmixed_search.cli.query import status, top
+from smartmixed_search.cli.run import INTERRUPTED, run
+from smartmixed_search.errors import UserError, one_of
+
+
+class _Commands(click.Group):
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and not args[0].startswith("-") and args[0] not in self.commands:
+            raise click.UsageError(one_of("a command", args[0], self.commands))
+        return super().resolve_command(ctx, args)
+
+
+@click.group(
+    cls=_Commands,
+    commands=[run, top, status, spaces, doctor, ui],
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+)
+@click.version_option(__version__, prog_name="smartmixed-search")
+def cli() -> None:
+    """Search architectures for which letting every neuron choose its own activation function pays off.
+
+    Start with:  smartmixed-search run quickstart  and then  smartmixed-search top
+    """
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line and exit: 0 done, 1 failed, 2 the user can fix it, 130 interrupted."""
+    arguments = sys.argv[1:] if arguments is None else list(arguments)
+    try:
+        code = cli.main(list(arguments), prog_name="smartmixed-search", standalone_mode=False)
+    except (KeyboardInterrupt, click.Abort):
+        _fail("interrupted", INTERRUPTED)
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message())
+        sys.exit(2)
+    except click.ClickException as error:
+        _fail(f"error: {_one_line(error.format_message())}", 2)
+    except UserError as error:
+        _fail(f"error: {_one_line(str(error))}", 2)
+    except BrokenPipeError:  # the reader of our output, `head` say, has had enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+    except Exception as error:
+        if "--debug" in arguments:
+            raise
+        _fail(f"internal error: {type(error).__name__}: {_one_line(str(error))} (--debug shows where)", 1)
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _fail(message: str, code: int) -> None:
+    click.echo(message, err=True)
+    sys.exit(code)
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())

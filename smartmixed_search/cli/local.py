@@ -1,0 +1,73 @@
+"""`spaces`, `doctor` and `ui`: what is here, and whether it works."""
+
+import os
+import sys
+from pathlib import Path
+
+import click
+
+from smartmixed_search.cli.options import common, data_dir
+
+
+@click.command()
+@click.argument("name", required=False)
+@common
+def spaces(name: str | None, output_dir: Path, tracking_uri: str | None, debug: bool) -> None:
+    """List the shipped search spaces, or print one of them (a start for your own)."""
+    from smartmixed_search.space import SearchSpace
+    from smartmixed_search.space_files import find_space, shipped_spaces
+
+    if name is not None:
+        click.echo(find_space(name).read_text(encoding="utf-8"), nl=False)
+        return
+    for shipped in shipped_spaces():
+        space = SearchSpace.load(shipped)
+        epochs = space.settings["epochs"].to_plain()
+        click.echo(
+            f"{shipped:<12} {space.dataset:<8} {space.trials} trials of {space.architectures} architectures, "
+            f"{epochs} epochs, {space.options['replicates']} replicates"
+        )
+
+
+@click.command()
+@data_dir
+@common
+def doctor(data_dir: Path | None, output_dir: Path, tracking_uri: str | None, debug: bool) -> None:
+    """Check this machine: versions, processors, GPUs, disk, datasets, tracking store."""
+    from smartmixed_search.cli.diagnosis import diagnose
+
+    checks = diagnose(output_dir, tracking_uri, data_dir)
+    width = max(len(check.name) for check in checks)
+    for check in checks:
+        click.echo(f"{check.status:<8} {check.name:<{width}}  {check.detail}")
+    sys.exit(1 if any(check.status == "problem" for check in checks) else 0)
+
+
+@click.command()
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--port", default=5000, show_default=True, type=click.IntRange(1, 65535), help="Port to listen on.")
+@common
+def ui(host: str, port: int, output_dir: Path, tracking_uri: str | None, debug: bool) -> None:
+    """Serve MLflow's page over the tracking store, until Ctrl-C."""
+    from smartmixed_search.tracking.store import open_store, resolve_tracking_uri
+
+    uri = resolve_tracking_uri(tracking_uri, output_dir)
+    open_store(uri)
+    if uri.startswith("http"):
+        click.echo(f"The tracking server has the page itself: {uri}")
+        return
+    click.echo(f"Serving http://{host}:{port} in about 15 seconds; Ctrl-C ends it.", err=True)
+    serve = [
+        "-m",
+        "mlflow",
+        "server",
+        "--backend-store-uri",
+        uri,
+        "--host",
+        host,
+        "--port",
+        str(port),
+        "--workers",
+        "1",
+    ]
+    os.execv(sys.executable, [sys.executable, *serve])

@@ -1,0 +1,63 @@
+"""Options that several commands share."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
+
+_OUTPUT_DIR = click.option(
+    "--output-dir",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path("smartmixed-runs"),
+    show_default=True,
+    envvar="SMARTMIXED_OUTPUT_DIR",
+    help="Folder of sweeps and of the default tracking store.",
+)
+_TRACKING_URI = click.option(
+    "--tracking-uri",
+    envvar="MLFLOW_TRACKING_URI",
+    help="MLflow tracking store.  [default: SQLite in the output folder]",
+)
+_DEBUG = click.option("--debug", is_flag=True, help="Show the traceback of an internal error.")
+
+
+def common(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options that every command takes; `--debug` is seen by `main` alone."""
+    for option in (_DEBUG, _TRACKING_URI, _OUTPUT_DIR):
+        command = option(command)
+    return command
+
+
+data_dir: Decorator = click.option(
+    "--data-dir",
+    type=click.Path(file_okay=False, path_type=Path),
+    envvar="SMARTMIXED_DATA_DIR",
+    help="Folder of the image datasets, in torchvision's layout.",
+)
+
+table_format: Decorator = click.option(
+    "--format",
+    "output_format",
+    type=click.Choice(["table", "csv", "json"]),
+    default="table",
+    show_default=True,
+    help="How to print the answer.",
+)
+
+
+def print_frame(frame: "pd.DataFrame", output_format: str, table_columns: Sequence[str]) -> None:
+    """Print on stdout: CSV and a JSON list of objects with every column, or a table of some, dataset by dataset."""
+    if output_format == "csv":
+        click.echo(frame.to_csv(index=False), nl=False)
+    elif output_format == "json":
+        click.echo(frame.to_json(orient="records", indent=2))
+    else:
+        for dataset, rows in frame.groupby("dataset", sort=False):
+            click.echo(f"{dataset}:")
+            click.echo(rows[list(table_columns)].to_string(index=False, na_rep="–", float_format="{:.4f}".format))

@@ -1,0 +1,82 @@
+"""`top` and `status`: what MLflow knows."""
+
+from pathlib import Path
+
+import click
+
+from smartmixed_search.cli.options import common, print_frame, table_format
+
+_SWEEP = click.option("--sweep", help="Name of a sweep.  [default: the latest]")
+
+_TABLE_COLUMNS = {
+    "strategy": ["place", "strategy", "mean_rank", "mrr", "wins", "top3_rate", "blocks", "trials", "test_accuracy"],
+    "architecture": ["architecture", "rank", "strategy", "test_accuracy", "phase_fraction", "temperature"],
+    "trial": [
+        *["architecture", "phase_fraction", "temperature", "objective", "smartmixed_rank", "smartmixed_test_accuracy"],
+        *["best_fixed", "best_fixed_test_accuracy", "choice_confidence"],
+    ],
+}
+_STATUS_COLUMNS = [
+    *["sweep", "status", "trials", "finished", "failed", "stopped", "running"],
+    *["objective_kind", "best_objective", "best_architecture"],
+]
+"""What a table has room for; CSV and JSON have every column."""
+
+_ALL_SWEEPS = click.option("--all-sweeps", is_flag=True, help="All sweeps, grouped by dataset.")
+
+
+@click.command()
+@click.option("-k", default=3, show_default=True, type=click.IntRange(min=1), help="How many to show.")
+@click.option(
+    "--by",
+    type=click.Choice(["strategy", "architecture", "trial"]),
+    default="strategy",
+    show_default=True,
+    help="The best strategies of the leaderboard, of each architecture, or the best trials by validation.",
+)
+@_SWEEP
+@_ALL_SWEEPS
+@table_format
+@common
+def top(
+    k: int,
+    by: str,
+    sweep: str | None,
+    all_sweeps: bool,
+    output_format: str,
+    output_dir: Path,
+    tracking_uri: str | None,
+    debug: bool,
+) -> None:
+    """Show the top 3 of a sweep."""
+    from smartmixed_search.tracking import queries
+    from smartmixed_search.tracking.store import resolve_tracking_uri
+
+    uri = resolve_tracking_uri(tracking_uri, output_dir)
+    frame = queries.top(k, by, sweep=sweep, all_sweeps=all_sweeps, tracking_uri=uri)
+    print_frame(frame, output_format, _TABLE_COLUMNS[by])
+    if not frame["selection_converged"].dropna().all():
+        click.echo(
+            "selection has not converged where choice confidence is below 0.5: close to random choices", err=True
+        )
+
+
+@click.command()
+@_SWEEP
+@_ALL_SWEEPS
+@table_format
+@common
+def status(
+    sweep: str | None,
+    all_sweeps: bool,
+    output_format: str,
+    output_dir: Path,
+    tracking_uri: str | None,
+    debug: bool,
+) -> None:
+    """Show how far a sweep is: trials by status, best so far."""
+    from smartmixed_search.tracking import queries
+    from smartmixed_search.tracking.store import resolve_tracking_uri
+
+    uri = resolve_tracking_uri(tracking_uri, output_dir)
+    print_frame(queries.status(sweep=sweep, all_sweeps=all_sweeps, tracking_uri=uri), output_format, _STATUS_COLUMNS)

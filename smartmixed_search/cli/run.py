@@ -1,0 +1,112 @@
+"""`run`: launch a sweep, continue one, or say what it would cost."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from smartmixed_search.cli.options import common, data_dir
+from smartmixed_search.errors import ConfigError
+
+INTERRUPTED = 130
+
+
+@click.command()
+@click.argument("space")
+@click.option("--name", help="Name of the sweep; the same name continues it.  [default: space name and hash]")
+@click.option("--trials", type=click.IntRange(min=1), help="Distinct configurations to settle.")
+@click.option("--seed", type=click.IntRange(min=0), help="Seed of everything.  [default: 0]")
+@click.option("--dataset", help="digits, mnist, fashion-mnist, kmnist, or the path of a .npz file.")
+@click.option("--epochs", type=click.IntRange(min=2), help="Epochs of both phases together.")
+@click.option("--replicates", type=click.IntRange(min=1), help="Seeds per strategy.")
+@click.option(
+    "--set",
+    "settings",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Any other key of the space file, its value in YAML; may be repeated.",
+)
+@click.option("--concurrency", type=click.IntRange(min=1), help="Trials at once.  [default: as many as fit]")
+@click.option("--cpus-per-trial", type=float, help="CPUs of one trial; it uses as many threads.")
+@click.option("--gpus-per-trial", help="GPUs of one trial, a fraction, or auto.")
+@click.option("--ray-address", help="Address of a Ray cluster.  [default: this machine]")
+@click.option(
+    "--max-failures", default=1, show_default=True, type=click.IntRange(min=0), help="Retries of a failing trial."
+)
+@click.option("--dry-run", is_flag=True, help="Validate, say what it would cost, and stop.")
+@click.option("--quiet", is_flag=True, help="No progress, only messages.")
+@data_dir
+@common
+def run(
+    space: str,
+    name: str | None,
+    trials: int | None,
+    seed: int | None,
+    dataset: str | None,
+    epochs: int | None,
+    replicates: int | None,
+    settings: tuple[str, ...],
+    concurrency: int | None,
+    cpus_per_trial: float | None,
+    gpus_per_trial: str | None,
+    ray_address: str | None,
+    max_failures: int,
+    dry_run: bool,
+    quiet: bool,
+    data_dir: Path | None,
+    output_dir: Path,
+    tracking_uri: str | None,
+    debug: bool,
+) -> int:
+    """Launch the sweep of a search space, or continue it.
+
+    SPACE is the name of a shipped space (see `smartmixed-search spaces`) or the path of a YAML file. Options override
+    the file.
+    """
+    from smartmixed_search.space import SearchSpace
+
+    flags = {"trials": trials, "seed": seed, "dataset": dataset, "epochs": epochs, "replicates": replicates}
+    resources = {"cpus_per_trial": cpus_per_trial, "gpus_per_trial": _number_or_word(gpus_per_trial)}
+    given = {key: value for key, value in resources.items() if value is not None}
+    resolved = SearchSpace.load(space, flags | _settings(settings) | ({"resources": given} if given else {}))
+    if dry_run:
+        from smartmixed_search.cli.dry_run import print_estimate
+
+        print_estimate(resolved, data_dir, concurrency)
+        return 0
+    from smartmixed_search.search.sweep import run_sweep
+
+    summary = run_sweep(
+        resolved,
+        name=name,
+        output_dir=output_dir,
+        tracking_uri=tracking_uri,
+        data_dir=data_dir,
+        concurrency=concurrency,
+        ray_address=ray_address,
+        max_failures=max_failures,
+        progress=not quiet,
+    )
+    if summary.interrupted:
+        return INTERRUPTED
+    return 1 if summary.failures or summary.undelivered else 0
+
+
+def _settings(settings: tuple[str, ...]) -> dict[str, Any]:
+    """Read KEY=VALUE pairs, the value being YAML."""
+    from smartmixed_search.space_files import read_yaml
+
+    values = {}
+    for setting in settings:
+        key, equals, text = setting.partition("=")
+        if not equals or not key:
+            raise ConfigError(f"--set must be of the form KEY=VALUE, however: {setting!r}")
+        values[key] = read_yaml(text)
+    return values
+
+
+def _number_or_word(text: str | None) -> float | str | None:
+    try:
+        return None if text is None else float(text)
+    except ValueError:
+        return text
