@@ -1,8 +1,6 @@
 """A field of a search space that holds numbers: a constant, a range, or choices."""
 
 import math
-import re
-import reprlib
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,31 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from smartmixed_search.errors import ConfigError, one_of
-
-Number = int | float
+from smartmixed_search.errors import ConfigError
+from smartmixed_search.plain import Number, as_number, check_keys, show
 
 COUNT_LIMIT = 10**6
 """Largest value of the fields that count something, and the most values a range may have."""
 
-_NUMBER_TEXT = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 _RANGE_KEYS = ("low", "high", "log", "step")
-
-
-def show(value: object) -> str:
-    """Write a value for a message: one line, however large the value is."""
-    writer = reprlib.Repr()
-    writer.maxstring = writer.maxother = writer.maxlong = 60
-    return writer.repr(value)
-
-
-def as_number(value: object) -> Number | None:
-    """Return the finite number a YAML value stands for, or None; PyYAML reads `1e-3` as text."""
-    if isinstance(value, str) and _NUMBER_TEXT.fullmatch(value):
-        value = float(value)
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    return value if math.isfinite(value) else None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,8 +82,8 @@ class Constant:
         return 1
 
     def at(self, index: int) -> Number | None:
-        """Return the value of that index, counted from 0."""
-        return (self.value,)[index]
+        """Return the value; its index is 0."""
+        return self.value
 
     def index(self, value: Number) -> int | None:
         """Return the index of a value, or None if the field does not contain it."""
@@ -168,7 +148,7 @@ class Range:
     log: bool = False
     """Whether the logarithm is drawn uniformly, not the number."""
     step: Number | None = None
-    """Distance between the values, counted from `low`; `high` is one of them. None: every (whole) number."""
+    """Distance between the values, the first of which is `low`; None: every (whole) number."""
 
     @property
     def whole(self) -> bool:
@@ -194,14 +174,17 @@ class Range:
 
     def index(self, value: Number) -> int | None:
         """Return the index of a value, or None if the field does not contain it; not for a continuum."""
-        index, rest = divmod(_exact(value) - _exact(self.low), _exact(self.step or 1))
-        return int(index) if rest == 0 and self.low <= value <= self.high else None
+        index = self._nearest_index(value)
+        return index if self.at(index) == value else None
 
     def nearest(self, value: Number) -> Number:
-        """Return the value of the range that is nearest to a number within its bounds."""
-        if self.step is None:
-            return value
-        return self.at(round((_exact(value) - _exact(self.low)) / _exact(self.step)))
+        """Return the value of the range that is nearest to a number; of a continuum the number itself."""
+        return value if self.size is None else self.at(self._nearest_index(value))
+
+    def _nearest_index(self, value: Number) -> int:
+        assert self.size is not None
+        index = round((_exact(value) - _exact(self.low)) / _exact(self.step or 1))
+        return min(max(index, 0), self.size - 1)
 
     def contains(self, value: Number) -> bool:
         """Whether the field can take the value."""
@@ -253,22 +236,6 @@ def parse_field(key: str, value: object, rule: Rule) -> Field:
     return Constant(value=rule.read(key, value))
 
 
-def check_keys(what: str, plain: Mapping[Any, Any], known: Sequence[str]) -> None:
-    """Refuse a key that is not known.
-
-    Raises:
-        ConfigError: the message names the key and the nearest known one.
-
-    """
-    for key in plain:
-        if key not in known:
-            raise ConfigError(one_of(f"a key of {what}", key if _is_short(key) else show(key), known))
-
-
-def _is_short(key: object) -> bool:
-    return isinstance(key, str) and len(key) <= 60
-
-
 def _parse_choices(key: str, value: Mapping[str, Any], rule: Rule) -> Choices | Constant:
     check_keys(key, value, ("choices",))
     choices = value["choices"]
@@ -303,14 +270,11 @@ def _parse_range(key: str, value: Mapping[str, Any], rule: Rule) -> Range:
 
 
 def _with_step(key: str, low: Number, high: Number, step: object, whole: bool) -> Range:
-    distance = high - low
-    kind = "a whole number" if whole else "a number"
-    least = max(1, distance // COUNT_LIMIT) if whole else distance / COUNT_LIMIT
-    rule = Rule(text=f"{kind} from {least} to high - low", whole=whole, low=least, high=distance)
-    read = rule.read(f"{key}: step", step)
-    wanted = Range(low=low, high=high, step=read)
-    assert wanted.size is not None
-    return Range(low=low, high=wanted.at(wanted.size - 1), step=read)
+    distance = float(_exact(high) - _exact(low))
+    least = 1 if whole else distance / COUNT_LIMIT
+    text = f"a {'whole ' if whole else ''}number from {least} to {distance:g}"
+    rule = Rule(text=text, whole=whole, low=least, high=distance)
+    return Range(low=low, high=high, step=rule.read(f"{key}: step", step))
 
 
 def _exact(number: Number) -> Fraction:

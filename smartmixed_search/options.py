@@ -1,0 +1,48 @@
+"""A space's options: the fields of `TrialConfig` that are neither numbers to search over nor its identity."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from smartmixed_search.activations import registered_activations
+from smartmixed_search.config import CHOICES, SMARTMIXED, import_plugins
+from smartmixed_search.errors import ConfigError
+from smartmixed_search.fields import Rule, whole_number
+from smartmixed_search.plain import read_word, show
+
+_COUNTS: Mapping[str, tuple[Rule, int]] = {"replicates": (whole_number(1), 1), "seed": (whole_number(0, 2**63 - 1), 0)}
+
+OPTIONS = ("strategies", "controls", "pool", "plugins", *_COUNTS, *CHOICES)
+"""The keys of the options."""
+
+
+def parse_options(plain: Mapping[str, Any]) -> dict[str, Any]:
+    """Read the options among the keys of a space, and import its plugins.
+
+    Whether names are known and fit together is for `TrialConfig` to say.
+
+    Raises:
+        ConfigError: a value has the wrong type or is not one of the words, or a plugin cannot be imported.
+
+    """
+    plugins = _names("plugins", plain.get("plugins", ()))
+    import_plugins(plugins)  # first: their functions are in the pool
+    pool = _names("pool", plain.get("pool", registered_activations()))
+    strategies, controls = plain.get("strategies", "all"), plain.get("controls", ())
+    return {
+        "strategies": (SMARTMIXED, *pool) if strategies == "all" else _names("strategies", strategies, "all"),
+        "controls": () if controls in (None, "none") else _names("controls", controls, "none"),
+        "pool": pool,
+        "plugins": plugins,
+        **{key: rule.read(key, plain.get(key, default)) for key, (rule, default) in _COUNTS.items()},
+        **{key: read_word(key, plain.get(key, words[0]), words) for key, words in CHOICES.items()},
+    }
+
+
+def _names(key: str, value: object, word: str | None = None) -> tuple[str, ...]:
+    rule = f"{key} must be {f'{word!r} or ' if word else ''}a list of names"
+    if isinstance(value, str) or not isinstance(value, Sequence):
+        raise ConfigError(f"{rule}, however: {show(value)}")
+    for name in value:
+        if not isinstance(name, str):
+            raise ConfigError(f"{rule}, however: {show(name)} is in it")
+    return tuple(value)
