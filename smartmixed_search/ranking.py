@@ -145,7 +145,7 @@ def block_rankings(strategy_rows: pd.DataFrame, view: str = "tuned") -> pd.DataF
         _val=rows["val_correct"] / rows["replicates"],
         _test=rows["test_correct"] / rows["replicates"],
     )
-    rows = rows.sort_values(["_val", "started", "trial"], ascending=[False, True, True])
+    rows = rows.sort_values(["_val", "started", "trial"], ascending=[False, True, True], ignore_index=True)
     chosen = rows.drop_duplicates([*BLOCK, "strategy"])
     by_block = chosen[chosen["role"] == RANKED].groupby(BLOCK, sort=False)["_test"]
     rank = by_block.rank(method="min", ascending=False)

@@ -1,0 +1,149 @@
+"""What of a result goes into MLflow, as plain dicts: parameters, metrics, curves and artifacts of schema 1.
+
+Means and deviations are over the replicates that have a value (a network that diverged before its first checkpoint has
+no loss; `diverged` counts such networks); what no replicate has is not recorded.
+"""
+
+import statistics
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import zip_longest
+from typing import Any
+
+import pandas as pd
+
+from smartmixed_search.config import SMARTMIXED, TrialConfig
+from smartmixed_search.ranking import best_fixed_strategy
+from smartmixed_search.result import DIVERGED, Choice, NetworkResult, TrialResult
+
+Params = dict[str, str]
+Metrics = dict[str, float]
+Curve = list[tuple[int, float]]
+
+_PARAM_LENGTH = 6000
+"""MLflow's limit on a parameter's value; the whole value is in the artifact."""
+_COUNTED = ("rank", "rank_mean", "val_rank", "val_correct", "test_correct")
+_RANKED = [*_COUNTED, "test_accuracy"]
+_SCORES = ("val_accuracy", "val_loss", "test_accuracy", "test_loss")
+_CURVES = ("train_loss", "val_loss", "val_accuracy")
+_CHOICE_STATISTICS = ("confidence", "entropy", "changed")
+
+CONVERGED_CONFIDENCE = 0.5
+"""A mean choice confidence below it means that the selection has not converged."""
+
+
+def sweep_params(space: Mapping[str, Any], seed: int) -> Params:
+    """Return the space with nested keys joined by dots, and the seed."""
+    return {name: _text(value) for name, value in _flat(space)} | {"seed": str(seed)}
+
+
+def _flat(nested: Mapping[str, Any], prefix: str = "") -> Iterable[tuple[str, Any]]:
+    for name, value in nested.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{prefix}{name}.")
+        else:
+            yield prefix + name, value
+
+
+def _text(value: Any) -> str:
+    if value is None or value == []:
+        return "none"
+    text = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+    return text if len(text) <= _PARAM_LENGTH else text[: _PARAM_LENGTH - 1] + "…"
+
+
+def trial_params(config: TrialConfig) -> Params:
+    """Return the whole configuration, one parameter per field."""
+    return {name: _text(value) for name, value in config.to_dict().items()}
+
+
+def trial_metrics(result: TrialResult, ranking: pd.DataFrame) -> Metrics:
+    """Return the metrics of a trial run; `ranking` is that of `rank_networks`."""
+    metrics: Metrics = {
+        "objective": result.objective,
+        "stack_seconds": result.seconds,
+        "selection_epochs": result.selection_epochs,
+        "selection_steps": result.selection_steps,
+    }
+    smartmixed = _row(ranking, SMARTMIXED)
+    metrics["smartmixed_rank"] = smartmixed["rank"]
+    metrics["smartmixed_test_accuracy"] = smartmixed["test_accuracy"]
+    rival = best_fixed_strategy(result.networks)
+    if rival is not None:
+        metrics["best_fixed_test_accuracy"] = _row(ranking, rival)["test_accuracy"]
+    return metrics | choice_metrics(result.choices)
+
+
+def choice_metrics(choices: Sequence[Choice]) -> Metrics:
+    """Return what the selection arrived at: `choice_…` over all neurons, `choice_…_layer0` … by hidden layer."""
+    metrics: Metrics = {}
+    widths = [len(functions) for functions in choices[0].functions]
+    for name in _CHOICE_STATISTICS:
+        by_layer = [statistics.fmean(layer) for layer in zip(*(getattr(c, name) for c in choices), strict=True)]
+        metrics[f"choice_{name}"] = statistics.fmean(by_layer, weights=widths)
+        metrics |= {f"choice_{name}_layer{layer}": value for layer, value in enumerate(by_layer)}
+    return metrics
+
+
+def choices_artifact(choices: Sequence[Choice]) -> dict[str, dict[str, list[str]]]:
+    """Return {replicate: {layer: [function, …]}}, layers and replicates counted from 0."""
+    return {
+        str(choice.replicate): {str(layer): functions for layer, functions in enumerate(choice.functions)}
+        for choice in choices
+    }
+
+
+def strategy_params(config: TrialConfig, networks: Sequence[NetworkResult]) -> Params:
+    """Return the parameters of a strategy run."""
+    return {
+        "parameters": str(networks[0].parameters),
+        "depth": str(len(config.architecture)),
+        "phase_fraction": str(config.phase_fraction),
+        "temperature": str(config.temperature),
+    }
+
+
+def strategy_metrics(networks: Sequence[NetworkResult], ranking: pd.DataFrame) -> Metrics:
+    """Return the metrics of a strategy run, from its networks and the ranking of its trial."""
+    row = _row(ranking, networks[0].strategy)
+    metrics: dict[str, float | None] = {name: row.get(name) for name in _COUNTED}
+    for name in _SCORES:
+        metrics |= _over_replicates(name, networks)
+    metrics |= {f"best_epoch_r{network.replicate}": network.best_epoch for network in networks}
+    metrics["epochs"] = statistics.fmean(network.epochs for network in networks)
+    metrics["optimizer_steps"] = statistics.fmean(network.steps for network in networks)
+    metrics["diverged"] = sum(network.status == DIVERGED for network in networks)
+    metrics["test_accuracy_at_handoff"] = _mean(network.test_accuracy_at_handoff for network in networks)
+    for name in networks[0].phase1:
+        metrics[f"phase1_{name}"] = _mean(network.phase1[name] for network in networks)
+    return {name: float(value) for name, value in metrics.items() if value is not None}
+
+
+def _row(ranking: pd.DataFrame, strategy: str) -> Metrics:
+    """Return a strategy's figures in the ranking; a control's have no ranks."""
+    row = ranking.loc[ranking["strategy"] == strategy, _RANKED].iloc[0].dropna()
+    return {str(name): float(value) for name, value in row.items()}
+
+
+def _over_replicates(name: str, networks: Sequence[NetworkResult]) -> dict[str, float | None]:
+    values = {network.replicate: getattr(network, name) for network in networks}
+    present = [value for value in values.values() if value is not None]
+    return {
+        name: _mean(present),
+        f"{name}_std": statistics.stdev(present) if len(present) > 1 else None,
+        **{f"{name}_r{replicate}": value for replicate, value in values.items()},
+    }
+
+
+def _mean(values: Iterable[float | None]) -> float | None:
+    present = [value for value in values if value is not None]
+    return statistics.fmean(present) if present else None
+
+
+def strategy_curves(networks: Sequence[NetworkResult]) -> dict[str, Curve]:
+    """Return (epoch, mean over the replicates) of every curve, under its own key."""
+    curves: dict[str, Curve] = {}
+    for name in _CURVES:
+        by_epoch = enumerate(zip_longest(*(network.curves[name] for network in networks)))
+        means = ((epoch, _mean(values)) for epoch, values in by_epoch)
+        curves[f"epoch/{name}"] = [(epoch, mean) for epoch, mean in means if mean is not None]
+    return curves

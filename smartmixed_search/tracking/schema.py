@@ -1,0 +1,109 @@
+"""MLflow schema 1: the names of experiments, runs and tags, and how a run's tags are filled.
+
+Beyond what the schema pins, a few things are recorded so that the questions users ask most are answered from few runs,
+and that the MLflow page shows the answers as columns:
+
+* sweep: tag `smartmixed.opened` (when it was last launched or continued; finds the latest sweep) and metrics: `trials`
+  (asked for; a parameter cannot follow when a sweep is extended) and those that `Tracker.close_sweep` is given;
+* trial: tag `smartmixed.best_fixed` (the fixed strategy of highest validation accuracy) and the metrics
+  `smartmixed_rank`, `smartmixed_test_accuracy`, `best_fixed_test_accuracy`;
+* a failed trial: tag `smartmixed.reason`;
+* strategy: metrics `val_correct`, `test_correct` (summed over the replicates), which make ties exact, and
+  `phase1_best_epoch`.
+"""
+
+from smartmixed_search.config import TrialConfig, format_architecture
+
+VERSION = "1"
+EXPERIMENT_PREFIX = "smartmixed/"
+
+SWEEP = "sweep"
+TRIAL = "trial"
+STRATEGY = "strategy"
+
+RUNNING = "running"
+FINISHED = "finished"
+FAILED = "failed"
+STOPPED = "stopped"
+STATUSES = (FINISHED, FAILED, STOPPED, RUNNING)
+
+TAG_SCHEMA = "smartmixed.schema"
+TAG_KIND = "smartmixed.kind"
+TAG_SWEEP = "smartmixed.sweep"
+TAG_KEY = "smartmixed.key"
+TAG_DATASET = "smartmixed.dataset"
+TAG_ARCHITECTURE = "smartmixed.architecture"
+TAG_STATUS = "smartmixed.status"
+TAG_TRIAL = "smartmixed.trial"
+TAG_STRATEGY = "smartmixed.strategy"
+TAG_ROLE = "smartmixed.role"
+TAG_OPENED = "smartmixed.opened"
+TAG_BEST_FIXED = "smartmixed.best_fixed"
+TAG_REASON = "smartmixed.reason"
+TAG_PARENT = "mlflow.parentRunId"
+
+REASON_LENGTH = 1000
+WEIGHTS_FILE = "weights.safetensors"
+
+Tags = dict[str, str]
+
+
+def experiment_name(dataset: str) -> str:
+    """Return the name of the experiment that holds a dataset's runs."""
+    return EXPERIMENT_PREFIX + dataset
+
+
+def trial_run_name(config: TrialConfig) -> str:
+    """Return a trial's run name.
+
+    Example:
+        >>> trial_run_name(TrialConfig(dataset="digits", architecture=(512, 256, 128), phase_fraction=0.12))
+        '512-256-128 · φ 0.12 · τ 0.30'
+    """
+    widths = format_architecture(config.architecture)
+    return f"{widths} · φ {config.phase_fraction:.2f} · τ {config.temperature:.2f}"
+
+
+def strategy_run_name(config: TrialConfig, strategy: str) -> str:
+    """Return a strategy's run name.
+
+    Example:
+        >>> strategy_run_name(TrialConfig(dataset="digits", architecture=(512, 256, 128)), "smartmixed")
+        '512-256-128 · smartmixed'
+    """
+    return f"{format_architecture(config.architecture)} · {strategy}"
+
+
+def sweep_tags(sweep: str, key: str, dataset: str) -> Tags:
+    """Return the tags a sweep run starts with."""
+    return _tags(SWEEP, sweep, key, dataset)
+
+
+def trial_tags(sweep: str, key: str, config: TrialConfig, parent: str) -> Tags:
+    """Return the tags a trial run starts with; `parent` is the id of the sweep run."""
+    return _tags(TRIAL, sweep, key, config.dataset) | {
+        TAG_ARCHITECTURE: format_architecture(config.architecture),
+        TAG_TRIAL: key,
+        TAG_PARENT: parent,
+    }
+
+
+def strategy_tags(trial: Tags, strategy: str, role: str, parent: str) -> Tags:
+    """Return the tags a strategy run starts with; `trial` are its trial's, `parent` is the id of the trial run."""
+    return {name: trial[name] for name in (TAG_ARCHITECTURE, TAG_TRIAL)} | {
+        **_tags(STRATEGY, trial[TAG_SWEEP], f"{trial[TAG_KEY]}/{strategy}", trial[TAG_DATASET]),
+        TAG_STRATEGY: strategy,
+        TAG_ROLE: role,
+        TAG_PARENT: parent,
+    }
+
+
+def _tags(kind: str, sweep: str, key: str, dataset: str) -> Tags:
+    return {
+        TAG_SCHEMA: VERSION,
+        TAG_KIND: kind,
+        TAG_SWEEP: sweep,
+        TAG_KEY: key,
+        TAG_DATASET: dataset,
+        TAG_STATUS: RUNNING,
+    }
