@@ -38,7 +38,7 @@ def evaluate(stack: Stack, x: Tensor, y: Tensor, mixes: Sequence[Tensor] = ()) -
         mixes: how the selecting columns weigh the pool, per hidden layer [R, J, H, K].
     """
     losses, corrects = [], []
-    for inputs, labels in zip(x.split(EVALUATION_BATCH), y.split(EVALUATION_BATCH), strict=True):
+    for inputs, labels in zip(torch.split(x, EVALUATION_BATCH), torch.split(y, EVALUATION_BATCH), strict=True):
         output = stack.forward(inputs.unsqueeze(0), mixes)
         target = labels.expand(*output.shape[:2], 1, -1)
         losses.append(-output.log_softmax(2).gather(2, target).sum((2, 3), dtype=torch.float64))

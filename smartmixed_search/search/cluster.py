@@ -1,0 +1,95 @@
+"""The Ray cluster a sweep runs on: joining it, and asking what it can hold."""
+
+import logging
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import ray
+
+from smartmixed_search.errors import ResourceError
+
+_AUTO_GPU_SHARE = 0.25
+
+Node = Mapping[str, float]
+"""What one node has: `CPU`, `GPU` and whatever else Ray knows of."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrialResources:
+    """What one trial occupies while it runs."""
+
+    cpus: float
+    gpus: float
+
+    @property
+    def threads(self) -> int:
+        """Threads that a trial computes with."""
+        return max(1, int(self.cpus))
+
+
+@contextmanager
+def ray_session(address: str | None = None) -> Iterator[None]:
+    """Connect to Ray for the length of the context: to the cluster at an address, else to one of this machine's own.
+
+    A Ray that the process is connected to already is used as it is, and left running.
+
+    Raises:
+        ResourceError: no cluster answers at the address.
+    """
+    if ray.is_initialized():
+        yield
+        return
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    try:
+        ray.init(
+            address=address or "local",
+            include_dashboard=None if address else False,
+            log_to_driver=False,
+            logging_level=logging.ERROR,
+        )
+    except ConnectionError as error:
+        raise ResourceError(f"--ray-address must be that of a running Ray cluster, however: {address!r}") from error
+    try:
+        yield
+    finally:
+        ray.shutdown()
+
+
+def cluster_nodes() -> list[Node]:
+    """Return what each living node of the connected cluster has."""
+    return [node["Resources"] for node in ray.nodes() if node["Alive"]]
+
+
+def trial_resources(cpus: float, gpus: float | str, nodes: Sequence[Node]) -> TrialResources:
+    """Return what a trial asks for; `auto` GPUs are a share of one if the cluster has any.
+
+    Raises:
+        ResourceError: no node can ever hold one trial.
+    """
+    if gpus == "auto":
+        gpus = _AUTO_GPU_SHARE if any(node.get("GPU", 0) for node in nodes) else 0
+    wanted = TrialResources(cpus=cpus, gpus=float(gpus))
+    for name, resource, value in (("gpus_per_trial", "GPU", wanted.gpus), ("cpus_per_trial", "CPU", wanted.cpus)):
+        most = max((node.get(resource, 0) for node in nodes), default=0)
+        if value > most:
+            raise ResourceError(
+                f"{name} must be at most {most:g}, what the largest node has, however: {value:g}; "
+                "ask for less, or join a larger cluster with --ray-address"
+            )
+    if not slots(wanted, nodes):
+        raise ResourceError(
+            f"a trial must fit on one node, however: none has {wanted.cpus:g} CPUs and {wanted.gpus:g} GPUs together"
+        )
+    return wanted
+
+
+def slots(wanted: TrialResources, nodes: Sequence[Node]) -> int:
+    """Return how many trials the nodes hold at once."""
+    return sum(_slots_of(wanted, node) for node in nodes)
+
+
+def _slots_of(wanted: TrialResources, node: Node) -> int:
+    asked = {"CPU": wanted.cpus, "GPU": wanted.gpus}
+    return min(int(node.get(name, 0) / value + 1e-9) for name, value in asked.items() if value > 0)

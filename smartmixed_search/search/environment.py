@@ -1,0 +1,46 @@
+"""The environment of a sweep: what its numbers may depend on beside space, seed and data."""
+
+import importlib.metadata
+import os
+import platform
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import torch
+
+import smartmixed_search
+
+_PACKAGES = ("torch", "ray", "optuna", "mlflow", "numpy", "scipy", "pandas", "scikit-learn")
+
+
+def environment(dataset: dict[str, str]) -> dict[str, Any]:
+    """Return the content of `environment.json`: software versions, the driver's hardware, git revision, dataset.
+
+    `dataset` holds the dataset's `name` and `checksum`. The git revision is that of the working directory, or None.
+    """
+    return {
+        "software": {
+            "smartmixed-search": smartmixed_search.__version__,
+            "python": platform.python_version(),
+            **{name: importlib.metadata.version(name) for name in _PACKAGES},
+        },
+        "hardware": {
+            "system": platform.platform(),
+            "machine": platform.machine(),
+            "cpus": os.cpu_count(),
+            "gpus": [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())],
+        },
+        "git": git_revision(Path.cwd()),
+        "dataset": dataset,
+    }
+
+
+def git_revision(directory: Path) -> str | None:
+    """Return the revision that is checked out in a directory, marked `-dirty` if files differ from it; else None."""
+    command = ["git", "describe", "--always", "--abbrev=40", "--exclude=*", "--dirty"]
+    try:
+        found = subprocess.run(command, cwd=directory, capture_output=True, text=True, timeout=10, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return found.stdout.strip()

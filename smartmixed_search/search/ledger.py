@@ -1,0 +1,188 @@
+"""The ledger: the one owner of which trials a sweep has and how they ended.
+
+One JSON object a line, appended and made durable before anything else learns of it. Optuna's study, MLflow and the
+progress line follow the ledger and can be rebuilt from it. An event is one of
+
+    {"event": "proposed", "number", "config", "params"}
+    {"event": "duplicate", "number", "of"}
+    {"event": "settled", "number", "key", "status", "objective", "confidence", "reason"}
+
+where `number` counts proposals from 0 and `of` is the number of the first proposal of the same trial.
+"""
+
+import json
+import os
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from smartmixed_search.errors import SweepError
+from smartmixed_search.result import FINISHED
+from smartmixed_search.search.files import sync_directory
+
+FAILED = "failed"
+STOPPED = "stopped"
+STATUSES = (FINISHED, FAILED, STOPPED)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Proposed:
+    """A configuration was proposed, and is about to be trained."""
+
+    number: int
+    config: dict[str, Any]
+    """The trial's configuration as `TrialConfig.to_dict` writes it."""
+    params: dict[str, Any]
+    """What the sampler proposed, as it proposed it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Duplicate:
+    """A proposal turned out to be a trial that the sweep has already."""
+
+    number: int
+    of: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settled:
+    """A trial ended for good."""
+
+    number: int
+    key: str
+    status: str
+    """`finished`, `failed` or `stopped`."""
+    objective: float | None = None
+    """Validation objective of a finished trial."""
+    confidence: float | None = None
+    """Mean choice confidence of a finished trial."""
+    reason: str | None = None
+    """Why a trial failed, in one line."""
+
+
+def best_of(settled: Iterable[Settled]) -> tuple[float, int] | None:
+    """Return highest objective and number of the trial that has it, the first on ties; None without a finished one."""
+    objectives = [(one.objective, one.number) for one in settled if one.objective is not None]
+    return max(objectives, key=lambda each: (each[0], -each[1]), default=None)
+
+
+Event = Proposed | Duplicate | Settled
+_EVENTS: dict[str, Callable[..., Event]] = {"proposed": Proposed, "duplicate": Duplicate, "settled": Settled}
+
+
+class Ledger:
+    """An open ledger; a context manager that closes the file.
+
+    Raises:
+        SweepError: a line other than a torn last one is not an event.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.events: list[Event] = []
+        """Every event, in the order of the file."""
+        self.proposed: dict[int, Proposed] = {}
+        self.duplicates: dict[int, Duplicate] = {}
+        self.settled: dict[int, Settled] = {}
+        events, whole = _read(path)
+        for event in events:
+            self._note(event)
+        self._file = path.open("ab")
+        self._file.truncate(whole)
+        sync_directory(path.parent)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._file.close()
+
+    @property
+    def unfinished(self) -> list[Proposed]:
+        """Proposals without an outcome, by number."""
+        return [
+            proposed
+            for number, proposed in sorted(self.proposed.items())
+            if number not in self.settled and number not in self.duplicates
+        ]
+
+    @property
+    def next_number(self) -> int:
+        """The number of the next proposal."""
+        return len(self.proposed)
+
+    @property
+    def consecutive_duplicates(self) -> int:
+        """How many of the latest proposals were duplicates, without another one between them."""
+        count = 0
+        while self.next_number - 1 - count in self.duplicates:
+            count += 1
+        return count
+
+    def propose(self, number: int, config: dict[str, Any], params: dict[str, Any]) -> None:
+        """Record a proposal, before it is handed out."""
+        assert number == self.next_number, f"proposals are numbered without gaps: {number} after {self.next_number - 1}"
+        self._append(Proposed(number=number, config=config, params=params))
+
+    def duplicate(self, number: int, of: int) -> None:
+        """Record that a proposal is the same trial as an earlier one."""
+        assert of < number
+        assert of not in self.duplicates
+        self._append(Duplicate(number=number, of=of))
+
+    def settle(self, settled: Settled) -> None:
+        """Record how a trial ended; it ends once."""
+        assert settled.number in self.proposed
+        assert settled.number not in self.settled
+        assert settled.status in STATUSES
+        self._append(settled)
+
+    def _append(self, event: Event) -> None:
+        name = type(event).__name__.lower()
+        self._file.write(json.dumps({"event": name, **asdict(event)}).encode() + b"\n")
+        self._file.flush()
+        os.fsync(self._file.fileno())
+        self._note(event)
+
+    def _note(self, event: Event) -> None:
+        match event:
+            case Proposed():
+                self.proposed[event.number] = event
+            case Duplicate():
+                self.duplicates[event.number] = event
+            case Settled():
+                self.settled[event.number] = event
+        self.events.append(event)
+
+
+def count_settled(path: Path) -> int:
+    """Return how many trials have settled, by a ledger that another process may be writing; 0 if there is none."""
+    events, _ = _read(path)
+    return sum(isinstance(event, Settled) for event in events)
+
+
+def _read(path: Path) -> tuple[list[Event], int]:
+    """Return the events of a file, and how many bytes hold them.
+
+    The rest is a line inside which the writer was killed, and which nobody has acted on.
+    """
+    content = path.read_bytes() if path.exists() else b""
+    whole = content.rfind(b"\n") + 1
+    events = []
+    for line_number, line in enumerate(content[:whole].splitlines(), start=1):
+        try:
+            events.append(_parse(line))
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise SweepError(
+                f"a ledger must hold one event a line, however: line {line_number} of {path} is damaged; "
+                "restore it from a copy, or choose another --name"
+            ) from error
+    return events, whole
+
+
+def _parse(line: bytes) -> Event:
+    plain = json.loads(line)
+    return _EVENTS[plain.pop("event")](**plain)

@@ -1,0 +1,123 @@
+"""The live progress line of a sweep, on stderr: how far it is, how well it does, how long it will take."""
+
+import shutil
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TextIO
+
+_REWRITE_SECONDS = 0.5
+_LINE_SECONDS = 10.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Progress:
+    """Where a sweep stands."""
+
+    total: int
+    """Trials asked for."""
+    settled: int
+    """Trials that have ended, in this session or an earlier one; failed ones are among them."""
+    failed: int
+    running: dict[int, float]
+    """Share of its epochs that each running trial has done, by number."""
+    best: tuple[float, str] | None
+    """Highest validation objective so far, and the architecture that has it."""
+    elapsed: float
+    """Seconds of this session."""
+    settled_before: int
+    """Trials that had ended when this session began."""
+
+    @property
+    def seconds_left(self) -> float | None:
+        """Estimate from the trials, and parts of trials, done in this session; None while there are none."""
+        partly = sum(self.running.values())
+        done = self.settled - self.settled_before + partly
+        if done <= 0 or self.elapsed <= 0:
+            return None
+        return max(0.0, self.total - self.settled - partly) * self.elapsed / done
+
+
+def format_progress(progress: Progress, objective: str) -> str:
+    """Write a sweep's progress as one line; `objective` is `margin` or `accuracy`.
+
+    Example:
+        >>> half = Progress(total=8, settled=3, failed=0, running={3: 0.5, 4: 0.5}, best=(0.0125, "512-256"),
+        ...                 elapsed=60.0, settled_before=0)
+        >>> format_progress(half, "margin")
+        '3/8 settled · 2 running · best margin +0.0125 (512-256) · 1:00 elapsed · 1:00 left'
+    """
+    parts = [f"{progress.settled}/{progress.total} settled"]
+    if progress.running:
+        parts.append(f"{len(progress.running)} running")
+    if progress.failed:
+        parts.append(f"{progress.failed} failed")
+    if progress.best is not None:
+        value, architecture = progress.best
+        number = f"{value:+.4f}" if objective == "margin" else f"{value:.4f}"
+        parts.append(f"best {objective} {number} ({architecture})")
+    parts.append(f"{format_duration(progress.elapsed)} elapsed")
+    if progress.settled < progress.total and progress.seconds_left is not None:
+        parts.append(f"{format_duration(progress.seconds_left)} left")
+    return " · ".join(parts)
+
+
+def format_duration(seconds: float) -> str:
+    """Write seconds as `m:ss` or `h:mm:ss`.
+
+    Example:
+        >>> format_duration(3725)
+        '1:02:05'
+    """
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
+
+
+class ProgressPrinter:
+    """Prints progress: one line rewritten in place on a terminal, a line every so often anywhere else."""
+
+    def __init__(
+        self, stream: TextIO, objective: str, *, quiet: bool = False, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._stream = stream
+        self._objective = objective
+        self._quiet = quiet
+        self._clock = clock
+        self._live = stream.isatty()
+        self._printed_at = float("-inf")
+        self._printed: Progress | None = None
+
+    def update(self, progress: Progress) -> None:
+        """Print progress if it is time to: at once when a trial has settled, else not more often than can be read."""
+        if not self._quiet and self._is_due(progress):
+            self._print(progress)
+
+    def _is_due(self, progress: Progress) -> bool:
+        pause = self._clock() - self._printed_at
+        news = self._printed is None or progress.settled != self._printed.settled
+        if self._live:
+            return news or pause >= _REWRITE_SECONDS
+        return pause >= _LINE_SECONDS or (news and progress.settled == progress.total)
+
+    def close(self) -> None:
+        """Leave the line as it is, and let the next output begin on a line of its own."""
+        if self._live and self._printed is not None:
+            self._write("\n")
+
+    def say(self, message: str) -> None:
+        """Print a message on a line of its own."""
+        self._write(f"\r\x1b[K{message}\n" if self._live else f"{message}\n")
+
+    def _print(self, progress: Progress) -> None:
+        line = format_progress(progress, self._objective)
+        if self._live:
+            width = shutil.get_terminal_size().columns - 1
+            self._write(f"\r\x1b[K{line if len(line) <= width else line[: width - 1] + '…'}")
+        else:
+            self._write(line + "\n")
+        self._printed_at, self._printed = self._clock(), progress
+
+    def _write(self, text: str) -> None:
+        self._stream.write(text)
+        self._stream.flush()

@@ -1,0 +1,105 @@
+"""What a sweep came to, for a caller and in words."""
+
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+from smartmixed_search.config import TrialConfig
+from smartmixed_search.result import FINISHED
+from smartmixed_search.search.directory import SweepDirectory
+from smartmixed_search.search.ledger import FAILED, STATUSES, best_of
+from smartmixed_search.search.queue import EXHAUSTED_AFTER, TrialQueue
+from smartmixed_search.tracking.records import CONVERGED_CONFIDENCE
+
+_REASONS_SHOWN = 3
+
+
+@dataclass(frozen=True, kw_only=True)
+class BestTrial:
+    """The finished trial of highest validation objective."""
+
+    number: int
+    key: str
+    objective: float
+    config: TrialConfig
+
+
+@dataclass(frozen=True, kw_only=True)
+class SweepSummary:
+    """How a sweep stands at the end of a session."""
+
+    name: str
+    directory: Path
+    tracking_uri: str
+    trials: int
+    """Distinct trials that were asked for."""
+    settled: dict[str, int]
+    """Number of settled trials by status: `finished`, `failed`, `stopped`."""
+    best: BestTrial | None
+    failures: dict[str, str]
+    """Why trials failed, by key."""
+    unconverged: int
+    """Finished trials whose mean choice confidence is below 0.5."""
+    exhausted: bool
+    """Whether the space held fewer trials than were asked for."""
+    interrupted: bool
+    """Whether the user stopped the sweep."""
+    undelivered: int
+    """Settled trials that MLflow does not have yet."""
+
+    @property
+    def complete(self) -> bool:
+        """Whether nothing is left to run."""
+        return self.exhausted or sum(self.settled.values()) >= self.trials
+
+    def messages(self) -> list[str]:
+        """Return what a user should know, a line each."""
+        lines = []
+        if self.exhausted:
+            lines.append(f"space exhausted: the last {EXHAUSTED_AFTER} proposals were trials this sweep has already")
+        if self.failures:
+            lines.append(f"{len(self.failures)} of {self.trials} trials failed:")
+            counts = Counter(self.failures.values()).most_common()
+            lines += [f"  {count} × {reason}" for reason, count in counts[:_REASONS_SHOWN]]
+            lines += [f"  … and {len(counts) - _REASONS_SHOWN} further reasons"] if len(counts) > _REASONS_SHOWN else []
+        if self.unconverged:
+            lines.append(
+                f"selection has not converged in {self.unconverged} of {self.settled[FINISHED]} finished trials "
+                f"(mean choice confidence below {CONVERGED_CONFIDENCE}): their choices are close to random; "
+                "more epochs or a higher logit_learning_rate help"
+            )
+        if self.undelivered:
+            lines.append(f"{self.undelivered} trials are not in MLflow yet: run the same command again to deliver them")
+        if self.interrupted:
+            lines.append(
+                f"interrupted with {sum(self.settled.values())} of {self.trials} trials settled: "
+                "run the same command again to continue"
+            )
+        return lines
+
+
+def summarize(
+    queue: TrialQueue, directory: SweepDirectory, tracking_uri: str, undelivered: int, *, interrupted: bool
+) -> SweepSummary:
+    """Sum up the ledger."""
+    settled = queue.ledger.settled.values()
+    best = best_of(settled)
+    counts = Counter(one.status for one in settled)
+    return SweepSummary(
+        name=directory.name,
+        directory=directory.path,
+        tracking_uri=tracking_uri,
+        trials=queue.trials,
+        settled={status: counts[status] for status in STATUSES},
+        best=best and _best_trial(queue, *best),
+        failures={one.key: one.reason or "" for one in settled if one.status == FAILED},
+        unconverged=sum(one.confidence is not None and one.confidence < CONVERGED_CONFIDENCE for one in settled),
+        exhausted=queue.exhausted,
+        interrupted=interrupted,
+        undelivered=undelivered,
+    )
+
+
+def _best_trial(queue: TrialQueue, objective: float, number: int) -> BestTrial:
+    config = queue.proposal(number).config
+    return BestTrial(number=number, key=config.key, objective=objective, config=config)

@@ -1,0 +1,156 @@
+"""Ray Tune as the placer of trials: thin adapters between Tune's hooks and a sweep's driver, and one call to run it.
+
+Tune decides nothing and remembers nothing that matters. Its own snapshots are never read: a continued sweep is a fresh
+Tuner for the trials that the ledger has no outcome for.
+"""
+
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stdout
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ray import tune
+from ray.tune import Callback, Stopper
+from ray.tune.experiment import Trial
+from ray.tune.search import Searcher
+
+from smartmixed_search.search.cluster import TrialResources
+from smartmixed_search.search.driver import SweepDriver
+from smartmixed_search.search.worker import Job, trainable
+
+_SETTINGS = {
+    "RAY_CHDIR_TO_TRIAL_DIR": "0",  # plugins and relative paths mean the same in a worker as in the driver
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
+    "TUNE_DISABLE_SIGINT_HANDLER": "1",  # the driver has its own
+    "TUNE_GLOBAL_CHECKPOINT_S": "1e9",  # snapshots cost time, and nobody reads them
+    "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Placement:
+    """How trials are placed."""
+
+    resources: TrialResources
+    concurrency: int
+    """Trials at once, at most."""
+    max_failures: int
+    """How often a trial that fails is tried again."""
+
+
+class _Adapter:
+    """Tune pickles its set-up into its scratch directory at the start; an adapter's driver must not go with it."""
+
+    def __init__(self, driver: SweepDriver) -> None:
+        self._driver = driver
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {}
+
+
+class QueueSearcher(_Adapter, Searcher):
+    """Suggests what the driver hands out next, as `{"number", "config"}`."""
+
+    def __init__(self, driver: SweepDriver) -> None:
+        Searcher.__init__(self)
+        _Adapter.__init__(self, driver)
+
+    def suggest(self, trial_id: str) -> dict[str, Any] | str:
+        """Return the next trial, or that there is none."""
+        proposal = self._driver.guard(self._driver.next)
+        if proposal is None:
+            return str(Searcher.FINISHED)
+        return {"number": proposal.number, "config": proposal.config.to_dict()}
+
+    def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
+        """Leave it to the callback, which learns of the same event with more detail."""
+
+    def save(self, checkpoint_path: str) -> None:
+        """Leave no snapshot."""
+
+
+class DriverCallback(_Adapter, Callback):
+    """Tells the driver what becomes of the trials."""
+
+    def on_step_end(self, iteration: int, trials: list[Trial], **info: Any) -> None:
+        """Let the driver do its regular work."""
+        self._driver.guard(self._driver.tick)
+
+    def on_trial_recover(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
+        """Pass on that a trial is being retried."""
+        self._driver.guard(lambda: self._driver.restarted(trial.config["number"]))
+
+    def on_trial_result(
+        self, iteration: int, trials: list[Trial], trial: Trial, result: dict[str, Any], **info: Any
+    ) -> None:
+        """Pass on an epoch."""
+        self._driver.guard(lambda: self._driver.reported(trial.config["number"], result))
+
+    def on_trial_complete(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
+        """Pass on that a trial has ended by itself."""
+        self._driver.guard(lambda: self._driver.finished(trial.config["number"]))
+
+    def on_trial_error(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
+        """Pass on that a trial has failed for good, with what Ray says of it."""
+        message = Path(trial.error_file).read_text(encoding="utf-8")
+        self._driver.guard(lambda: self._driver.failed(trial.config["number"], message))
+
+
+class DriverStopper(_Adapter, Stopper):
+    """Ends the whole run, and never a single trial, when the driver wants to."""
+
+    def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:
+        """Let the trial go on."""
+        return False
+
+    def stop_all(self) -> bool:
+        """Return whether the driver wants to end."""
+        return self._driver.stopping
+
+
+def run_trials(driver: SweepDriver, job: Job, placement: Placement, scratch: Path) -> None:
+    """Run trials until the driver has no more, or is stopping; it is told of everything that happens."""
+    resources = {"cpu": placement.resources.cpus, "gpu": placement.resources.gpus}
+    with _quiet_tune():
+        tune.Tuner(
+            tune.with_resources(trainable(job), resources),
+            tune_config=tune.TuneConfig(
+                num_samples=-1,
+                search_alg=QueueSearcher(driver),
+                # Tune asks for this many trials at a time, too, so that starting up is not serial.
+                max_concurrent_trials=placement.concurrency,
+                reuse_actors=True,
+                trial_dirname_creator=lambda trial: trial.trial_id,
+            ),
+            run_config=tune.RunConfig(
+                name=f"{os.getpid()}",
+                storage_path=str(scratch),
+                callbacks=[DriverCallback(driver)],
+                stop=DriverStopper(driver),
+                failure_config=tune.FailureConfig(max_failures=placement.max_failures),
+                verbose=0,
+            ),
+        ).fit()
+
+
+@contextmanager
+def _quiet_tune() -> Iterator[None]:
+    """Set Tune's environment variables, and silence what it logs and prints: the driver says what there is to say."""
+    before = {name: os.environ.get(name) for name in _SETTINGS}
+    logger = logging.getLogger("ray.tune")
+    level = logger.level
+    os.environ.update(_SETTINGS)
+    logger.setLevel(logging.CRITICAL)
+    try:
+        with Path(os.devnull).open("w") as nowhere, redirect_stdout(nowhere):
+            yield
+    finally:
+        logger.setLevel(level)
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value

@@ -1,0 +1,123 @@
+"""The work of one trial, wherever Ray places it: read the dataset, train, make the result durable."""
+
+import json
+import time
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import ray
+import torch
+from ray import tune
+
+from smartmixed_search.config import TrialConfig
+from smartmixed_search.datasets import Dataset
+from smartmixed_search.result import TrialResult
+from smartmixed_search.search.cluster import TrialResources
+from smartmixed_search.search.directory import TrialDirectory
+from smartmixed_search.search.files import write_atomically
+
+REPORT_SECONDS = 1.0
+
+TrialFunction = Callable[..., TrialResult]
+"""`run_trial`, or a module-level function of its signature."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SharedDataset:
+    """A dataset in Ray's object store: one copy on every node, read in place."""
+
+    name: str
+    checksum: str
+    classes: int
+    arrays: ray.ObjectRef
+
+    @classmethod
+    def put(cls, dataset: Dataset) -> "SharedDataset":
+        """Store a dataset."""
+        arrays = ray.put(dataset.arrays())
+        return cls(name=dataset.name, checksum=dataset.checksum, classes=dataset.classes, arrays=arrays)
+
+    def get(self) -> Dataset:
+        """Return the dataset on the CPU, over the stored memory."""
+        return Dataset.from_arrays(self.name, self.checksum, self.classes, ray.get(self.arrays))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """What all trials of a sweep share."""
+
+    run: TrialFunction
+    dataset: SharedDataset
+    resources: TrialResources
+    trials: Path
+    """Holds one directory for every trial, named by its key."""
+
+
+def trainable(job: Job) -> Callable[[dict[str, Any]], None]:
+    """Return the function that Ray Tune calls with every suggestion, `{"number", "config"}`."""
+
+    def train(suggestion: dict[str, Any]) -> None:
+        work(job, TrialConfig.from_dict(suggestion["config"]), tune.report)
+
+    return train
+
+
+def work(job: Job, config: TrialConfig, send: Callable[[dict[str, Any]], None]) -> None:
+    """Train a trial and make its result durable, unless an earlier attempt has done so.
+
+    Whatever the trial raises is also written to `error.txt` in the trial's directory.
+    """
+    files = TrialDirectory(job.trials / config.key)
+    files.path.mkdir(parents=True, exist_ok=True)
+    files.error.unlink(missing_ok=True)
+    if files.result.exists():
+        return
+    try:
+        result = _train(job, config, files, send)
+        write_atomically(files.result, json.dumps(result.to_dict()))
+    except Exception as error:
+        write_atomically(files.error, f"{one_line(error)}\n\n{traceback.format_exc()}")
+        raise
+
+
+def one_line(error: BaseException) -> str:
+    """Return kind and message of an error in one line."""
+    message = " ".join(str(error).split())
+    return f"{type(error).__name__}: {message}" if message else type(error).__name__
+
+
+class EpochReports:
+    """Passes a trial's epochs on to the driver, seldom enough that small trials are not slowed by it."""
+
+    def __init__(self, send: Callable[[dict[str, Any]], None], clock: Callable[[], float] = time.monotonic) -> None:
+        self._send = send
+        self._clock = clock
+        self._sent_at = clock()
+
+    def __call__(self, epoch: int, metrics: dict[str, float]) -> None:
+        """Report an epoch, counted from 0, if the last report is long enough ago."""
+        if self._clock() - self._sent_at >= REPORT_SECONDS:
+            self._send({"epoch": epoch, **metrics})
+            self._sent_at = self._clock()
+
+
+def _train(job: Job, config: TrialConfig, files: TrialDirectory, send: Callable[[dict[str, Any]], None]) -> TrialResult:
+    torch.set_num_threads(job.resources.threads)
+    device = "cuda" if job.resources.gpus > 0 and torch.cuda.is_available() else "cpu"
+    dataset = _resident_dataset(job.dataset, device)
+    return job.run(config, dataset, device=device, report=EpochReports(send), weights_path=files.weights)
+
+
+_resident: dict[tuple[str, str], Dataset] = {}
+
+
+def _resident_dataset(shared: SharedDataset, device: str) -> Dataset:
+    """Return the dataset on the device; a reused worker has it there already."""
+    which = shared.checksum, device
+    if which not in _resident:
+        _resident.clear()
+        _resident[which] = shared.get().to(device)
+    return _resident[which]
