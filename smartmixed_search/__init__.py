@@ -42,7 +42,27 @@ _HOMES = {
     "top": "tracking.queries",
 }
 
-__all__ = [*_HOMES, "__version__"]
+__all__ = [
+    "Dataset",
+    "MixedActivation",
+    "NetworkResult",
+    "SearchSpace",
+    "SelectiveActivation",
+    "SmartMixedError",
+    "SweepSummary",
+    "TrialConfig",
+    "TrialResult",
+    "UserError",
+    "__version__",
+    "freeze_selections",
+    "load_dataset",
+    "register_activation",
+    "run_sweep",
+    "run_trial",
+    "shipped_spaces",
+    "status",
+    "top",
+]
 
 
 def __getattr__(name: str) -> Any:

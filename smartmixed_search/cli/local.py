@@ -49,14 +49,20 @@ def doctor(data_dir: Path | None, output_dir: Path, tracking_uri: str | None, de
 @common
 def ui(host: str, port: int, output_dir: Path, tracking_uri: str | None, debug: bool) -> None:
     """Serve MLflow's page over the tracking store, until Ctrl-C."""
+    from smartmixed_search.tracking.schema import EXPERIMENT_PREFIX
     from smartmixed_search.tracking.store import open_store, resolve_tracking_uri
+    from smartmixed_search.tracking.view import rankings_path
 
     uri = resolve_tracking_uri(tracking_uri, output_dir)
-    open_store(uri)
-    if uri.startswith("http"):
-        click.echo(f"The tracking server has the page itself: {uri}")
+    served = uri.startswith("http")
+    address = uri if served else f"http://{host}:{port}"
+    for experiment in open_store(uri).search_experiments(filter_string=f"name LIKE '{EXPERIMENT_PREFIX}%'"):
+        dataset = experiment.name.removeprefix(EXPERIMENT_PREFIX)
+        click.echo(f"rankings on {dataset}: {address}{rankings_path(experiment.experiment_id)}")
+    if served:
         return
-    click.echo(f"Serving http://{host}:{port} in about 15 seconds; Ctrl-C ends it.", err=True)
+    click.echo("The page is there in about 15 seconds; Ctrl-C ends it.", err=True)
+    os.environ["MLFLOW_SERVER_ENABLE_JOB_EXECUTION"] = "false"  # nothing here needs its dozen job processes
     serve = [
         "-m",
         "mlflow",

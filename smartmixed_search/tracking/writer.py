@@ -20,6 +20,7 @@ from smartmixed_search.ranking import best_fixed_strategy, rank_networks
 from smartmixed_search.result import NetworkResult, TrialResult
 from smartmixed_search.tracking import records, runs, schema
 from smartmixed_search.tracking.store import artifact_location, connect, store_errors
+from smartmixed_search.tracking.view import experiment_tags
 
 if TYPE_CHECKING:
     from mlflow.entities import Run
@@ -132,7 +133,8 @@ class Tracker:
         name = schema.experiment_name(self._dataset)
         experiment = self._client.get_experiment_by_name(name)
         if experiment is None:
-            return str(self._client.create_experiment(name, artifact_location=artifact_location(self._uri)))
+            location = artifact_location(self._uri)
+            return str(self._client.create_experiment(name, artifact_location=location, tags=experiment_tags()))
         if experiment.lifecycle_stage != "active":
             raise TrackingError(
                 f"the experiment {name!r} must not be deleted, however: it is in MLflow's trash; restore it with "
