@@ -42,7 +42,7 @@ def parse_architecture(text: str) -> tuple[int, ...]:
 
     """
     parts = str(text).split("-")
-    if not all(part.isascii() and part.isdigit() and int(part) >= 1 for part in parts):
+    if not all(part.isascii() and part.isdigit() and len(part) <= 9 and int(part) >= 1 for part in parts):
         raise ConfigError(
             f"an architecture must be hidden widths of at least 1 joined by '-', such as 512-256-128, however: {text!r}"
         )
@@ -69,10 +69,9 @@ def import_plugins(plugins: tuple[str, ...]) -> None:
     for name in plugins:
         try:
             importlib.import_module(name)
-        except Exception as error:  # a plugin is the user's code: whatever it raises is theirs to mend
-            raise ConfigError(
-                f"a plugin must be an importable module, however: {name!r} ({type(error).__name__}: {error})"
-            ) from error
+        except (Exception, SystemExit) as error:  # a plugin is the user's code: whatever it raises is theirs to mend
+            reason = f"{type(error).__name__}: {' '.join(str(error).split())}"
+            raise ConfigError(f"a plugin must be an importable module, however: {name!r} ({reason})") from error
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -21,7 +21,7 @@ _FLOAT_BYTES = 4
 
 @dataclass(frozen=True, kw_only=True)
 class Estimate:
-    """The cost of training some configurations."""
+    """The cost of a sweep."""
 
     trials: int
     networks: int
@@ -36,11 +36,14 @@ class Estimate:
     """Wall time of all trials, one after another."""
 
 
-def estimate(configs: Sequence[TrialConfig], dataset: Dataset, device: str | torch.device = "cpu") -> Estimate:
-    """Estimate what training these configurations costs; one of middling size is timed for a few steps.
+def estimate(
+    configs: Sequence[TrialConfig], trials: int, dataset: Dataset, device: str | torch.device = "cpu"
+) -> Estimate:
+    """Estimate what a sweep costs; a configuration of middling size is timed for a few steps.
 
     Args:
-        configs: one per trial, at least one.
+        configs: at least one; the trials are taken to be these, in turn.
+        trials: number of trials.
         dataset: their data.
         device: where they would be trained.
     """
@@ -48,15 +51,16 @@ def estimate(configs: Sequence[TrialConfig], dataset: Dataset, device: str | tor
     middle = configs[sizes.index(statistics.median_low(sizes))]
     selection, fixed = _seconds_per_parameter(middle, dataset, torch.device(device))
     networks = [len(config.members) * config.replicates for config in configs]
+    turns = [len(range(place, trials, len(configs))) for place in range(len(configs))]
     return Estimate(
-        trials=len(configs),
+        trials=trials,
         networks=max(networks),
-        network_epochs=sum(n * config.epochs for n, config in zip(networks, configs, strict=True)),
+        network_epochs=sum(t * n * config.epochs for t, n, config in zip(turns, networks, configs, strict=True)),
         parameters=(min(sizes), max(sizes)),
         memory=max(_memory(config, dataset, size) for config, size in zip(configs, sizes, strict=True)),
         seconds=sum(
-            n * size * _weighted_steps(config, dataset, selection, fixed)
-            for n, size, config in zip(networks, sizes, configs, strict=True)
+            t * n * size * _weighted_steps(config, dataset, selection, fixed)
+            for t, n, size, config in zip(turns, networks, sizes, configs, strict=True)
         ),
     )
 

@@ -48,10 +48,8 @@ class Rule:
         return self.low < number < self.high if self.open else self.low <= number <= self.high
 
 
-def whole_number(low: int, high: int | None = COUNT_LIMIT) -> Rule:
-    """Return the rule of a whole number within bounds; None: without an upper one."""
-    if high is None:
-        return Rule(text=f"a whole number of at least {low}", whole=True, low=low, high=math.inf)
+def whole_number(low: int, high: int = COUNT_LIMIT) -> Rule:
+    """Return the rule of a whole number from `low` to `high`."""
     return Rule(text=f"a whole number from {low} to {high}", whole=True, low=low, high=high)
 
 

@@ -136,7 +136,7 @@ class SearchSpace:
             dataset=_dataset(plain["dataset"]),
             architecture=architecture,
             architectures=architectures,
-            trials=int(whole_number(1, None).read("trials", plain.get("trials", trials))),
+            trials=int(whole_number(1).read("trials", plain.get("trials", trials))),
             settings=settings,
             options=parse_options(plain),
             sampler=sampler,

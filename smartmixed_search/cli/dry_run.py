@@ -15,12 +15,13 @@ from smartmixed_search.search.proposals import Proposer
 from smartmixed_search.space import SearchSpace
 
 _GIB = 2**30
+_MOST_CONFIGS = 200  # more say nothing new about the cost
 
 
 def print_estimate(space: SearchSpace, data_dir: Path | None, concurrency: int | None) -> None:
     """Validate a sweep against data and machine, time one step, and print the cost on stdout.
 
-    What Optuna will propose is not known yet; a trial's first proposal stands for all of its architecture.
+    What Optuna will propose is not known yet; an architecture's first proposal stands for all its trials.
 
     Raises:
         UserError: the data or the resources asked for are not there.
@@ -31,11 +32,9 @@ def print_estimate(space: SearchSpace, data_dir: Path | None, concurrency: int |
     resources = trial_resources(wanted.cpus_per_trial, wanted.gpus_per_trial, machine)
     torch.set_num_threads(resources.threads)
     proposer = Proposer(space)
-    drawn = min(space.trials, space.architectures or space.trials)
+    drawn = min(space.trials, space.architectures or space.trials, _MOST_CONFIGS)
     configs = [proposer.propose(number).config for number in range(drawn)]
-    cost = estimate(
-        [configs[number % drawn] for number in range(space.trials)], dataset, "cuda" if resources.gpus else "cpu"
-    )
+    cost = estimate(configs, space.trials, dataset, "cuda" if resources.gpus else "cpu")
     at_once = min(space.trials, concurrency or slots(resources, machine))
     click.echo(_describe(space, cost, at_once, Counter(config.epochs for config in configs).most_common(1)[0][0]))
 

@@ -35,6 +35,8 @@ from smartmixed_search.tracking.store import (
 )
 from smartmixed_search.trial import run_trial
 
+__all__ = ["SweepSummary", "run_sweep"]
+
 
 def run_sweep(
     space: SearchSpace | str,

@@ -108,6 +108,8 @@ def _train(job: Job, config: TrialConfig, files: TrialDirectory, send: Callable[
     torch.set_num_threads(job.resources.threads)
     device = "cuda" if job.resources.gpus > 0 and torch.cuda.is_available() else "cpu"
     dataset = _resident_dataset(job.dataset, device)
+    if device == "cuda":
+        torch.cuda.empty_cache()  # what an earlier trial of this worker left reserved belongs to the GPU's other trials
     return job.run(config, dataset, device=device, report=EpochReports(send), weights_path=files.weights)
 
 

@@ -1,0 +1,38 @@
+"""Fixtures shared by several test files."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def store_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An empty tracking store; creating one takes seconds, copying it none."""
+    from smartmixed_search.tracking.store import default_tracking_uri, prepare_store
+
+    directory = tmp_path_factory.mktemp("store")
+    prepare_store(default_tracking_uri(directory))
+    return directory / "mlflow.db"
+
+
+@pytest.fixture
+def tracking_uri(store_template: Path, tmp_path: Path) -> str:
+    """The URI of an empty tracking store of the test's own."""
+    from smartmixed_search.tracking.store import default_tracking_uri
+
+    shutil.copy(store_template, tmp_path)
+    return default_tracking_uri(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def ray_session() -> Iterator[None]:
+    """A quiet Ray of two CPUs and no GPU, shared by all tests: starting one takes seconds, and it is left as it was."""
+    import ray
+
+    ray.init(
+        address="local", num_cpus=2, num_gpus=0, include_dashboard=False, log_to_driver=False, logging_level="ERROR"
+    )
+    yield
+    ray.shutdown()

@@ -1,0 +1,170 @@
+"""The command line as a user meets it: answers, exit codes, one-line errors."""
+
+import csv
+import io
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from smartmixed_search.cli import main
+from smartmixed_search.space_files import shipped_spaces
+
+TINY = {
+    "dataset": "digits",
+    "architecture": {"choices": ["8", "8-4"]},
+    "trials": 3,
+    "phase_fraction": {"low": 0.2, "high": 0.8},
+    "epochs": 4,
+    "strategies": ["smartmixed", "relu", "tanh"],
+    "logit_learning_rate": 0.1,
+}
+
+
+@pytest.fixture
+def run_cli(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> object:
+    """Run a command in an empty folder; return exit code, stdout and stderr."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("SMARTMIXED_OUTPUT_DIR", "MLFLOW_TRACKING_URI"):
+        monkeypatch.delenv(name, raising=False)
+
+    def run(*arguments: object) -> tuple[int, str, str]:
+        with pytest.raises(SystemExit) as ended:
+            main([str(argument) for argument in arguments])
+        output = capsys.readouterr()
+        return int(ended.value.code or 0), output.out, output.err
+
+    return run
+
+
+def space_file(folder: Path, **changes: object) -> Path:
+    path = folder / "tiny.yaml"
+    path.write_text(yaml.safe_dump({key: value for key, value in (TINY | changes).items() if value is not ...}))
+    return path
+
+
+@pytest.mark.ray
+@pytest.mark.timeout(180)
+def test_from_a_space_to_a_top_3(run_cli: object, ray_session: None, tmp_path: Path) -> None:
+    space = space_file(tmp_path)
+    code, _, err = run_cli("run", space, "--name", "first")
+    assert (code, err.splitlines()[0]) == (0, "sweep first in smartmixed-runs/first")
+    assert "3/3 settled" in err
+
+    code, out, _ = run_cli("top")
+    assert code == 0
+    assert [line.split()[0] for line in out.splitlines()] == ["digits:", "place", "1", "2", "3"]
+    _, out, _ = run_cli("top", "--by", "trial", "--format", "json", "-k", 2)
+    rows = json.loads(out)
+    assert len(rows) == 2
+    assert rows[0]["objective"] >= rows[1]["objective"]
+    _, out, _ = run_cli("top", "--by", "architecture", "--format", "csv")
+    assert {row["architecture"] for row in csv.DictReader(io.StringIO(out))} == {"8", "8-4"}
+    _, out, _ = run_cli("status", "--format", "json")
+    assert [(row["sweep"], row["finished"], row["failed"]) for row in json.loads(out)] == [("first", 3, 0)]
+
+    code, _, err = run_cli("run", space, "--name", "first", "--quiet")
+    assert code == 0
+    code, _, err = run_cli("run", space, "--name", "first", "--epochs", 6)
+    assert (code, err.count("\n")) == (2, 1)
+    assert "--name" in err
+    code, _, err = run_cli("top", "--sweep", "frist")
+    assert (code, err.count("\n")) == (2, 1)
+    assert "did you mean 'first'" in err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["rnu"], ["'rnu'", "did you mean 'run'"]),
+        (["run"], ["SPACE"]),
+        (["run", "quickstar"], ["'quickstar'", "did you mean 'quickstart'"]),
+        (["run", "missing.yaml"], ["missing.yaml"]),
+        (["run", "quickstart", "--trials", "0"], ["--trials", "0"]),
+        (["run", "quickstart", "--trails", "4"], ["--trails", "--trials"]),
+        (["run", "quickstart", "--epochs", "1"], ["--epochs", "1"]),
+        (["run", "quickstart", "--set", "epochs"], ["KEY=VALUE", "'epochs'"]),
+        (["run", "quickstart", "--set", "epoch=4"], ["'epoch'", "did you mean 'epochs'"]),
+        (["run", "quickstart", "--set", "temperature=0"], ["temperature", "0"]),
+        (["run", "quickstart", "--set", "phase_fraction={low: 0.5, high: 0.1}"], ["phase_fraction", "0.1"]),
+        (["run", "quickstart", "--dataset", "minst"], ["'minst'", "did you mean 'mnist'"]),
+        (["run", "quickstart", "--dataset", "none.npz"], ["none.npz"]),
+        (["run", "quickstart", "--gpus-per-trial", "many"], ["gpus_per_trial", "many"]),
+        (["run", "quickstart", "--cpus-per-trial", "4096", "--dry-run"], ["cpus_per_trial", "4096"]),
+        (["run", "mnist-mlp", "--data-dir", "file"], ["data-dir", "file"]),
+        (["run", "quickstart", "--tracking-uri", "ftp://host"], ["ftp://host"]),
+        (["run", "quickstart", "--tracking-uri", "http://127.0.0.1:1"], ["http://127.0.0.1:1"]),
+        (["top", "--by", "neuron"], ["neuron", "architecture"]),
+        (["top", "-k", "0"], ["0"]),
+        (["top"], ["no sweeps", "run"]),
+        (["status"], ["no sweeps", "run"]),
+        (["ui"], ["no sweeps", "run"]),
+        (["spaces", "papr"], ["did you mean 'paper'"]),
+    ],
+    ids=" ".join,
+)
+def test_bad_input_gets_one_line_and_leaves_nothing(
+    run_cli: object, tmp_path: Path, arguments: list[str], told: list[str]
+) -> None:
+    (tmp_path / "file").touch()
+    code, out, err = run_cli(*arguments)
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert all(words in err for words in told), err
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_a_dry_run_tells_the_cost_and_leaves_nothing(run_cli: object, tmp_path: Path) -> None:
+    space = space_file(tmp_path)
+    code, out, err = run_cli("run", space, "--dry-run", "--trials", 5, "--replicates", 2)
+    assert (code, err) == (0, "")
+    assert "5 trials × 6 networks × 4 epochs = 120 network epochs" in out
+    assert "parameters of a network: 606 to 606" not in out
+    assert all(word in out for word in ("parameters", "memory", "time"))
+    assert [path.name for path in tmp_path.iterdir()] == ["tiny.yaml"]
+
+
+def test_spaces_lists_and_prints(run_cli: object) -> None:
+    code, out, _ = run_cli("spaces")
+    assert code == 0
+    assert [line.split()[0] for line in out.splitlines()] == list(shipped_spaces())
+    _, out, _ = run_cli("spaces", "paper")
+    assert yaml.safe_load(out)["epochs"] == 400
+
+
+def test_doctor_finds_the_embedded_dataset(run_cli: object) -> None:
+    code, out, _ = run_cli("doctor")
+    assert code == 0
+    assert any(line.split()[:2] == ["ok", "digits"] for line in out.splitlines())
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["run", "--help"], ["top", "-h"]], ids=" ".join)
+def test_help_explains(run_cli: object, arguments: list[str]) -> None:
+    code, out, _ = run_cli(*arguments)
+    assert code == 0
+    assert "Usage: smartmixed-search" in out
+
+
+def test_help_and_version_load_nothing_heavy() -> None:
+    program = (
+        "import sys\n"
+        "from smartmixed_search.cli import main\n"
+        "try: main(['--version'])\n"
+        "except SystemExit: pass\n"
+        "print(sorted({'torch', 'pandas', 'numpy', 'ray', 'mlflow', 'optuna'} & set(sys.modules)))"
+    )
+    output = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=50)
+    assert output.stdout.splitlines() == ["smartmixed-search, version 0.1.0", "[]"]
+
+
+def test_an_internal_error_is_told_apart(run_cli: object, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> None:
+        raise RuntimeError("a\nbug")
+
+    monkeypatch.setattr("smartmixed_search.cli.diagnosis.diagnose", broken)
+    code, _, err = run_cli("doctor")
+    assert (code, err) == (1, "internal error: RuntimeError: a bug (--debug shows where)\n")
+    with pytest.raises(RuntimeError):
+        main(["doctor", "--debug"])
