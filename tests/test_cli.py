@@ -51,12 +51,14 @@ def space_file(folder: Path, **changes: object) -> Path:
 def test_from_a_space_to_a_top_3(run_cli: object, ray_session: None, tmp_path: Path) -> None:
     space = space_file(tmp_path)
     code, _, err = run_cli("run", space, "--name", "first")
-    assert (code, err.splitlines()[0]) == (0, "sweep first in smartmixed-runs/first")
+    assert code == 0
+    assert f"sweep first in {tmp_path / 'smartmixed-runs' / 'first'}\n" in err
     assert "3/3 settled" in err
 
     code, out, _ = run_cli("top")
     assert code == 0
-    assert [line.split()[0] for line in out.splitlines()] == ["digits:", "place", "1", "2", "3"]
+    assert [line.split()[0] for line in out.splitlines()[:3]] == ["digits:", "place", "1"]
+    assert len(out.splitlines()) == 5
     _, out, _ = run_cli("top", "--by", "trial", "--format", "json", "-k", 2)
     rows = json.loads(out)
     assert len(rows) == 2

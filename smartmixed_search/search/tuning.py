@@ -6,6 +6,7 @@ Tuner for the trials that the ledger has no outcome for.
 
 import logging
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
@@ -113,6 +114,7 @@ class DriverStopper(_Adapter, Stopper):
 
 def run_trials(driver: SweepDriver, job: Job, placement: Placement, scratch: Path) -> None:
     """Run trials until the driver has no more, or is stopping; it is told of everything that happens."""
+    shutil.rmtree(scratch, ignore_errors=True)  # of an earlier session
     resources = {"cpu": placement.resources.cpus, "gpu": placement.resources.gpus}
     with _quiet_tune():
         tune.Tuner(
@@ -126,7 +128,7 @@ def run_trials(driver: SweepDriver, job: Job, placement: Placement, scratch: Pat
                 trial_dirname_creator=lambda trial: trial.trial_id,
             ),
             run_config=tune.RunConfig(
-                name=f"{os.getpid()}",
+                name="tune",
                 storage_path=str(scratch),
                 callbacks=[DriverCallback(driver)],
                 stop=DriverStopper(driver),

@@ -1,0 +1,42 @@
+import pytest
+
+from smartmixed_search.errors import ResourceError
+from smartmixed_search.search.cluster import TrialResources, slots, trial_resources
+
+LAPTOP = [{"CPU": 2.0}]
+CLUSTER = [{"CPU": 16.0, "GPU": 2.0}, {"CPU": 8.0, "GPU": 1.0}, {"CPU": 64.0}]
+
+
+def test_auto_is_a_share_of_a_gpu_where_there_are_any():
+    assert trial_resources(1, "auto", CLUSTER).gpus == 0.25
+
+
+def test_auto_is_no_gpu_where_there_are_none():
+    assert trial_resources(1, "auto", LAPTOP).gpus == 0
+
+
+def test_more_gpus_than_any_node_has_is_refused():
+    with pytest.raises(ResourceError, match="gpus_per_trial must be at most 2, what the largest node has, however: 4"):
+        trial_resources(1, 4, CLUSTER)
+
+
+def test_more_cpus_than_any_node_has_is_refused():
+    with pytest.raises(ResourceError, match=r"cpus_per_trial must be at most 2, .*, however: 3"):
+        trial_resources(3, 0, LAPTOP)
+
+
+def test_resources_must_be_on_one_node():
+    with pytest.raises(ResourceError, match="none has 32 CPUs and 1 GPUs together"):
+        trial_resources(32, 1, CLUSTER)
+
+
+@pytest.mark.parametrize(
+    ("cpus", "gpus", "expected"), [(1, 0, 88), (1, 0.25, 12), (4, 0.25, 6), (0.5, 1, 3), (0.1, 0.1, 30)]
+)
+def test_slots_count_what_fits_node_by_node(cpus, gpus, expected):
+    assert slots(TrialResources(cpus=cpus, gpus=gpus), CLUSTER) == expected
+
+
+@pytest.mark.parametrize(("cpus", "threads"), [(0.5, 1), (1, 1), (2.9, 2), (4, 4)])
+def test_threads_are_the_whole_cpus(cpus, threads):
+    assert TrialResources(cpus=cpus, gpus=0).threads == threads

@@ -1,0 +1,92 @@
+import json
+import os
+import socket
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from smartmixed_search.errors import SweepError
+from smartmixed_search.search.directory import Resolved, SweepDirectory
+
+RESOLVED = Resolved(
+    name="demo", hash="a" * 64, seed=0, dataset={"name": "digits", "checksum": "c" * 16}, space={"dataset": "digits"}
+)
+
+
+@pytest.fixture
+def directory(tmp_path: Path) -> SweepDirectory:
+    return SweepDirectory.of(tmp_path, "demo")
+
+
+def claim_once(directory: SweepDirectory) -> None:
+    with directory.claim(RESOLVED, "dataset: digits\n"):
+        pass
+
+
+def test_claim_writes_what_the_sweep_is(directory):
+    claim_once(directory)
+    assert json.loads(directory.resolved.read_text()).items() >= RESOLVED.to_dict().items()
+    assert directory.space.read_text() == "dataset: digits\n"
+
+
+def test_same_sweep_is_reentered_unchanged(directory):
+    claim_once(directory)
+    before = directory.resolved.read_bytes()
+    claim_once(directory)
+    assert directory.resolved.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"hash": "b" * 64}, r"keep its space, however: 'demo' has aaaaaaaaaaaa, not bbbbbbbbbbbb; choose another"),
+        ({"seed": 1}, r"keep its seed, however: 'demo' has 0, not 1"),
+        ({"dataset": {"name": "digits", "checksum": "d" * 16}}, r"keep its dataset, however: .*\(cccccccccccccccc\)"),
+    ],
+)
+def test_another_sweep_under_the_name_is_refused(directory, change, message):
+    claim_once(directory)
+    with pytest.raises(SweepError, match=message):
+        directory.check(replace(RESOLVED, **change))
+
+
+def test_check_writes_nothing(directory):
+    directory.check(RESOLVED)
+    assert not directory.path.exists()
+
+
+def test_directory_with_other_files_is_refused(directory):
+    directory.path.mkdir()
+    (directory.path / "thesis.tex").touch()
+    with pytest.raises(SweepError, match="holds other files"):
+        directory.check(RESOLVED)
+
+
+@pytest.mark.parametrize("name", ["", "a/b", "..", ".hidden", "mlartifacts", "mlflow.db", "x" * 101, "a b"])
+def test_names_that_cannot_be_sweeps_are_refused(tmp_path, name):
+    with pytest.raises(SweepError, match="a sweep's name must be"):
+        SweepDirectory.of(tmp_path, name)
+
+
+def test_second_writer_is_told_who_the_first_is(directory):
+    this = f"process {os.getpid()} on {socket.gethostname()}"
+    with directory.claim(RESOLVED, ""), pytest.raises(SweepError, match=this):
+        claim_once(directory)
+
+
+def test_lock_of_a_killed_process_is_void(directory):
+    script = (
+        "import os, signal, sys\n"
+        "from pathlib import Path\n"
+        "from tests.test_directory import RESOLVED\n"
+        "from smartmixed_search.search.directory import SweepDirectory\n"
+        "with SweepDirectory(Path(sys.argv[1])).claim(RESOLVED, ''):\n"
+        "    os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    root = Path(__file__).parents[1]
+    killed = subprocess.run([sys.executable, "-c", script, str(directory.path)], cwd=root, check=False)
+    assert killed.returncode < 0
+    claim_once(directory)

@@ -1,0 +1,147 @@
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pytest
+
+from smartmixed_search.search.directory import SweepDirectory
+from smartmixed_search.search.driver import SweepDriver
+from smartmixed_search.search.ledger import Event, Ledger, Settled
+from smartmixed_search.search.progress import Progress
+from smartmixed_search.search.proposals import Proposer
+from smartmixed_search.search.queue import TrialQueue
+from smartmixed_search.space import SearchSpace
+from tests.trials import SPACE, synthetic_result
+
+RAY_MESSAGE = """Failure # 1 (occurred at 2026-01-01_00-00-00)
+An earlier attempt.
+
+Failure # 2 (occurred at 2026-01-01_00-00-01)
+The actor died unexpectedly before finishing this task.
+\tclass_name: ImplicitFunc
+\tpid: 4711
+The actor is dead because its worker process has died.
+"""
+
+
+class Follower:
+    def __init__(self) -> None:
+        self.events: list[Event] = []
+
+    def follow(self, events: Sequence[Event]) -> None:
+        self.events = list(events)
+
+
+class Printer:
+    def __init__(self) -> None:
+        self.shown: list[Progress] = []
+
+    def update(self, progress: Progress) -> None:
+        self.shown.append(progress)
+
+
+class Sweep:
+    """A driver on a directory, without Ray."""
+
+    def __init__(self, path: Path, ledger: Ledger) -> None:
+        self.directory = SweepDirectory(path)
+        self.ledger = ledger
+        self.queue = TrialQueue(ledger, Proposer(SearchSpace.from_dict(SPACE)), trials=4)
+        self.follower, self.printer = Follower(), Printer()
+        self.driver = SweepDriver(self.directory, self.queue, [self.follower], self.printer)
+
+    def train(self, number: int) -> None:
+        config = self.queue.proposal(number).config
+        files = self.directory.trial(config.key)
+        files.path.mkdir(parents=True)
+        files.result.write_text(json.dumps(synthetic_result(config).to_dict()))
+
+
+@pytest.fixture
+def sweep(tmp_path: Path) -> Iterator[Sweep]:
+    with Ledger(tmp_path / "ledger.jsonl") as ledger:
+        yield Sweep(tmp_path, ledger)
+
+
+def test_finished_trial_is_settled_by_what_is_on_the_disk(sweep):
+    config = sweep.driver.next().config
+    sweep.train(0)
+    sweep.driver.finished(0)
+    objective = synthetic_result(config).objective
+    expected = Settled(number=0, key=config.key, status="finished", objective=objective, confidence=0.6)
+    assert sweep.ledger.settled[0] == expected
+
+
+def test_followers_know_what_the_ledger_knows(sweep):
+    sweep.driver.next()
+    assert sweep.follower.events == sweep.ledger.events != []
+    sweep.train(0)
+    sweep.driver.finished(0)
+    assert sweep.follower.events == sweep.ledger.events
+
+
+def test_result_without_record_is_adopted_on_reentry(sweep, tmp_path):
+    sweep.driver.next()
+    sweep.driver.next()
+    sweep.train(1)
+    again = Sweep(tmp_path, sweep.ledger)
+    again.driver.resume()
+    assert list(sweep.ledger.settled) == [1]
+    assert again.driver.next().number == 0
+    assert again.driver.next().number == 2
+
+
+def test_failure_takes_its_reason_from_the_first_line_of_the_error_file(sweep):
+    config = sweep.driver.next().config
+    files = sweep.directory.trial(config.key)
+    files.path.mkdir(parents=True)
+    files.error.write_text("ValueError: no\n\nTraceback …")
+    sweep.driver.failed(0, RAY_MESSAGE)
+    assert sweep.ledger.settled[0] == Settled(number=0, key=config.key, status="failed", reason="ValueError: no")
+
+
+def test_lost_worker_takes_its_reason_from_ray(sweep):
+    sweep.directory.trials.mkdir()
+    config = sweep.driver.next().config
+    sweep.driver.failed(0, RAY_MESSAGE)
+    assert sweep.ledger.settled[0].reason == (
+        "The actor died unexpectedly before finishing this task. The actor is dead because its worker process has died."
+    )
+    assert "pid: 4711" in sweep.directory.trial(config.key).error.read_text()
+
+
+def test_worker_lost_after_its_result_has_not_failed(sweep):
+    sweep.driver.next()
+    sweep.train(0)
+    sweep.driver.failed(0, RAY_MESSAGE)
+    assert sweep.ledger.settled[0].status == "finished"
+
+
+def test_error_inside_a_hook_ends_the_sweep(sweep):
+    sweep.driver.next()
+    sweep.driver.guard(lambda: sweep.driver.finished(0))  # nothing is on the disk
+    assert sweep.driver.stopping
+    assert isinstance(sweep.driver.fault, AssertionError)
+    sweep.train(0)
+    sweep.driver.guard(lambda: sweep.driver.finished(0))
+    assert not sweep.ledger.settled
+
+
+def test_progress_counts_epochs_of_running_trials(sweep):
+    sweep.driver.next()
+    sweep.driver.next()
+    sweep.driver.reported(1, {"epoch": 4, "epochs": 10})
+    assert sweep.driver.progress().running == {0: 0.0, 1: 0.5}
+    sweep.driver.restarted(1)
+    assert sweep.driver.progress().running == {0: 0.0, 1: 0.0}
+
+
+def test_progress_shows_the_best_of_all_sessions(sweep, tmp_path):
+    config = sweep.driver.next().config
+    sweep.train(0)
+    sweep.driver.finished(0)
+    again = Sweep(tmp_path, sweep.ledger)
+    again.driver.tick()
+    (shown,) = again.printer.shown
+    assert shown.best == (synthetic_result(config).objective, "8")
+    assert (shown.settled, shown.settled_before, shown.total) == (1, 1, 4)

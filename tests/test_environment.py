@@ -1,0 +1,32 @@
+import json
+import subprocess
+
+from smartmixed_search.search.environment import environment, git_revision
+
+
+def test_environment_is_plain_and_names_what_numbers_depend_on():
+    found = environment({"name": "digits", "checksum": "c" * 16})
+    assert json.loads(json.dumps(found)) == found
+    assert {"python", "torch", "ray", "optuna", "mlflow", "smartmixed-search"} <= set(found["software"])
+    assert found["dataset"]["checksum"] == "c" * 16
+
+
+def test_revision_says_when_files_differ_from_it(tmp_path):
+    def git(*arguments: str) -> str:
+        identity = ("-c", "user.name=a", "-c", "user.email=a@example.org")
+        return subprocess.run(
+            ["git", *identity, *arguments], cwd=tmp_path, check=True, capture_output=True, text=True
+        ).stdout.strip()
+
+    git("init", "--quiet")
+    (tmp_path / "file").write_text("1")
+    git("add", "file")
+    git("commit", "--quiet", "--no-verify", "-m", "first")
+    clean = git("rev-parse", "HEAD")
+    assert git_revision(tmp_path) == clean
+    (tmp_path / "file").write_text("2")
+    assert git_revision(tmp_path) == f"{clean}-dirty"
+
+
+def test_no_revision_outside_a_repository(tmp_path):
+    assert git_revision(tmp_path) is None

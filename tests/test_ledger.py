@@ -1,0 +1,93 @@
+from pathlib import Path
+
+import pytest
+
+from smartmixed_search.errors import SweepError
+from smartmixed_search.search.ledger import FAILED, Ledger, Settled
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "ledger.jsonl"
+
+
+def settled(number: int) -> Settled:
+    return Settled(number=number, key=f"k{number}", status="finished", objective=0.5 + number)
+
+
+def propose(ledger: Ledger, number: int) -> None:
+    ledger.propose(number, {"dataset": "digits", "architecture": "8"}, {"temperature": 0.1 + number})
+
+
+def test_reopened_ledger_holds_the_same_events(path):
+    with Ledger(path) as written:
+        propose(written, 0)
+        propose(written, 1)
+        written.duplicate(1, of=0)
+        written.settle(settled(0))
+        propose(written, 2)
+        written.settle(Settled(number=2, key="k2", status=FAILED, reason="ValueError: no"))
+    with Ledger(path) as read:
+        assert read.events == written.events
+
+
+def test_floats_survive_exactly(path):
+    with Ledger(path) as ledger:
+        ledger.propose(0, {}, {"temperature": 0.1 + 0.2})
+    with Ledger(path) as ledger:
+        assert ledger.proposed[0].params["temperature"] == 0.1 + 0.2
+
+
+def test_unfinished_are_proposals_without_outcome(path):
+    with Ledger(path) as ledger:
+        for number in range(4):
+            propose(ledger, number)
+        ledger.settle(settled(1))
+        ledger.duplicate(2, of=1)
+        assert [proposed.number for proposed in ledger.unfinished] == [0, 3]
+
+
+def test_consecutive_duplicates_are_counted_from_the_end(path):
+    with Ledger(path) as ledger:
+        propose(ledger, 0)
+        for number in range(1, 4):
+            propose(ledger, number)
+            ledger.duplicate(number, of=0)
+        assert ledger.consecutive_duplicates == 3
+        propose(ledger, 4)
+        assert ledger.consecutive_duplicates == 0
+
+
+@pytest.mark.parametrize("torn", [b'{"event": "settled", "num', b"\x00\x00\x00", b'{"event": "duplicate"}'])
+def test_torn_last_line_is_dropped(path, torn):
+    with Ledger(path) as ledger:
+        propose(ledger, 0)
+    whole = path.read_bytes()
+    path.write_bytes(whole + torn)
+    with Ledger(path) as ledger:
+        assert ledger.next_number == 1
+        propose(ledger, 1)
+    with Ledger(path) as ledger:
+        assert ledger.next_number == 2
+
+
+def test_damage_in_the_middle_is_refused(path):
+    with Ledger(path) as ledger:
+        propose(ledger, 0)
+    path.write_bytes(b"{}\n" + path.read_bytes())
+    with pytest.raises(SweepError, match=r"line 1 of .* is damaged"):
+        Ledger(path)
+
+
+def test_events_are_on_the_disk_before_the_call_returns(path):
+    with Ledger(path) as ledger:
+        propose(ledger, 0)
+        assert path.read_bytes().count(b"\n") == 1
+
+
+def test_trial_settles_once(path):
+    with Ledger(path) as ledger:
+        propose(ledger, 0)
+        ledger.settle(settled(0))
+        with pytest.raises(AssertionError):
+            ledger.settle(settled(0))

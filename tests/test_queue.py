@@ -1,0 +1,140 @@
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from smartmixed_search.config import TrialConfig
+from smartmixed_search.search.ledger import FAILED, Ledger, Settled
+from smartmixed_search.search.proposals import Proposal
+from smartmixed_search.search.queue import EXHAUSTED_AFTER, TrialQueue
+
+
+class Script:
+    """Proposes one hidden layer of a width for each number, and remembers what it is told."""
+
+    def __init__(self, widths: list[int]) -> None:
+        self.widths = widths
+        self.told: list[tuple[int, str, float | None]] = []
+
+    def propose(self, number: int) -> Proposal:
+        config = TrialConfig(dataset="digits", architecture=(self.widths[number],))
+        return Proposal(number=number, config=config, params={"width": self.widths[number]})
+
+    def tell(self, proposal: Proposal, status: str, value: float | None) -> None:
+        self.told.append((proposal.number, status, value))
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Iterator[Ledger]:
+    with Ledger(tmp_path / "ledger.jsonl") as opened:
+        yield opened
+
+
+def finish(queue: TrialQueue, number: int, objective: float = 0.5) -> None:
+    key = queue.proposal(number).config.key
+    queue.settle(Settled(number=number, key=key, status="finished", objective=objective))
+
+
+def handed_out(queue: TrialQueue) -> list[int]:
+    numbers = []
+    while (proposal := queue.next()) is not None:
+        numbers.append(proposal.number)
+    return numbers
+
+
+def test_never_more_trials_than_asked_for(ledger):
+    assert handed_out(TrialQueue(ledger, Script([1, 2, 3, 4]), trials=3)) == [0, 1, 2]
+
+
+def test_proposal_is_in_the_ledger_when_it_is_handed_out(ledger):
+    queue = TrialQueue(ledger, Script([1]), trials=1)
+    proposal = queue.next()
+    assert ledger.proposed[0].config == proposal.config.to_dict()
+    assert ledger.proposed[0].params == {"width": 1}
+
+
+def test_done_when_all_are_settled(ledger):
+    queue = TrialQueue(ledger, Script([1, 2]), trials=2)
+    handed_out(queue)
+    finish(queue, 0)
+    assert not queue.done
+    finish(queue, 1)
+    assert queue.done
+
+
+def test_duplicate_of_a_settled_trial_is_told_at_once(ledger):
+    script = Script([1, 1, 2])
+    queue = TrialQueue(ledger, script, trials=2)
+    queue.next()
+    finish(queue, 0, 0.7)
+    assert handed_out(queue) == [2]
+    assert ledger.duplicates[1].of == 0
+    assert script.told == [(0, "finished", 0.7), (1, "finished", 0.7)]
+
+
+def test_duplicate_of_a_running_trial_is_told_when_that_settles(ledger):
+    script = Script([1, 1, 2])
+    queue = TrialQueue(ledger, script, trials=2)
+    assert handed_out(queue) == [0, 2]
+    assert script.told == []
+    finish(queue, 0, 0.7)
+    assert script.told == [(0, "finished", 0.7), (1, "finished", 0.7)]
+
+
+def test_failed_trial_counts_and_is_told(ledger):
+    script = Script([1])
+    queue = TrialQueue(ledger, script, trials=1)
+    proposal = queue.next()
+    queue.settle(Settled(number=0, key=proposal.config.key, status=FAILED, reason="no"))
+    assert queue.done
+    assert script.told == [(0, FAILED, None)]
+
+
+def test_fifty_duplicates_in_a_row_exhaust_the_space(ledger):
+    queue = TrialQueue(ledger, Script([1] * 100), trials=5)
+    assert handed_out(queue) == [0]
+    assert len(ledger.duplicates) == EXHAUSTED_AFTER
+    assert queue.exhausted
+    assert not queue.done
+    finish(queue, 0)
+    assert queue.done
+
+
+def test_reentered_queue_proposes_what_an_undisturbed_one_would(ledger):
+    first = Script([1, 1, 2, 3, 4])
+    queue = TrialQueue(ledger, first, trials=4)
+    assert [queue.next().number for _ in range(3)] == [0, 2, 3]
+    finish(queue, 2, 0.2)
+    finish(queue, 0, 0.1)
+    second = Script([1, 1, 2, 3, 4])
+    assert handed_out(TrialQueue(ledger, second, trials=4)) == [3, 4]
+    assert second.told == first.told
+
+
+def test_unfinished_duplicate_is_recognised_on_reentry(ledger):
+    script = Script([1, 1, 2])
+    for number in (0, 1):  # as if killed between proposing and recognising
+        proposal = script.propose(number)
+        ledger.propose(number, proposal.config.to_dict(), proposal.params)
+    queue = TrialQueue(ledger, script, trials=2)
+    assert [proposal.number for proposal in queue.put_back] == [0]
+    assert handed_out(queue) == [0, 2]
+    assert ledger.duplicates[1].of == 0
+
+
+def test_larger_number_of_trials_extends_the_sweep(ledger):
+    script = Script([1, 2, 3])
+    queue = TrialQueue(ledger, script, trials=2)
+    for number in handed_out(queue):
+        finish(queue, number)
+    assert handed_out(TrialQueue(ledger, script, trials=3)) == [2]
+
+
+def test_smaller_number_of_trials_hands_out_nothing(ledger):
+    script = Script([1, 2, 3])
+    queue = TrialQueue(ledger, script, trials=3)
+    for number in handed_out(queue)[:2]:
+        finish(queue, number)
+    smaller = TrialQueue(ledger, script, trials=1)
+    assert handed_out(smaller) == []
+    assert smaller.done

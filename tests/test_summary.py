@@ -1,0 +1,49 @@
+from dataclasses import replace
+from pathlib import Path
+
+from smartmixed_search.search.summary import SweepSummary
+
+SUMMARY = SweepSummary(
+    name="demo",
+    directory=Path("demo"),
+    tracking_uri="sqlite:///mlflow.db",
+    trials=6,
+    settled={"finished": 4, "failed": 2, "stopped": 0},
+    best=None,
+    failures={},
+    unconverged=0,
+    exhausted=False,
+    interrupted=False,
+    undelivered=0,
+)
+
+
+def test_nothing_to_say_of_a_flawless_sweep():
+    assert SUMMARY.complete
+    assert SUMMARY.messages() == []
+
+
+def test_failures_are_counted_by_reason():
+    failures = {"a": "ValueError: x", "b": "OSError: y", "c": "ValueError: x"}
+    assert replace(SUMMARY, failures=failures).messages() == [
+        "3 of 6 trials failed:",
+        "  2 × ValueError: x",
+        "  1 × OSError: y",
+    ]
+
+
+def test_unconverged_trials_are_announced_in_one_line():
+    (line,) = replace(SUMMARY, unconverged=3).messages()
+    assert line.startswith("selection has not converged in 3 of 4 finished trials (mean choice confidence below 0.5)")
+
+
+def test_interrupted_sweep_says_how_to_continue():
+    summary = replace(SUMMARY, settled={"finished": 1, "failed": 0, "stopped": 0}, interrupted=True)
+    assert not summary.complete
+    assert summary.messages() == ["interrupted with 1 of 6 trials settled: run the same command again to continue"]
+
+
+def test_exhausted_sweep_is_complete():
+    summary = replace(SUMMARY, settled={"finished": 1, "failed": 0, "stopped": 0}, exhausted=True)
+    assert summary.complete
+    assert summary.messages()[0].startswith("space exhausted")

@@ -1,0 +1,209 @@
+"""Sweeps through Ray, with trials that do next to no work."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import optuna
+import pytest
+import ray
+from mlflow import MlflowClient
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend
+
+from smartmixed_search.errors import ConfigError, ResourceError, SweepError
+from smartmixed_search.search.ledger import count_settled
+from smartmixed_search.search.summary import SweepSummary
+from smartmixed_search.search.sweep import run_sweep
+from smartmixed_search.space import SearchSpace
+from tests import trials
+
+pytestmark = [pytest.mark.ray, pytest.mark.timeout(180)]
+
+
+def sweep(output_dir: Path, run: Any = trials.instant, changes: dict[str, Any] | None = None, **options: Any) -> Any:
+    space = SearchSpace.from_dict(trials.SPACE | (changes or {}))
+    return run_sweep(space, name="demo", output_dir=output_dir, run=run, progress=False, **options)
+
+
+def attempts(output_dir: Path) -> Counter[str]:
+    """How often each trial was attempted, by key."""
+    lines = {path.parent.name: path.read_text().count("\n") for path in output_dir.glob("demo/trials/*/attempts")}
+    return Counter(lines)
+
+
+def events(summary: SweepSummary, kind: str) -> list[dict[str, Any]]:
+    """What the ledger says, by kind of event."""
+    lines = (summary.directory / "ledger.jsonl").read_text().splitlines()
+    return [event for event in map(json.loads, lines) if event["event"] == kind]
+
+
+def recorded(uri: str) -> Counter[tuple[str, str]]:
+    """How many runs MLflow has, by kind and status."""
+    client = MlflowClient(uri)
+    experiments = [experiment.experiment_id for experiment in client.search_experiments()]
+    tags = [run.data.tags for run in client.search_runs(experiments, max_results=1000)]
+    return Counter((tag["smartmixed.kind"], tag["smartmixed.status"]) for tag in tags)
+
+
+@pytest.fixture(scope="module")
+def finished(ray_session: None, store_template: Path, tmp_path_factory: pytest.TempPathFactory) -> SweepSummary:
+    """A sweep of four trials, one at a time."""
+    output_dir = tmp_path_factory.mktemp("finished")
+    (output_dir / "mlflow.db").write_bytes(store_template.read_bytes())
+    return sweep(output_dir, trials=4, concurrency=1)
+
+
+def test_as_many_distinct_trials_settle_as_were_asked_for(finished):
+    assert finished.settled == {"finished": 4, "failed": 0, "stopped": 0}
+    assert attempts(finished.directory.parent).total() == 4
+    assert len(attempts(finished.directory.parent)) == 4
+
+
+def test_mlflow_has_every_trial_and_strategy_once(finished):
+    assert finished.undelivered == 0
+    assert recorded(finished.tracking_uri) == {
+        ("sweep", "finished"): 1,
+        ("trial", "finished"): 4,
+        ("strategy", "finished"): 12,
+    }
+
+
+def test_study_holds_the_same_trials(finished):
+    storage = JournalStorage(JournalFileBackend(str(finished.directory / "study.journal")))
+    study = optuna.load_study(study_name="demo", storage=storage)
+    assert [trial.user_attrs["key"] for trial in study.trials] == [
+        event["key"] for event in events(finished, "settled")
+    ]
+    assert all(trial.state.is_finished() for trial in study.trials)
+    assert study.best_value == finished.best.objective
+
+
+def test_first_trial_of_every_architecture_is_at_the_published_setting(finished):
+    params = [event["params"] for event in events(finished, "proposed")]
+    assert params[:3] == [{"phase_fraction": 0.125, "temperature": 0.3}] * 3
+    assert params[3] != params[0]
+
+
+def test_trials_run_with_the_threads_of_their_cpus_in_a_reused_worker(finished):
+    lines = [path.read_text().split() for path in finished.directory.glob("trials/*/attempts")]
+    assert len({pid for pid, *_ in lines}) == 1
+    assert {tuple(rest) for _, *rest in lines} == {("1", "cpu", "digits", "1293")}
+
+
+def test_ray_that_was_there_before_is_left_running(finished):
+    assert ray.is_initialized()
+
+
+def test_finished_sweep_is_not_run_again(finished):
+    before = (finished.directory / "ledger.jsonl").read_bytes()
+    again = sweep(finished.directory.parent, trials=4)
+    assert again.settled == finished.settled
+    assert again.best == finished.best
+    assert (finished.directory / "ledger.jsonl").read_bytes() == before
+
+
+def test_another_space_under_the_name_is_refused(finished):
+    with pytest.raises(SweepError, match="must keep its space"):
+        sweep(finished.directory.parent, changes={"epochs": 12})
+
+
+def test_name_that_the_tracking_store_knows_otherwise_is_refused(finished, tmp_path):
+    with pytest.raises(SweepError, match="must be new in the tracking store, however: 'demo'"):
+        sweep(tmp_path, changes={"epochs": 12}, tracking_uri=finished.tracking_uri)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_more_trials_extend_the_sweep(finished):
+    output_dir = finished.directory.parent
+    longer = sweep(output_dir, trials=6)
+    assert longer.settled["finished"] == 6
+    assert attempts(output_dir).total() == len(attempts(output_dir)) == 6
+    assert recorded(longer.tracking_uri)["trial", "finished"] == 6
+
+
+def test_more_gpus_than_any_node_has_are_refused_before_anything_is_written(ray_session, tmp_path):
+    with pytest.raises(ResourceError, match="gpus_per_trial must be at most 0"):
+        sweep(tmp_path, changes={"resources": {"gpus_per_trial": 1}})
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("options", [{"trials": 0}, {"concurrency": 0}, {"max_failures": -1}])
+def test_counts_that_make_no_sense_are_refused(tmp_path, options):
+    with pytest.raises(ConfigError, match="must be at least"):
+        sweep(tmp_path, **options)
+
+
+def test_failing_trials_are_recorded_and_do_not_end_the_sweep(ray_session, tracking_uri, tmp_path):
+    summary = sweep(tmp_path, trials.failing_when_wide, trials=3, max_failures=0)
+    assert summary.settled == {"finished": 2, "failed": 1, "stopped": 0}
+    assert list(summary.failures.values()) == ["ValueError: too wide for this test"]
+    assert recorded(tracking_uri)["trial", "failed"] == 1
+
+
+def test_lost_worker_is_retried(ray_session, tracking_uri, tmp_path):
+    summary = sweep(tmp_path, trials.dying_once, trials=1)
+    assert summary.settled["finished"] == 1
+    assert list(attempts(tmp_path).values()) == [2]
+
+
+def test_space_with_fewer_trials_is_exhausted(ray_session, tracking_uri, tmp_path):
+    small = {"architecture": "8", "temperature": 0.3, "phase_fraction": {"choices": [0.1, 0.5, 0.9]}, "trials": 5}
+    summary = sweep(tmp_path, changes=small, concurrency=1)
+    assert summary.exhausted
+    assert summary.settled["finished"] == 3
+    assert recorded(tracking_uri)["trial", "finished"] == 3
+
+
+def test_interrupt_ends_the_sweep_and_the_same_call_continues_it(ray_session, tracking_uri, tmp_path):
+    ledger = tmp_path / "demo" / "ledger.jsonl"
+
+    def interrupt() -> None:
+        while count_settled(ledger) < 1:
+            time.sleep(0.1)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    threading.Thread(target=interrupt, daemon=True).start()
+    handler = signal.getsignal(signal.SIGINT)
+    first = sweep(tmp_path, trials.slow, trials=4)
+    assert first.interrupted
+    assert not first.complete
+    assert signal.getsignal(signal.SIGINT) is handler
+    second = sweep(tmp_path, trials.instant, trials=4)
+    assert second.complete
+    assert not second.interrupted
+    assert max(attempts(tmp_path).values()) == 1
+    assert recorded(tracking_uri)["trial", "finished"] == 4
+
+
+def test_killed_driver_loses_nothing(ray_session, tracking_uri, tmp_path):
+    script = (
+        "import sys\nfrom pathlib import Path\nfrom tests import trials\nfrom tests.test_sweep import sweep\n"
+        "sweep(Path(sys.argv[1]), trials.slow, trials=4)"
+    )
+    root = Path(__file__).parents[1]
+    with (tmp_path / "log").open("w") as log:
+        driver = subprocess.Popen([sys.executable, "-c", script, str(tmp_path)], cwd=root, stdout=log, stderr=log)
+    ledger = tmp_path / "demo" / "ledger.jsonl"
+    while count_settled(ledger) < 1:
+        assert driver.poll() is None, (tmp_path / "log").read_text()
+        time.sleep(0.1)
+    driver.kill()
+    driver.wait()
+    settled = count_settled(ledger)
+    summary = sweep(tmp_path, trials.instant, trials=4)
+    assert 1 <= settled < 4
+    assert summary.settled["finished"] == 4
+    assert len(attempts(tmp_path)) == 4
+    assert recorded(tracking_uri) == {
+        ("sweep", "finished"): 1,
+        ("trial", "finished"): 4,
+        ("strategy", "finished"): 12,
+    }
