@@ -12,6 +12,9 @@ DIVERGED = "diverged"
 RANKED = "ranked"
 CONTROL = "control"
 
+CONVERGED_CONFIDENCE = 0.5
+"""A mean choice confidence below it means that the selection has not converged."""
+
 Curves = dict[str, list[float | None]]
 
 

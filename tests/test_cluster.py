@@ -1,7 +1,9 @@
+import socket
+
 import pytest
 
 from smartmixed_search.errors import ResourceError
-from smartmixed_search.search.cluster import TrialResources, slots, trial_resources
+from smartmixed_search.search.cluster import TrialResources, check_address, slots, trial_resources
 
 LAPTOP = [{"CPU": 2.0}]
 CLUSTER = [{"CPU": 16.0, "GPU": 2.0}, {"CPU": 8.0, "GPU": 1.0}, {"CPU": 64.0}]
@@ -40,3 +42,17 @@ def test_slots_count_what_fits_node_by_node(cpus, gpus, expected):
 @pytest.mark.parametrize(("cpus", "threads"), [(0.5, 1), (1, 1), (2.9, 2), (4, 4)])
 def test_threads_are_the_whole_cpus(cpus, threads):
     assert TrialResources(cpus=cpus, gpus=0).threads == threads
+
+
+@pytest.mark.parametrize("address", ["head", "head:", ":6379", "ray://head:10001", "head:port"])
+def test_malformed_address_is_refused(address):
+    with pytest.raises(ResourceError, match="must be auto or HOST:PORT, however"):
+        check_address(address)
+
+
+def test_address_where_nothing_answers_is_refused_soon():
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))  # bound, not listening
+        address = f"127.0.0.1:{unused.getsockname()[1]}"
+        with pytest.raises(ResourceError, match=f"nothing answers at '{address}'"):
+            check_address(address)

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import socket
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ import ray
 from smartmixed_search.errors import ResourceError
 
 _AUTO_GPU_SHARE = 0.25
+_ANSWER_SECONDS = 5.0
 
 Node = Mapping[str, float]
 """What one node has: `CPU`, `GPU` and whatever else Ray knows of."""
@@ -41,6 +43,8 @@ def ray_session(address: str | None = None) -> Iterator[None]:
     if ray.is_initialized():
         yield
         return
+    if address is not None:
+        check_address(address)
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     try:
         ray.init(
@@ -55,6 +59,25 @@ def ray_session(address: str | None = None) -> Iterator[None]:
         yield
     finally:
         ray.shutdown()
+
+
+def check_address(address: str) -> None:
+    """Make sure that something answers: Ray itself would go on trying for an hour.
+
+    Raises:
+        ResourceError: the address is malformed, or nothing answers there.
+    """
+    if address == "auto":
+        return
+    host, _, port = address.rpartition(":")
+    if not host or not port.isdigit() or "/" in host:  # ray://… would run the driver elsewhere, without its ledger
+        raise ResourceError(f"--ray-address must be auto or HOST:PORT, however: {address!r}")
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=_ANSWER_SECONDS).close()
+    except (OSError, OverflowError) as error:
+        raise ResourceError(
+            f"--ray-address must be that of a running Ray cluster, however: nothing answers at {address!r} ({error})"
+        ) from error
 
 
 def cluster_nodes() -> list[Node]:

@@ -5,11 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from smartmixed_search.config import TrialConfig
-from smartmixed_search.result import FINISHED
+from smartmixed_search.result import CONVERGED_CONFIDENCE, FINISHED
 from smartmixed_search.search.directory import SweepDirectory
 from smartmixed_search.search.ledger import FAILED, STATUSES, best_of
 from smartmixed_search.search.queue import EXHAUSTED_AFTER, TrialQueue
-from smartmixed_search.tracking.records import CONVERGED_CONFIDENCE
 
 _REASONS_SHOWN = 3
 

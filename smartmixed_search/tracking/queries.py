@@ -14,8 +14,8 @@ import pandas as pd
 from smartmixed_search.config import SMARTMIXED
 from smartmixed_search.errors import ConfigError, one_of
 from smartmixed_search.ranking import block_rankings, leaderboard
+from smartmixed_search.result import CONVERGED_CONFIDENCE
 from smartmixed_search.tracking import schema, tables
-from smartmixed_search.tracking.records import CONVERGED_CONFIDENCE
 from smartmixed_search.tracking.store import open_store, resolve_tracking_uri, store_errors
 
 if TYPE_CHECKING:

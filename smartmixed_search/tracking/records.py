@@ -27,9 +27,6 @@ _SCORES = ("val_accuracy", "val_loss", "test_accuracy", "test_loss")
 _CURVES = ("train_loss", "val_loss", "val_accuracy")
 _CHOICE_STATISTICS = ("confidence", "entropy", "changed")
 
-CONVERGED_CONFIDENCE = 0.5
-"""A mean choice confidence below it means that the selection has not converged."""
-
 
 def sweep_params(space: Mapping[str, Any], seed: int) -> Params:
     """Return the space with nested keys joined by dots, and the seed."""
