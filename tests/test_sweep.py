@@ -1,5 +1,6 @@
 """Sweeps through Ray, with trials that do next to no work."""
 
+import itertools
 import json
 import os
 import signal
@@ -30,6 +31,7 @@ pytestmark = [pytest.mark.ray, pytest.mark.timeout(180)]
 
 def sweep(output_dir: Path, run: Any = trials.instant, changes: dict[str, Any] | None = None, **options: Any) -> Any:
     space = SearchSpace.from_dict(trials.SPACE | (changes or {}))
+    options = {"concurrency": 1} | options  # starting a worker takes longer than anything it does here
     return run_sweep(space, name="demo", output_dir=output_dir, run=run, progress=False, **options)
 
 
@@ -45,6 +47,13 @@ def events(summary: SweepSummary, kind: str) -> list[dict[str, Any]]:
     return [event for event in map(json.loads, lines) if event["event"] == kind]
 
 
+def most_at_once(summary: SweepSummary) -> int:
+    """How many trials had been handed out and not settled, at most."""
+    lines = (summary.directory / "ledger.jsonl").read_text().splitlines()
+    steps = [1 if json.loads(line)["event"] == "proposed" else -1 for line in lines]
+    return max(itertools.accumulate(steps))
+
+
 def recorded(uri: str) -> Counter[tuple[str, str]]:
     """How many runs MLflow has, by kind and status."""
     client = MlflowClient(uri)
@@ -58,13 +67,17 @@ def finished(ray_session: None, store_template: Path, tmp_path_factory: pytest.T
     """A sweep of four trials, one at a time."""
     output_dir = tmp_path_factory.mktemp("finished")
     (output_dir / "mlflow.db").write_bytes(store_template.read_bytes())
-    return sweep(output_dir, trials=4, concurrency=1)
+    return sweep(output_dir, trials=4)
 
 
 def test_as_many_distinct_trials_settle_as_were_asked_for(finished):
     assert finished.settled == {"finished": 4, "failed": 0, "stopped": 0}
     assert attempts(finished.directory.parent).total() == 4
     assert len(attempts(finished.directory.parent)) == 4
+
+
+def test_no_more_trials_run_at_once_than_allowed(finished):
+    assert most_at_once(finished) == 1
 
 
 def test_mlflow_has_every_trial_and_strategy_once(finished):
@@ -156,7 +169,7 @@ def test_lost_worker_is_retried(ray_session, tracking_uri, tmp_path):
 
 def test_space_with_fewer_trials_is_exhausted(ray_session, tracking_uri, tmp_path):
     small = {"architecture": "8", "temperature": 0.3, "phase_fraction": {"choices": [0.1, 0.5, 0.9]}, "trials": 5}
-    summary = sweep(tmp_path, changes=small, concurrency=1)
+    summary = sweep(tmp_path, changes=small)
     assert summary.exhausted
     assert summary.settled["finished"] == 3
     assert recorded(tracking_uri)["trial", "finished"] == 3
@@ -172,15 +185,16 @@ def test_interrupt_ends_the_sweep_and_the_same_call_continues_it(ray_session, tr
 
     threading.Thread(target=interrupt, daemon=True).start()
     handler = signal.getsignal(signal.SIGINT)
-    first = sweep(tmp_path, trials.slow, trials=4)
+    first = sweep(tmp_path, trials.slow, trials=6, concurrency=2)
+    assert most_at_once(first) == 2
     assert first.interrupted
     assert not first.complete
     assert signal.getsignal(signal.SIGINT) is handler
-    second = sweep(tmp_path, trials.instant, trials=4)
+    second = sweep(tmp_path, trials.instant, trials=6)
     assert second.complete
     assert not second.interrupted
     assert max(attempts(tmp_path).values()) == 1
-    assert recorded(tracking_uri)["trial", "finished"] == 4
+    assert recorded(tracking_uri)["trial", "finished"] == 6
 
 
 def test_killed_driver_loses_nothing(ray_session, tracking_uri, tmp_path):

@@ -1,3 +1,4 @@
+import shutil
 import socket
 import sqlite3
 import subprocess
@@ -186,3 +187,22 @@ def test_importing_the_queries_does_not_import_mlflow() -> None:
     program = "import sys, smartmixed_search.tracking.queries; print('mlflow' in sys.modules)"
     output = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=50)
     assert output.stdout.strip() == "False"
+
+
+def test_a_store_whose_writer_was_killed_is_rolled_back(store_template: Path, tmp_path: Path) -> None:
+    shutil.copy(store_template, tmp_path)
+    store = tmp_path / store_template.name
+    program = (
+        "import os, sqlite3, sys\n"
+        "database = sqlite3.connect(sys.argv[1], isolation_level=None)\n"
+        "database.execute('PRAGMA cache_size = 1')\n"
+        "database.execute('BEGIN EXCLUSIVE')\n"
+        "for number in range(2000):\n"
+        "    row = (str(number) * 50,)\n"
+        "    database.execute(\"INSERT INTO experiments (name, lifecycle_stage) VALUES (?, 'active')\", row)\n"
+        "os.kill(os.getpid(), 9)\n"
+    )
+    subprocess.run([sys.executable, "-c", program, str(store)], check=False, timeout=50)
+    assert store.with_name(f"{store.name}-journal").exists(), "the writer must die in the middle, or this shows nothing"
+    prepare_store(default_tracking_uri(tmp_path))
+    assert [e.name for e in open_store(default_tracking_uri(tmp_path)).search_experiments()] == ["Default"]

@@ -3,6 +3,7 @@
 import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 import click
 
@@ -38,6 +39,7 @@ def cli() -> None:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and exit: 0 done, 1 failed, 2 the user can fix it, 130 interrupted."""
     arguments = sys.argv[1:] if arguments is None else list(arguments)
+    sys.path.append(str(Path.cwd()))  # plugins beside the space file are found, as they are by Ray's workers
     try:
         code = cli.main(list(arguments), prog_name="smartmixed-search", standalone_mode=False)
     except (KeyboardInterrupt, click.Abort):

@@ -210,9 +210,10 @@ def _create_database(path: Path) -> None:
 
 
 def _require_database(path: Path) -> None:
-    # MLflow itself would retry for 100 seconds before it says that a file cannot be opened.
+    # MLflow itself would retry for 100 seconds before it says that a file cannot be opened. Not opened read-only: after
+    # a crash in the middle of a write, the first to open it has to roll that back.
     try:
-        with closing(sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True, timeout=20)) as database:
+        with closing(sqlite3.connect(f"file:{quote(str(path))}?mode=rw", uri=True, timeout=20)) as database:
             database.execute("SELECT 1 FROM experiments LIMIT 1")
     except sqlite3.Error as error:
         raise TrackingError(f"the tracking store must be an MLflow database, however: {path} ({error})") from error
