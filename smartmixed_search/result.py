@@ -7,6 +7,11 @@ from typing import Any, Self
 from smartmixed_search.config import TrialConfig
 
 FINISHED = "finished"
+FAILED = "failed"
+STOPPED = "stopped"
+SETTLED = (FINISHED, FAILED, STOPPED)
+"""How a trial can end; a network is `finished` or `diverged`."""
+
 DIVERGED = "diverged"
 
 RANKED = "ranked"

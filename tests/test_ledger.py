@@ -3,7 +3,8 @@ from pathlib import Path
 import pytest
 
 from smartmixed_search.errors import SweepError
-from smartmixed_search.search.ledger import FAILED, Ledger, Settled
+from smartmixed_search.result import FAILED
+from smartmixed_search.search.ledger import Ledger, Settled
 
 
 @pytest.fixture

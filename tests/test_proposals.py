@@ -3,8 +3,7 @@ from collections import Counter
 
 import pytest
 
-from smartmixed_search.result import FINISHED
-from smartmixed_search.search.ledger import FAILED, STOPPED
+from smartmixed_search.result import FAILED, FINISHED, STOPPED
 from smartmixed_search.search.proposals import Proposal, Proposer
 from smartmixed_search.space import SearchSpace
 

@@ -4,7 +4,8 @@ from pathlib import Path
 import pytest
 
 from smartmixed_search.config import TrialConfig
-from smartmixed_search.search.ledger import FAILED, Ledger, Settled
+from smartmixed_search.result import FAILED
+from smartmixed_search.search.ledger import Ledger, Settled
 from smartmixed_search.search.proposals import Proposal
 from smartmixed_search.search.queue import EXHAUSTED_AFTER, TrialQueue
 

@@ -10,8 +10,8 @@ from optuna.storages.journal import JournalFileBackend
 from optuna.trial import TrialState
 from optuna_dashboard import wsgi
 
-from smartmixed_search.result import FINISHED
-from smartmixed_search.search.ledger import FAILED, STOPPED, Duplicate, Event, Proposed, Settled
+from smartmixed_search.result import FAILED, FINISHED, STOPPED
+from smartmixed_search.search.ledger import Duplicate, Event, Proposed, Settled
 from smartmixed_search.search.proposals import Proposer
 from smartmixed_search.search.sampling import distributions
 from smartmixed_search.search.study import StudyView

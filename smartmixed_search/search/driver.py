@@ -6,10 +6,10 @@ from collections.abc import Callable, Sequence
 from typing import Any, Protocol, TypeVar
 
 from smartmixed_search.config import format_architecture
-from smartmixed_search.result import FINISHED, TrialResult
+from smartmixed_search.result import FAILED, FINISHED, TrialResult
 from smartmixed_search.search.directory import SweepDirectory, TrialDirectory
 from smartmixed_search.search.files import write_atomically
-from smartmixed_search.search.ledger import FAILED, Event, Settled, best_of
+from smartmixed_search.search.ledger import Event, Settled, best_of
 from smartmixed_search.search.progress import Progress
 from smartmixed_search.search.proposals import Proposal
 from smartmixed_search.search.queue import TrialQueue

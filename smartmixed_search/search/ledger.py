@@ -19,12 +19,8 @@ from types import TracebackType
 from typing import Any, Self
 
 from smartmixed_search.errors import SweepError
-from smartmixed_search.result import FINISHED
+from smartmixed_search.result import SETTLED
 from smartmixed_search.search.files import sync_directory
-
-FAILED = "failed"
-STOPPED = "stopped"
-STATUSES = (FINISHED, FAILED, STOPPED)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -137,7 +133,7 @@ class Ledger:
         """Record how a trial ended; it ends once."""
         assert settled.number in self.proposed
         assert settled.number not in self.settled
-        assert settled.status in STATUSES
+        assert settled.status in SETTLED
         self._append(settled)
 
     def _append(self, event: Event) -> None:

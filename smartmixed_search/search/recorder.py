@@ -6,10 +6,10 @@ from typing import Any
 
 from smartmixed_search.config import TrialConfig
 from smartmixed_search.errors import SweepError, TrackingError
-from smartmixed_search.result import FINISHED
+from smartmixed_search.result import FAILED, FINISHED, STOPPED
 from smartmixed_search.search.directory import Resolved, SweepDirectory
 from smartmixed_search.search.environment import environment
-from smartmixed_search.search.ledger import FAILED, STOPPED, Event, Proposed, Settled
+from smartmixed_search.search.ledger import Event, Proposed, Settled
 from smartmixed_search.search.summary import SweepSummary
 from smartmixed_search.tracking import runs, schema
 from smartmixed_search.tracking.delivery import Delivery

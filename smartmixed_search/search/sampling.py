@@ -15,8 +15,7 @@ from optuna.trial import TrialState, create_trial
 from smartmixed_search.architectures import ListedArchitectures
 from smartmixed_search.fields import Choices, Constant, Field, Range
 from smartmixed_search.plain import Number
-from smartmixed_search.result import FINISHED
-from smartmixed_search.search.ledger import FAILED, STOPPED
+from smartmixed_search.result import FAILED, FINISHED, STOPPED
 from smartmixed_search.space import TPE, SearchSpace
 
 ARCHITECTURE, DEPTH, WIDTH = "architecture", "depth", "width"

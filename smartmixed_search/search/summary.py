@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from smartmixed_search.config import TrialConfig
-from smartmixed_search.result import CONVERGED_CONFIDENCE, FINISHED
+from smartmixed_search.result import CONVERGED_CONFIDENCE, FAILED, FINISHED, SETTLED
 from smartmixed_search.search.directory import SweepDirectory
-from smartmixed_search.search.ledger import FAILED, STATUSES, best_of
+from smartmixed_search.search.ledger import best_of
 from smartmixed_search.search.queue import EXHAUSTED_AFTER, TrialQueue
 
 _REASONS_SHOWN = 3
@@ -89,7 +89,7 @@ def summarize(
         directory=directory.path,
         tracking_uri=tracking_uri,
         trials=queue.trials,
-        settled={status: counts[status] for status in STATUSES},
+        settled={status: counts[status] for status in SETTLED},
         best=best and _best_trial(queue, *best),
         failures={one.key: one.reason or "" for one in settled if one.status == FAILED},
         unconverged=sum(one.confidence is not None and one.confidence < CONVERGED_CONFIDENCE for one in settled),

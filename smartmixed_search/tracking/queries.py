@@ -14,7 +14,7 @@ import pandas as pd
 from smartmixed_search.config import SMARTMIXED
 from smartmixed_search.errors import ConfigError, one_of
 from smartmixed_search.ranking import block_rankings, leaderboard
-from smartmixed_search.result import CONVERGED_CONFIDENCE
+from smartmixed_search.result import CONVERGED_CONFIDENCE, FINISHED
 from smartmixed_search.tracking import schema, tables
 from smartmixed_search.tracking.store import open_store, resolve_tracking_uri, store_errors
 
@@ -176,7 +176,7 @@ def _top_by_architecture(rows: pd.DataFrame, k: int) -> pd.DataFrame:
 
 
 def _top_trials(client: "MlflowClient", found: list["Run"], k: int) -> pd.DataFrame:
-    best = tables.trial_table(client, found, schema.FINISHED, order=["metrics.objective DESC"], limit=k)
+    best = tables.trial_table(client, found, FINISHED, order=["metrics.objective DESC"], limit=k)
     order = ["dataset", "objective_kind", "objective", "started"]
     best = best.sort_values(order, ascending=[True, True, False, True])
     return best.groupby(["dataset", "objective_kind"], sort=False).head(k)
@@ -185,6 +185,6 @@ def _top_trials(client: "MlflowClient", found: list["Run"], k: int) -> pd.DataFr
 def _status(client: "MlflowClient", run: "Run") -> pd.DataFrame:
     found = tables.trial_table(client, [run])
     counts = {name: int((found["status"] == name).sum()) for name in schema.STATUSES}
-    best = found[found["status"] == schema.FINISHED].nlargest(1, "objective").reset_index(drop=True)
+    best = found[found["status"] == FINISHED].nlargest(1, "objective").reset_index(drop=True)
     best = best.reindex([0])[["objective_kind", "objective", "architecture"]]
     return tables.sweep_table([run]).assign(**counts).join(best.rename(columns=_BEST))

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING
 
+from smartmixed_search.result import FAILED, FINISHED, STOPPED
 from smartmixed_search.tracking import schema
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ _PAGE = 1000
 _SOURCE = {"mlflow.source.name": "smartmixed-search", "mlflow.source.type": "LOCAL"}
 """Fills the column Source of the MLflow page."""
 
-_RUN_STATUS = {schema.FINISHED: "FINISHED", schema.FAILED: "FAILED", schema.STOPPED: "KILLED"}
+_RUN_STATUS = {FINISHED: "FINISHED", FAILED: "FAILED", STOPPED: "KILLED"}
 """MLflow's own status of a run that has settled."""
 
 Curves = Mapping[str, Sequence[tuple[int, float]]]

@@ -13,6 +13,7 @@ and that the MLflow page shows the answers as columns:
 """
 
 from smartmixed_search.config import TrialConfig, format_architecture
+from smartmixed_search.result import SETTLED
 
 VERSION = "1"
 EXPERIMENT_PREFIX = "smartmixed/"
@@ -22,10 +23,7 @@ TRIAL = "trial"
 STRATEGY = "strategy"
 
 RUNNING = "running"
-FINISHED = "finished"
-FAILED = "failed"
-STOPPED = "stopped"
-STATUSES = (FINISHED, FAILED, STOPPED, RUNNING)
+STATUSES = (*SETTLED, RUNNING)
 
 TAG_SCHEMA = "smartmixed.schema"
 TAG_KIND = "smartmixed.kind"

@@ -8,6 +8,7 @@ import pandas as pd
 
 from smartmixed_search.config import PUBLISHED_PHASE_FRACTION, PUBLISHED_TEMPERATURE, SMARTMIXED
 from smartmixed_search.errors import TrackingError, one_of
+from smartmixed_search.result import FINISHED
 from smartmixed_search.tracking import runs, schema
 from smartmixed_search.tracking.store import nothing_recorded
 
@@ -144,7 +145,7 @@ def strategy_table(client: "MlflowClient", sweeps: Sequence["Run"]) -> pd.DataFr
         name = runs.equals(schema.TAG_SWEEP, sweep.data.tags[schema.TAG_SWEEP])
         clauses = [name, runs.equals(schema.TAG_KIND, schema.STRATEGY)]
         found += runs.search(client, [sweep.info.experiment_id], clauses)
-    trials = trial_table(client, sweeps, schema.FINISHED).set_index("run_id")[["replicates", "choice_confidence"]]
+    trials = trial_table(client, sweeps, FINISHED).set_index("run_id")[["replicates", "choice_confidence"]]
     table = _table(found, _STRATEGY).join(trials, on="parent_id", how="inner")
     table["choice_confidence"] = table["choice_confidence"].where(table["strategy"] == SMARTMIXED)
     table["published"] = (table["phase_fraction"] == PUBLISHED_PHASE_FRACTION) & (

@@ -17,7 +17,7 @@ import pandas as pd
 from smartmixed_search.config import TrialConfig
 from smartmixed_search.errors import TrackingError
 from smartmixed_search.ranking import best_fixed_strategy, rank_networks
-from smartmixed_search.result import NetworkResult, TrialResult
+from smartmixed_search.result import FAILED, FINISHED, NetworkResult, TrialResult
 from smartmixed_search.tracking import records, runs, schema
 from smartmixed_search.tracking.store import artifact_location, connect, store_errors
 from smartmixed_search.tracking.view import experiment_tags
@@ -82,7 +82,7 @@ class Tracker:
         """Record a finished trial with all its strategies and controls."""
         with store_errors(self._uri):
             trial = self._trial_run(result.config, result.key, result.seconds)
-            if runs.has_settled(trial, schema.FINISHED):
+            if runs.has_settled(trial, FINISHED):
                 return
             ended = trial.info.start_time + round(1000 * result.seconds)
             ranking = rank_networks(result.networks)
@@ -96,17 +96,17 @@ class Tracker:
                 metrics=records.trial_metrics(result, ranking),
                 tags={} if rival is None else {schema.TAG_BEST_FIXED: rival},
             )
-            runs.settle(self._client, trial, schema.FINISHED, ended)
+            runs.settle(self._client, trial, FINISHED, ended)
 
     def record_failure(self, config: TrialConfig, key: str, reason: str) -> None:
         """Record a trial that failed for good, with its reason."""
         with store_errors(self._uri):
             trial = self._trial_run(config, key, 0.0)
-            if runs.has_settled(trial, schema.FAILED):
+            if runs.has_settled(trial, FAILED):
                 return
             params, tags = records.trial_params(config), {schema.TAG_REASON: reason[: schema.REASON_LENGTH]}
             runs.log(self._client, trial, params=params, tags=tags)
-            runs.settle(self._client, trial, schema.FAILED, trial.info.start_time)
+            runs.settle(self._client, trial, FAILED, trial.info.start_time)
 
     def close_sweep(self, status: str, summary: Mapping[str, float]) -> None:
         """Close the sweep run with a status of the schema; `summary` becomes its metrics."""
@@ -159,7 +159,7 @@ class Tracker:
         for strategy in result.config.members:
             networks = [network for network in result.networks if network.strategy == strategy]
             run = known.get(strategy) or self._create_strategy(trial, result.config, networks[0])
-            if runs.has_settled(run, schema.FINISHED):
+            if runs.has_settled(run, FINISHED):
                 continue
             runs.log(
                 self._client,
@@ -168,7 +168,7 @@ class Tracker:
                 metrics=records.strategy_metrics(networks, ranking),
                 curves=records.strategy_curves(networks),
             )
-            runs.settle(self._client, run, schema.FINISHED, ended)
+            runs.settle(self._client, run, FINISHED, ended)
 
     def _create_strategy(self, trial: "Run", config: TrialConfig, network: NetworkResult) -> "Run":
         tags = schema.strategy_tags(trial.data.tags, network.strategy, network.role, trial.info.run_id)
