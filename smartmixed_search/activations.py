@@ -39,6 +39,9 @@ class Activation:
     native_backward_: Backward | None = None
     """(gradient, output): multiplies the gradient in place by f'(x), read off the output f(x)."""
 
+    def __reduce__(self) -> tuple[Callable[[str], "Activation"], tuple[str]]:
+        return get_activation, (self.name,)
+
     @property
     def needs_input(self) -> bool:
         """Whether the derivative needs the pre-activation, because it cannot be read off the output."""
@@ -112,7 +115,8 @@ def register_activation(name: str, function: Elementwise) -> Activation:
     autograd. Registering the same function under its name again is allowed, so that a module may be imported twice.
 
     Raises:
-        ConfigError: the name is taken by another function, is reserved, or is not an identifier.
+        ConfigError: the name is taken by another function, is reserved, or is not an identifier; or the function is
+            not elementwise, or not differentiable.
 
     Example:
         >>> import torch
@@ -125,10 +129,27 @@ def register_activation(name: str, function: Elementwise) -> Activation:
         raise ConfigError(
             f"an activation's name must be an identifier and none of {sorted(RESERVED)}, however: {name!r}"
         )
+    _check_elementwise(name, function)
     known = _registry.get(name)
     if known is not None and known.function is not function:
         raise ConfigError(f"an activation's name must be new, however: {name!r} is already in the pool")
     return _registry.setdefault(name, Activation(name=name, function=function))
+
+
+def _check_elementwise(name: str, function: Elementwise) -> None:
+    """Try a function on five numbers."""
+    x = torch.linspace(-2.0, 2.0, 5, requires_grad=True)
+    try:
+        y, first = function(x), function(x[:1])
+        elementwise = y.shape == x.shape and torch.allclose(y[:1], first, equal_nan=True)
+    except Exception as error:  # a user's code: whatever it raises is theirs to mend
+        reason = " ".join(str(error).split())
+        raised = f"{name!r} raises {type(error).__name__}: {reason}"
+        raise ConfigError(f"an activation must map a tensor to one of its shape, however: {raised}") from error
+    if not elementwise:
+        raise ConfigError(f"an activation must work elementwise, however: {name!r} does not")
+    if not y.requires_grad:
+        raise ConfigError(f"an activation must be differentiable by autograd, however: {name!r} has no gradient")
 
 
 def unregister_activation(name: str) -> None:

@@ -131,6 +131,11 @@ class TrialConfig:
     """Modules that register functions of the pool, imported wherever the trial runs."""
 
     def __post_init__(self) -> None:
+        for name in ("architecture", "strategies", "controls", "pool", "plugins"):
+            if isinstance(getattr(self, name), list):
+                object.__setattr__(self, name, tuple(getattr(self, name)))
+        if isinstance(self.architecture, str):
+            object.__setattr__(self, "architecture", parse_architecture(self.architecture))
         self._check_types()
         self._check_numbers()
         for name, options in CHOICES.items():
@@ -143,7 +148,7 @@ class TrialConfig:
             value = getattr(self, name)
             if value is None and name in _OPTIONAL:
                 continue
-            if wanted is float and isinstance(value, int) and not isinstance(value, bool):
+            if wanted is float and isinstance(value, int) and not isinstance(value, bool) and abs(value) < 2**63:
                 object.__setattr__(self, name, float(value))
             elif not isinstance(value, wanted) or isinstance(value, bool):
                 raise ConfigError(f"{name} must be {_TYPE_NAMES[wanted]}, however: {value!r}")
@@ -238,10 +243,7 @@ class TrialConfig:
         for name in ("dataset", "architecture"):
             if name not in plain:
                 raise ConfigError(f"a configuration must name its {name}, however: it is missing")
-        values: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in plain.items()}
-        if isinstance(values["architecture"], str):
-            values["architecture"] = parse_architecture(values["architecture"])
-        return cls(**values)
+        return cls(**plain)
 
 
 _OPTIONAL = frozenset({"temperature_final", "logit_learning_rate", "clamp"})

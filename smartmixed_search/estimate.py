@@ -9,6 +9,7 @@ import torch
 
 from smartmixed_search.config import TrialConfig
 from smartmixed_search.datasets import Dataset
+from smartmixed_search.evaluation import EVALUATION_BATCH
 from smartmixed_search.measurement import count_parameters
 from smartmixed_search.training import TwoPhaseTraining
 
@@ -101,6 +102,6 @@ def _median_seconds(step: Callable[[], object], device: torch.device) -> float:
 def _memory(config: TrialConfig, dataset: Dataset, parameters: int) -> int:
     networks = len(config.members) * config.replicates
     copies = _COPIES_WITH_MOMENTS if config.handoff_from == "best" else _COPIES
-    activations = sum(config.architecture) * config.batch_size * _ACTIVATION_COPIES
+    activations = sum(config.architecture) * max(config.batch_size, EVALUATION_BATCH) * _ACTIVATION_COPIES
     data = sum(array.nbytes for array in dataset.arrays().values())
     return networks * (parameters * copies + activations) * _FLOAT_BYTES + data

@@ -23,10 +23,6 @@ class Evaluation:
     correct: Tensor
     """Number of correct examples, float64 [R, S]; a mean over the draws where choices are sampled."""
 
-    def columns(self, columns: Sequence[int]) -> "Evaluation":
-        """Return the figures of some columns."""
-        return Evaluation(self.loss[:, list(columns)], self.correct[:, list(columns)])
-
 
 def evaluate(stack: Stack, x: Tensor, y: Tensor, mixes: Sequence[Tensor] = ()) -> Evaluation:
     """Evaluate every network of a stack.
@@ -43,7 +39,10 @@ def evaluate(stack: Stack, x: Tensor, y: Tensor, mixes: Sequence[Tensor] = ()) -
         target = labels.expand(*output.shape[:2], 1, -1)
         losses.append(-output.log_softmax(2).gather(2, target).sum((2, 3), dtype=torch.float64))
         corrects.append((output.argmax(2) == labels).sum(2))
-    return Evaluation(torch.stack(losses).sum(0) / len(x), torch.stack(corrects).sum(0).double())
+    stack.release()
+    loss = torch.stack(losses).sum(0) / len(x)
+    correct = torch.stack(corrects).sum(0).double()
+    return Evaluation(loss, correct.where(loss.isfinite(), 0.0))  # the argmax of NaN is no answer
 
 
 def evaluate_sampled(

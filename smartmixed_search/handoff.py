@@ -29,6 +29,8 @@ class Selected:
 def hand_off(layout: Layout, stack: Stack, optimizer: ClippedAdam, early: Checkpoint, steps_per_epoch: int) -> Selected:
     """End SmartMixed's selection phase: choose, reorder, freeze; in place.
 
+    A network that diverged while selecting stays diverged, whatever is handed off: divergence is never retried.
+
     Args:
         layout: the trial's plan; its configuration says what is handed off.
         stack: the networks.
@@ -54,7 +56,8 @@ def hand_off(layout: Layout, stack: Stack, optimizer: ClippedAdam, early: Checkp
     for gradient in stack.gradients.logits:
         gradient[:, 0] = 0  # or the last one would count in the norm for ever
     changed = [(choice != tilt).double().mean(1) for choice, tilt in zip(choices, layout.tilts, strict=True)]
-    return Selected(choices, orders, [logit.softmax(-1) for logit in logits], changed)
+    probabilities = [logit.nan_to_num().softmax(-1) for logit in logits]  # a diverged network's may be infinite
+    return Selected(choices, orders, probabilities, changed)
 
 
 def handoff_states(stack: Stack, optimizer: ClippedAdam) -> list[Parameters]:

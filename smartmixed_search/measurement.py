@@ -10,7 +10,8 @@ import torch
 from smartmixed_search.config import CONTROLS, SMARTMIXED
 from smartmixed_search.evaluation import Evaluation, evaluate, selecting_part
 from smartmixed_search.result import CONTROL, DIVERGED, FINISHED, RANKED, NetworkResult
-from smartmixed_search.training import TwoPhaseTraining, argmax_mixes
+from smartmixed_search.stack import Stack
+from smartmixed_search.training import TwoPhaseTraining, argmax_mixes, selecting_columns
 
 
 def measure(training: TwoPhaseTraining) -> list[NetworkResult]:
@@ -18,9 +19,11 @@ def measure(training: TwoPhaseTraining) -> list[NetworkResult]:
     config, data = training.config, training.data
     x, y = data.x_test.to(training.layout.dtype), data.y_test
     final_stack, phase1_stack = training.final_stack(), training.phase1_stack()
-    final = _Table(evaluate(final_stack, x, y, argmax_mixes(final_stack.parameters)), len(y))
-    early = _Table(evaluate(phase1_stack, x, y, argmax_mixes(phase1_stack.parameters)), len(y))
-    phase1 = _phase1(training)
+    at_final = training.temperatures_at(training.final, selecting_columns(final_stack))
+    at_early = training.temperatures_at(training.early, selecting_columns(phase1_stack))
+    final = _Table(training.evaluate(final_stack, x, y, at_final), len(y))
+    early = _Table(training.evaluate(phase1_stack, x, y, at_early), len(y))
+    phase1 = _phase1(training, phase1_stack)
     best = {name: getattr(training.final, name).cpu().numpy() for name in ("epoch", "loss", "correct")}
     early_epoch = training.early.epoch.cpu().numpy()
     curves = _curves(training)
@@ -61,10 +64,10 @@ def measure(training: TwoPhaseTraining) -> list[NetworkResult]:
     return [network(replicate, column, name) for replicate in range(config.replicates) for column, name in members]
 
 
-def _phase1(training: TwoPhaseTraining) -> list[dict[str, float | None]]:
+def _phase1(training: TwoPhaseTraining, phase1_stack: Stack) -> list[dict[str, float | None]]:
     """Measure SmartMixed's phase-1 checkpoints with their argmax choices and with sampled ones, per replicate."""
-    stack = selecting_part(training.phase1_stack(), [training.layout.smartmixed])
-    temperature = training.checkpoint_temperatures()
+    stack = selecting_part(phase1_stack, [training.layout.smartmixed])
+    temperature = training.temperatures_at(training.early, [training.layout.smartmixed])
     epochs = training.early.epoch[:, training.layout.smartmixed].tolist()
     rows: list[dict[str, float | None]] = [{"best_epoch": epoch if epoch >= 0 else None} for epoch in epochs]
     for split in ("val", "test"):

@@ -81,7 +81,7 @@ class SelectiveActivation(nn.Module):
             outputs = outputs.clamp(-self.clamp, self.clamp)
         shape = [1] * x.ndim + [len(self.functions)]
         shape[self.dim % x.ndim] = len(self.logits)
-        return (outputs * self.mix().view(shape)).sum(-1)
+        return (outputs * self.mix().view(shape).to(outputs)).sum(-1)
 
     def freeze(self) -> "MixedActivation":
         """Return the module that applies each feature's most likely function, at the cost of an ordinary activation.
@@ -134,6 +134,19 @@ class MixedActivation(nn.Module):
         groups = torch.split(x.index_select(self.dim, self.order), self.sizes, self.dim)
         outputs = [activation.function(group) for activation, group in zip(self.functions, groups, strict=True)]
         return torch.cat(outputs, self.dim).index_select(self.dim, self.inverse)
+
+    def get_extra_state(self) -> list[str]:
+        """Put the choices into the `state_dict`, beside the weights that were trained with them."""
+        return self.choices
+
+    def set_extra_state(self, state: list[str]) -> None:
+        """Refuse weights that were trained with other choices.
+
+        Raises:
+            ConfigError: the choices differ; make the module with those that `state` holds.
+        """
+        if list(state) != self.choices:
+            raise ConfigError("a frozen network must be loaded into one with the same choices, however: they differ")
 
     def extra_repr(self) -> str:
         """Describe the module for print."""

@@ -82,7 +82,7 @@ def rank_networks(networks: Sequence[NetworkResult]) -> pd.DataFrame:
     table["rank"] = _competition_rank(ranked["test_correct"])
     table["rank_mean"] = ranked["test_correct"].rank(ascending=False)
     table["val_rank"] = _competition_rank(ranked["val_correct"])
-    return table.sort_values("rank", kind="stable", na_position="last", ignore_index=True)[RANKING_COLUMNS]
+    return table.sort_values(["rank", "strategy"], na_position="last", ignore_index=True)[RANKING_COLUMNS]
 
 
 def _competition_rank(counts: "pd.Series[int]") -> "pd.Series[int]":

@@ -1,6 +1,6 @@
 """Two-phase training of a stack: selection, handoff, fixed phase; every epoch validated, the best ones kept."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
@@ -58,12 +58,13 @@ class TwoPhaseTraining:
         self._temperatures = torch.tensor(schedule, device=device, dtype=dtype)
         self._noise = self.layout.noise("noise")
         self._noise_block: list[Tensor] = []
+        self._draws = self.layout.noise("sampled").block(0, SAMPLED_DRAWS)
 
     def run(self, report: EpochReport | None = None) -> None:
         """Train every epoch that is left."""
         with torch.no_grad():
             while self.epoch < self.config.epochs:
-                if self.epoch == self.config.selection_epochs:
+                if self.epoch == self.config.selection_epochs and self.selected is None:
                     self.hand_off()
                 loss = self._train_epoch()
                 correct = self._validate(loss)
@@ -84,9 +85,10 @@ class TwoPhaseTraining:
         """Update every network on one batch, inputs [R, B, D] and labels [R, B]; return the losses [R, S]."""
         mixes, relaxed, temperature = self._sample()
         loss = self.stack.loss_backward(x, y, mixes)
-        by_mixes = self.stack.mix_gradients
-        for gradient, by_mix, sample in zip(self.stack.gradients.logits, by_mixes, relaxed, strict=False):
-            gradient.copy_(logits_gradient(by_mix, sample, temperature))
+        if mixes:
+            by_mixes = self.stack.mix_gradients
+            for gradient, by_mix, sample in zip(self.stack.gradients.logits, by_mixes, relaxed, strict=True):
+                gradient.copy_(logits_gradient(by_mix, sample, temperature))
         self.optimizer.step(loss)
         self.step += 1
         return loss
@@ -94,7 +96,7 @@ class TwoPhaseTraining:
     def _sample(self) -> tuple[list[Tensor], list[Tensor], Tensor]:
         """Draw this step's choices: the mixes, their relaxed form, and the temperature; empty if nothing selects."""
         temperature = self._temperatures[min(self.step, self.selection_steps - 1)]
-        if not self._selecting_columns():
+        if not selecting_columns(self.stack):
             return [], [], temperature
         place = self.step % _NOISE_STEPS
         if place == 0 or not self._noise_block:
@@ -105,13 +107,12 @@ class TwoPhaseTraining:
         hard = self.config.estimator == "hard"
         return [one_hot(sample) for sample in relaxed] if hard else relaxed, relaxed, temperature
 
-    def _selecting_columns(self) -> list[int]:
-        return [column for column, index in enumerate(self.stack.selecting) if index is not None]
-
     def _validate(self, train_loss: Tensor) -> Tensor:
-        evaluation = self._evaluate()
+        temperature = self._temperatures[min(self.step, self.selection_steps) - 1]
+        x, y = self.data.x_val.to(self.layout.dtype), self.data.y_val
+        evaluation = self.evaluate(self.stack, x, y, temperature)
         alive = self.optimizer.alive
-        alive &= evaluation.loss.isfinite()
+        alive &= evaluation.loss.isfinite() & self.optimizer.norms(self.stack.parameters).isfinite()
         self.epochs_alive += alive
         eligible = alive.clone()
         if self.epoch < self.config.selection_epochs:
@@ -123,26 +124,33 @@ class TwoPhaseTraining:
         self.curves["val_correct"].append(evaluation.correct)
         return evaluation.correct
 
-    def _evaluate(self) -> Evaluation:
-        x, y = self.data.x_val.to(self.layout.dtype), self.data.y_val
-        evaluation = evaluate(self.stack, x, y, argmax_mixes(self.stack.parameters))
-        columns = self._selecting_columns()
+    def evaluate(self, stack: Stack, x: Tensor, y: Tensor, temperature: Tensor) -> Evaluation:
+        """Evaluate networks as the configuration says: selecting columns by their argmax, or by sampled choices.
+
+        Args:
+            stack: the networks.
+            x: inputs [N, D].
+            y: labels [N].
+            temperature: of the selecting columns, broadcastable to [R, J, H, K]; matters to sampled choices.
+        """
+        evaluation = evaluate(stack, x, y, argmax_mixes(stack.parameters))
+        columns = selecting_columns(stack)
         if self.config.evaluation == "sampled" and columns:
-            temperature = self._temperatures[min(self.step, self.selection_steps) - 1]
-            sampled = self.evaluate_sampled(selecting_part(self.stack, columns), x, y, temperature)
-            evaluation.loss[:, columns] = sampled.loss
-            evaluation.correct[:, columns] = sampled.correct
+            sampled = self.evaluate_sampled(selecting_part(stack, columns), x, y, temperature)
+            for index, column in enumerate(columns):
+                evaluation.loss[:, column] = sampled.loss[:, index]
+                evaluation.correct[:, column] = sampled.correct[:, index]
         return evaluation
 
     def evaluate_sampled(self, part: Stack, x: Tensor, y: Tensor, temperature: Tensor) -> Evaluation:
         """Evaluate a stack of selecting columns with sampled choices, with the same draws at every call."""
-        draws = self.layout.noise("sampled").block(0, SAMPLED_DRAWS)
-        return evaluate_sampled(part, x, y, draws, temperature, hard=self.config.estimator == "hard")
+        hard = self.config.estimator == "hard"
+        return evaluate_sampled(part, x, y, self._draws, temperature, hard=hard)
 
-    def checkpoint_temperatures(self) -> Tensor:
-        """Return the temperature at the end of SmartMixed's phase-1 checkpoint's epoch, [R, 1, 1, 1]."""
-        epoch = self.early.epoch[:, self.layout.smartmixed].clamp(min=0)
-        return self._temperatures[(epoch + 1) * self.steps_per_epoch - 1].view(-1, 1, 1, 1)
+    def temperatures_at(self, checkpoint: Checkpoint, columns: Sequence[int]) -> Tensor:
+        """Return the temperature at the end of each network's best epoch, [R, columns, 1, 1]."""
+        steps = (checkpoint.epoch[:, list(columns)].clamp(min=0) + 1) * self.steps_per_epoch
+        return self._temperatures[steps.clamp(max=self.selection_steps) - 1].unsqueeze(-1).unsqueeze(-1)
 
     def phase1_stack(self) -> Stack:
         """Return a stack of every network's checkpoint within the selection phase."""
@@ -153,7 +161,8 @@ class TwoPhaseTraining:
         return self.layout.stack(self.final.parameters, self.stack.assignments, self.stack.selecting)
 
     def hand_off(self) -> None:
-        """End SmartMixed's selection phase."""
+        """End SmartMixed's selection phase; once."""
+        assert self.selected is None
         before = self.optimizer.steps.clone()
         self.selected = hand_off(self.layout, self.stack, self.optimizer, self.early, self.steps_per_epoch)
         self.steps_before_handoff += before - self.optimizer.steps
@@ -161,6 +170,11 @@ class TwoPhaseTraining:
     def _early_states(self) -> list[Parameters]:
         carried = handoff_states(self.stack, self.optimizer)
         return carried if self.config.handoff_from == "best" else carried[:1]
+
+
+def selecting_columns(stack: Stack) -> list[int]:
+    """Return the columns of a stack that are selecting."""
+    return [column for column, index in enumerate(stack.selecting) if index is not None]
 
 
 def argmax_mixes(parameters: Parameters) -> list[Tensor]:

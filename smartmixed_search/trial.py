@@ -20,7 +20,7 @@ from smartmixed_search.result import Choice, TrialResult
 from smartmixed_search.training import EpochReport, TwoPhaseTraining
 
 Report = Callable[[int, dict[str, float]], None]
-"""Called after every epoch with its number, from 0, and at least `epoch`, `epochs` and the objective so far."""
+"""Called after every epoch with its number, from 0, and `epoch`, `epochs` and the objective at that epoch."""
 
 
 def run_trial(
@@ -92,12 +92,16 @@ def _choices(training: TwoPhaseTraining) -> list[Choice]:
 
 
 def _save_weights(training: TwoPhaseTraining, path: Path) -> None:
-    """Write SmartMixed's checkpoints, neurons in their original order, with their functions in the metadata."""
+    """Write SmartMixed's checkpoints, neurons in their original order, with their functions in the metadata.
+
+    A replicate that diverged before it had a checkpoint is left out.
+    """
     assert training.selected is not None
     weights, biases = original_order(training.final.parameters, training.layout.smartmixed, training.selected.orders)
+    trained = (training.final.epoch[:, training.layout.smartmixed] >= 0).nonzero().flatten().tolist()
     tensors = {}
     for layer, (weight, bias) in enumerate(zip(weights, biases, strict=True)):
-        for replicate in range(training.config.replicates):
+        for replicate in trained:
             tensors[f"replicate{replicate}.layer{layer}.weight"] = weight[replicate].cpu().contiguous()
             tensors[f"replicate{replicate}.layer{layer}.bias"] = bias[replicate].cpu().contiguous()
     functions = {choice.replicate: choice.functions for choice in _choices(training)}

@@ -1,6 +1,6 @@
 """The pool: in-place forms agree with autograd, and users can add functions."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 import torch
@@ -77,3 +77,19 @@ def test_built_in_functions_stay() -> None:
     with pytest.raises(ConfigError, match="built-in"):
         unregister_activation("relu")
     assert set(PUBLISHED_POOL) <= set(activations.registered_activations())
+
+
+@pytest.mark.parametrize(
+    ("function", "rule"),
+    [
+        (lambda x: torch.softmax(x, 0), "elementwise"),
+        (lambda x: x.sum(), "elementwise"),
+        (lambda x: x.detach(), "differentiable"),
+        (lambda x: x @ torch.ones(3), "RuntimeError"),
+        (lambda x: None, "AttributeError"),
+    ],
+)
+def test_a_function_that_is_no_activation_is_refused(function: Callable[[Tensor], Tensor], rule: str) -> None:
+    with pytest.raises(ConfigError, match=rule):
+        register_activation("odd", function)
+    assert "odd" not in registered_activations()

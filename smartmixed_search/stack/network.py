@@ -7,6 +7,7 @@ of a replicate see the same batch, so the first layer is one wide product per re
 """
 
 from collections.abc import Sequence
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -38,12 +39,22 @@ class Stack:
         softmax_output: bool = False,
     ) -> None:
         self.parameters = parameters
-        self.gradients = parameters.zeros_like()
         self.assignments = list(assignments)
         self.selecting = list(selecting)
         self.softmax_output = softmax_output
+        self.mix_gradients: list[Tensor] = []
+        """Of the last `loss_backward`, by its `mixes`; zero for columns that do not select."""
         self._activations: list[Tensor] = []
         self._saved: list[list[Tensor | None]] = []
+
+    @cached_property
+    def gradients(self) -> Parameters:
+        """Gradients by the parameters; a stack that is only evaluated never makes them."""
+        return self.parameters.zeros_like()
+
+    def release(self) -> None:
+        """Forget the activations of the last forward pass."""
+        self._activations, self._saved = [], []
 
     def forward(self, x: Tensor, mixes: Mixes = ()) -> Tensor:
         """Run every network.
@@ -55,7 +66,7 @@ class Stack:
         Returns:
             What the cross-entropy receives, [R, S, C, B].
         """
-        self._activations, self._saved = [], []
+        self.release()
         weights, biases = self.parameters.weights, self.parameters.biases
         z = _first_layer(weights[0], biases[0], x)
         for layer in range(len(weights) - 1):
@@ -70,8 +81,7 @@ class Stack:
         Args:
             x: inputs [R, B, D].
             y: labels [R, B], integers.
-            mixes: weights of the pool for the selecting columns; their gradients by `mixes` are returned by
-                `mix_gradients`.
+            mixes: weights of the pool for the selecting columns; see `mix_gradients`.
 
         Returns:
             Mean cross-entropy in nats, [R, S].

@@ -5,6 +5,7 @@ Both are folded into torch's fused Adam, called once per network: its `grad_scal
 """
 
 from collections.abc import Collection
+from itertools import product
 
 import torch
 from torch import Tensor
@@ -20,7 +21,8 @@ _CLIP_EPSILON = 1e-6  # as torch.nn.utils.clip_grad_norm_
 class ClippedAdam:
     """Adam over the networks of a stack, each with its own clip, step count and divergence guard.
 
-    A network whose loss or gradient is not finite is no longer `alive`: it keeps its parameters from then on.
+    A network whose loss or gradient norm is not finite is no longer `alive`: it keeps its parameters from then on.
+    The fused kernel takes the clip as a float32 number, also for float64 networks: their clip is exact to 1e-7.
 
     Args:
         parameters: what is updated in place.
@@ -60,7 +62,7 @@ class ClippedAdam:
         """Update the logits of these columns only; the others' stay as they are."""
         states = (self.parameters, self.gradients, self.first_moments, self.second_moments)
         self._calls = []
-        for replicate, column in torch.cartesian_prod(*map(torch.arange, self.steps.shape)).tolist():
+        for replicate, column in product(*map(range, self.steps.shape)):
             lists = [[tensor[replicate, column] for tensor in state.weights + state.biases] for state in states]
             self._calls.append(((replicate, column), self._learning_rates[0], lists))
             if column in columns:
@@ -70,7 +72,7 @@ class ClippedAdam:
 
     def step(self, loss: Tensor) -> None:
         """Update every network that is alive; `loss` [R, S] decides with the gradients who stays so."""
-        norm = self.gradient_norms()
+        norm = self.norms(self.gradients)
         self.alive &= norm.isfinite() & loss.isfinite()
         self._skip.copy_(~self.alive)
         self._scale.copy_((norm + _CLIP_EPSILON) / self._clip_norm).clamp_(min=1.0)
@@ -94,10 +96,11 @@ class ClippedAdam:
                 found_inf=self._skip[network],
             )
 
-    def gradient_norms(self) -> Tensor:
-        """Return the norm of each network's gradient, [R, S]."""
-        shared = self.gradients.weights + self.gradients.biases
+    def norms(self, state: Parameters) -> Tensor:
+        """Return the norm of each network's part of parameters or gradients, [R, S]."""
+        shared = state.weights + state.biases
         squares = torch.stack([torch.linalg.vector_norm(tensor.flatten(2), dim=2).square() for tensor in shared]).sum(0)
-        for tensor in self.gradients.logits:
-            squares[:, self._logit_columns] += tensor.flatten(2).square().sum(2)
+        for tensor in state.logits:
+            for index, column in enumerate(self._logit_columns):  # a list as an index would be copied to the device
+                squares[:, column] += tensor[:, index].flatten(1).square().sum(1)
         return squares.sqrt()
