@@ -1,19 +1,19 @@
 """What a sweep would cost: networks, parameters, memory, and time from one timed step."""
 
-import statistics
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 
 from smartmixed_search.config import TrialConfig
 from smartmixed_search.datasets import Dataset
 from smartmixed_search.evaluation import EVALUATION_BATCH
 from smartmixed_search.measurement import count_parameters
-from smartmixed_search.training import TwoPhaseTraining
+from smartmixed_search.training import NOISE_STEPS, TwoPhaseTraining
 
-_TIMED_STEPS = 3
+_ENOUGH_SECONDS = 1.0
 _COPIES = 6  # of every parameter: itself, its gradient, two moments, two checkpoints
 _COPIES_WITH_MOMENTS = 8  # a handoff from the best epoch keeps its moments too
 _ACTIVATION_COPIES = 4  # output, gradient, and what selecting neurons keep
@@ -40,7 +40,7 @@ class Estimate:
 def estimate(
     configs: Sequence[TrialConfig], trials: int, dataset: Dataset, device: str | torch.device = "cpu"
 ) -> Estimate:
-    """Estimate what a sweep costs; a configuration of middling size is timed for a few steps.
+    """Estimate what a sweep costs; some steps of the smallest and of the largest stack are timed.
 
     Args:
         configs: at least one; the trials are taken to be these, in turn.
@@ -49,10 +49,9 @@ def estimate(
         device: where they would be trained.
     """
     sizes = [count_parameters([dataset.features, *config.architecture, dataset.classes]) for config in configs]
-    middle = configs[sizes.index(statistics.median_low(sizes))]
-    selection, fixed = _seconds_per_parameter(middle, dataset, torch.device(device))
     networks = [len(config.members) * config.replicates for config in configs]
     turns = [len(range(place, trials, len(configs))) for place in range(len(configs))]
+    step_seconds = _step_times(configs, [n * size for n, size in zip(networks, sizes, strict=True)], dataset, device)
     return Estimate(
         trials=trials,
         networks=max(networks),
@@ -60,43 +59,54 @@ def estimate(
         parameters=(min(sizes), max(sizes)),
         memory=max(_memory(config, dataset, size) for config, size in zip(configs, sizes, strict=True)),
         seconds=sum(
-            t * n * size * _weighted_steps(config, dataset, selection, fixed)
-            for t, n, size, config in zip(turns, networks, sizes, configs, strict=True)
+            t * _trial_seconds(config, dataset, seconds)
+            for t, config, seconds in zip(turns, configs, step_seconds, strict=True)
         ),
     )
 
 
-def _weighted_steps(config: TrialConfig, dataset: Dataset, selection: float, fixed: float) -> float:
+def _trial_seconds(config: TrialConfig, dataset: Dataset, step_seconds: np.ndarray) -> float:
+    """Return the time of a trial whose steps take [selection, fixed] seconds."""
     steps = -(-len(dataset.x_train) // config.batch_size)
     validation = 1 + len(dataset.x_val) / (3 * len(dataset.x_train))  # a forward pass is a third of a step
-    epochs = config.selection_epochs * selection + (config.epochs - config.selection_epochs) * fixed
-    return steps * validation * epochs
+    epochs = np.array([config.selection_epochs, config.epochs - config.selection_epochs])
+    return float(steps * validation * (epochs * step_seconds).sum())
 
 
-def _seconds_per_parameter(config: TrialConfig, dataset: Dataset, device: torch.device) -> tuple[float, float]:
-    """Time a step of either phase, per parameter of the whole stack."""
+def _step_times(
+    configs: Sequence[TrialConfig], stack_sizes: Sequence[int], dataset: Dataset, device: str | torch.device
+) -> np.ndarray:
+    """Time a step of either phase of the smallest and the largest stack, and interpolate: [configs, 2] seconds."""
+    ends = sorted(
+        {stack_sizes.index(min(stack_sizes)), stack_sizes.index(max(stack_sizes))}, key=stack_sizes.__getitem__
+    )
+    timed = np.array([_time_steps(configs[place], dataset, torch.device(device)) for place in ends])
+    at = [stack_sizes[place] for place in ends]
+    return np.stack([np.interp(stack_sizes, at, timed[:, phase]) for phase in (0, 1)], axis=1)
+
+
+def _time_steps(config: TrialConfig, dataset: Dataset, device: torch.device) -> tuple[float, float]:
+    """Return the seconds of a selection step and of a fixed step."""
     training = TwoPhaseTraining(config, dataset, device)
     batch = min(config.batch_size, len(dataset.x_train))
     x = training.data.x_train[:batch].expand(config.replicates, -1, -1).contiguous()
     y = training.data.y_train[:batch].expand(config.replicates, -1).contiguous()
-    learned = training.stack.parameters.weights + training.stack.parameters.biases
-    parameters = sum(tensor.numel() for tensor in learned)
     with torch.no_grad():
-        selection = _median_seconds(lambda: training.train_step(x, y), device)
+        selection = _seconds_per_step(lambda: training.train_step(x, y), device)
         training.hand_off()
-        fixed = _median_seconds(lambda: training.train_step(x, y), device)
-    return selection / parameters, fixed / parameters
+        return selection, _seconds_per_step(lambda: training.train_step(x, y), device)
 
 
-def _median_seconds(step: Callable[[], object], device: torch.device) -> float:
-    seconds = []
-    for _ in range(_TIMED_STEPS + 1):
-        start = time.perf_counter()
+def _seconds_per_step(step: Callable[[], object], device: torch.device) -> float:
+    """Take as many steps as noise is drawn for at once, or as fit into a second; the first does not count."""
+    step()
+    steps, start = 0, time.perf_counter()
+    while steps < NOISE_STEPS and time.perf_counter() - start < _ENOUGH_SECONDS:
         step()
         if device.type == "cuda":
             torch.cuda.synchronize(device)
-        seconds.append(time.perf_counter() - start)
-    return statistics.median(seconds[1:])
+        steps += 1
+    return (time.perf_counter() - start) / steps
 
 
 def _memory(config: TrialConfig, dataset: Dataset, parameters: int) -> int:

@@ -16,7 +16,7 @@ from smartmixed_search.randomness import batch_orders
 from smartmixed_search.stack import Parameters, Stack
 from smartmixed_search.stack.selection import logits_gradient, one_hot, relaxed_sample, temperatures
 
-_NOISE_STEPS = 32  # steps whose noise is drawn at once: amortises the calls, stays in the cache
+NOISE_STEPS = 32  # steps whose noise is drawn at once: amortises the calls, stays in the cache
 
 EpochReport = Callable[[int, np.ndarray], None]
 """Called after every epoch with its number, from 0, and the correct validation examples [R, S]."""
@@ -98,9 +98,9 @@ class TwoPhaseTraining:
         temperature = self._temperatures[min(self.step, self.selection_steps - 1)]
         if not selecting_columns(self.stack):
             return [], [], temperature
-        place = self.step % _NOISE_STEPS
+        place = self.step % NOISE_STEPS
         if place == 0 or not self._noise_block:
-            self._noise_block = self._noise.block(self.step - place, _NOISE_STEPS)
+            self._noise_block = self._noise.block(self.step - place, NOISE_STEPS)
         noises = [block[place] for block in self._noise_block]
         logits = self.stack.parameters.logits
         relaxed = [relaxed_sample(logit, noise, temperature) for logit, noise in zip(logits, noises, strict=True)]

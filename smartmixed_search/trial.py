@@ -61,7 +61,7 @@ def run_trial(
         config=config,
         key=config.key,
         networks=networks,
-        choices=_choices(training),
+        choices=describe_choices(training),
         objective=objective(networks, config.objective),
         selection_epochs=config.selection_epochs,
         selection_steps=training.selection_steps,
@@ -71,7 +71,8 @@ def run_trial(
     )
 
 
-def _choices(training: TwoPhaseTraining) -> list[Choice]:
+def describe_choices(training: TwoPhaseTraining) -> list[Choice]:
+    """Return what the selection phase of every replicate arrived at, on the host."""
     selected, pool = training.selected, training.layout.pool
     assert selected is not None
     names = np.array([activation.name for activation in pool])
@@ -104,7 +105,7 @@ def _save_weights(training: TwoPhaseTraining, path: Path) -> None:
         for replicate in trained:
             tensors[f"replicate{replicate}.layer{layer}.weight"] = weight[replicate].cpu().contiguous()
             tensors[f"replicate{replicate}.layer{layer}.bias"] = bias[replicate].cpu().contiguous()
-    functions = {choice.replicate: choice.functions for choice in _choices(training)}
+    functions = {choice.replicate: choice.functions for choice in describe_choices(training)}
     metadata = {"config": json.dumps(training.config.to_dict()), "choices": json.dumps(functions)}
     path.parent.mkdir(parents=True, exist_ok=True)
     save_file(tensors, path, metadata)

@@ -68,6 +68,7 @@ class ReferenceTraining:
         self.optimizer = torch.optim.Adam(groups, lr=config.learning_rate)
         self.parameters = [*others, *logits]
         self.val_losses: list[float] = []
+        self.train_losses: list[float] = []
         self.step = 0
 
     def _selective(self) -> list[SelectiveActivation]:
@@ -116,11 +117,13 @@ class ReferenceTraining:
                 self.network = freeze_selections(self.network)
             orders = batch_orders(config.seed, config.replicates, epoch, len(data.x_train))[self.replicate]
             self.network.train()
+            total = 0.0
             for index in torch.from_numpy(orders).split(config.batch_size):
                 for module in self._selective():
                     module.temperature = schedule[min(self.step, steps - 1)]
                 with given_noise(deque(layer[0, self.replicate] for layer in noise.block(self.step, 1))):
-                    self._train_step(data.x_train[index].double(), data.y_train[index])
+                    total += len(index) * self._train_step(data.x_train[index].double(), data.y_train[index])
+            self.train_losses.append(total / len(orders))
             self.network.eval()
             with torch.no_grad():
                 self.val_losses.append(self._loss(data.x_val.double(), data.y_val).item())
@@ -129,12 +132,14 @@ class ReferenceTraining:
         output = self.network(x)
         return F.cross_entropy(output.softmax(1) if self.config.output == "softmax" else output, y)
 
-    def _train_step(self, x: Tensor, y: Tensor) -> None:
+    def _train_step(self, x: Tensor, y: Tensor) -> float:
         self.optimizer.zero_grad()
-        self._loss(x, y).backward()
+        loss = self._loss(x, y)
+        loss.backward()
         torch.nn.utils.clip_grad_norm_(self.parameters, self.config.clip_norm)
         self.optimizer.step()
         self.step += 1
+        return loss.item()
 
     def linear(self) -> list[nn.Linear]:
         return [m for m in self.network if isinstance(m, nn.Linear)]

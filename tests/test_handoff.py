@@ -1,6 +1,7 @@
 """The handoff: what it keeps, what it changes."""
 
 import dataclasses
+import math
 
 import pytest
 import torch
@@ -9,6 +10,7 @@ from smartmixed_search.evaluation import evaluate
 from smartmixed_search.handoff import original_order
 from smartmixed_search.stack.parameters import draw_linear
 from smartmixed_search.training import TwoPhaseTraining, argmax_mixes
+from smartmixed_search.trial import describe_choices
 from tests.reference import toy_dataset
 from tests.test_training import BASE, CPU
 
@@ -44,6 +46,10 @@ def test_inherit_from_best_goes_back_to_the_best_epoch() -> None:
     assert (best < 2).any(), "the best epoch must not be the last, or this shows nothing"
     torch.testing.assert_close(val_losses(training)[:, column], losses[:, :, column].amin(0), rtol=0, atol=1e-12)
     assert training.optimizer.steps[:, column].tolist() == ((best + 1) * training.steps_per_epoch).tolist()
+    kept = original_order(training.early.states[1], column, [torch.arange(w).expand(2, -1) for w in (9, 7)])
+    restored = original_order(training.optimizer.first_moments, column, training.selected.orders)
+    for new, expected in zip(restored[0] + restored[1], kept[0] + kept[1], strict=True):
+        torch.testing.assert_close(new, expected, rtol=0, atol=0)
     others = [c for c in range(len(training.config.members)) if c != column]
     torch.testing.assert_close(val_losses(training)[:, others], losses[-1][:, others], rtol=0, atol=1e-12)
 
@@ -78,9 +84,9 @@ def test_reinitialize_draws_new_weights_and_forgets_moments() -> None:
     drawn = draw_linear(training.layout.sizes, config.seed, config.replicates, "handoff")
     for new, expected in zip(weights + biases, drawn[0] + drawn[1], strict=True):
         torch.testing.assert_close(new, torch.from_numpy(expected), rtol=0, atol=0)
-    first = training.optimizer.first_moments
-    assert all((tensor[:, 0] == 0).all() for tensor in first.weights + first.biases)
-    assert all((tensor[:, 1] != 0).any() for tensor in first.weights + first.biases)
+    for moments in (training.optimizer.first_moments, training.optimizer.second_moments):
+        assert all((tensor[:, 0] == 0).all() for tensor in moments.weights + moments.biases)
+        assert all((tensor[:, 1] != 0).any() for tensor in moments.weights + moments.biases)
     assert (training.optimizer.steps[:, 0] == 0).all()
     assert (training.optimizer.steps[:, 1:] == 9).all()
     training.run()
@@ -112,3 +118,34 @@ def test_frozen_logits_no_longer_move_or_count(estimator: str) -> None:
     for first, last in zip(frozen[3], frozen[5], strict=True):
         assert torch.equal(first, last)
     assert all((gradient == 0).all() for gradient in training.stack.gradients.logits)
+
+
+def test_statistics_of_hand_worked_logits() -> None:
+    training = TwoPhaseTraining(dataclasses.replace(SELECTION, architecture=(2,)), toy_dataset(), CPU, torch.float64)
+    tilt = training.layout.tilts[0][:, 0]
+    logits = training.stack.parameters.logits[0]
+    logits.zero_()
+    logits[torch.arange(2), 0, 0, tilt] = 2.0  # the first neuron keeps its tilt, clearly
+    logits[torch.arange(2), 0, 1, (training.layout.tilts[0][:, 1] + 1) % 6] = 1.0  # the second changes, hardly
+    with torch.no_grad():
+        training.hand_off()
+    assert training.selected.changed[0].tolist() == [0.5, 0.5]
+    largest = [math.exp(value) / (math.exp(value) + 5) for value in (2.0, 1.0)]
+    for choice in describe_choices(training):
+        assert choice.confidence == [pytest.approx(sum(largest) / 2)]
+        entropies = [-p * math.log(p) - (1 - p) * math.log((1 - p) / 5) for p in largest]
+        assert choice.entropy == [pytest.approx(sum(entropies) / 2)]
+
+
+def test_a_diverged_network_stays_diverged() -> None:
+    config = dataclasses.replace(SELECTION, handoff="reinitialize", handoff_from="best")
+    training = TwoPhaseTraining(config, toy_dataset(), CPU)
+
+    def poison(epoch: int, _: object) -> None:
+        if epoch == 1:
+            training.stack.parameters.weights[0][0, 0] = torch.nan
+
+    training.run(poison)
+    assert training.optimizer.alive[:, 0].tolist() == [False, True]
+    assert training.early.epoch[0, 0] in (0, 1)
+    assert training.final.epoch[0, 0] == -1

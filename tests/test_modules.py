@@ -1,5 +1,7 @@
 """The drop-in modules: the readable specification of the method."""
 
+from pathlib import Path
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -113,3 +115,14 @@ def test_gumbel_softmax_is_torchs() -> None:
     expected = F.gumbel_softmax(module.logits, tau=0.7, hard=True)
     torch.manual_seed(11)
     torch.testing.assert_close(module.mix(), expected)
+
+
+def test_modules_and_choices_survive_being_saved(tmp_path: Path) -> None:
+    network = torch.nn.Sequential(torch.nn.Linear(4, 8), SelectiveActivation(8))
+    torch.save(network, tmp_path / "network.pt")
+    loaded = torch.load(tmp_path / "network.pt", weights_only=False)
+    assert loaded[1].choices() == network[1].choices()
+    frozen = MixedActivation(["relu", "tanh"])
+    MixedActivation(["relu", "tanh"]).load_state_dict(frozen.state_dict())
+    with pytest.raises(ConfigError, match="same choices"):
+        MixedActivation(["tanh", "relu"]).load_state_dict(frozen.state_dict())

@@ -113,3 +113,26 @@ def test_best_epochs_respect_the_phases() -> None:
     fixed = training.layout.columns["relu"]
     assert torch.equal(training.final.epoch[:, fixed], losses[:, :, fixed].argmin(0))
     assert torch.equal(training.final.epoch[:, column], handoff + losses[handoff:, :, column].argmin(0))
+
+
+def test_the_earliest_of_equally_good_epochs_is_kept() -> None:
+    training = run(learning_rate=1e-30, logit_learning_rate=1e-30)
+    assert (training.final.epoch[:, training.layout.columns["relu"]] == 0).all()
+    assert (training.final.epoch[:, training.layout.smartmixed] == training.config.selection_epochs).all()
+
+
+@pytest.mark.parametrize("group", ["biases", "logits"])
+def test_a_weight_that_is_not_finite_is_divergence(group: str) -> None:
+    training = TwoPhaseTraining(BASE, toy_dataset(), CPU)
+    tensor = getattr(training.stack.parameters, group)[0]
+    tensor[1, 0].view(-1)[0] = -torch.inf
+    training.run()
+    assert training.optimizer.alive.logical_not().nonzero().tolist() == [[1, 0]]
+
+
+def test_evaluation_does_not_depend_on_its_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = run()
+    monkeypatch.setattr("smartmixed_search.evaluation.EVALUATION_BATCH", 8)
+    parts = run()
+    torch.testing.assert_close(whole.final.loss, parts.final.loss, rtol=1e-5, atol=0)
+    assert torch.equal(whole.final.correct, parts.final.correct)

@@ -133,7 +133,17 @@ COMMON_METRICS = {
         for what in ("accuracy", "loss")
         for of in ("", "_std", "_r0", "_r1")
     ),
-    *("best_epoch_r0", "best_epoch_r1", "epochs", "optimizer_steps", "diverged", "val_correct", "test_correct"),
+    *(
+        "best_epoch_r0",
+        "best_epoch_r1",
+        "epochs",
+        "optimizer_steps",
+        "diverged",
+        "val_loss_last",
+        "val_accuracy_last",
+        "val_correct",
+        "test_correct",
+    ),
     *(f"epoch/{name}" for name in ("train_loss", "val_loss", "val_accuracy")),
 }
 RANKS = {"rank", "rank_mean", "val_rank"}

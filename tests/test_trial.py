@@ -11,7 +11,10 @@ from safetensors import safe_open
 from smartmixed_search.activations import get_activation
 from smartmixed_search.datasets import Dataset
 from smartmixed_search.errors import ConfigError
+from smartmixed_search.randomness import GumbelNoise
 from smartmixed_search.result import TrialResult
+from smartmixed_search.stack.selection import temperatures
+from smartmixed_search.training import TwoPhaseTraining
 from smartmixed_search.trial import run_trial
 from tests.reference import toy_dataset
 from tests.test_training import BASE
@@ -117,6 +120,44 @@ def test_phase_1_records_both_evaluations(evaluation: str) -> None:
         assert phase1["best_epoch"] in (0, 1)
         recorded = network.curves["val_loss"][int(phase1["best_epoch"])]
         assert recorded == pytest.approx(phase1[f"val_loss_{evaluation}"], rel=1e-6)
+
+
+def test_sampled_evaluation_is_the_mean_of_eight_draws_at_the_epochs_temperature() -> None:
+    config = dataclasses.replace(
+        BASE, controls=("selective",), estimator="soft", temperature=2.0, temperature_final=0.1, evaluation="sampled"
+    )
+    training = TwoPhaseTraining(config, toy_dataset(), torch.device("cpu"), torch.float64)
+    seen: list[list[torch.Tensor]] = []
+    training.run(lambda epoch, _: seen.append([t[0, 0].clone() for t in training.stack.parameters.tensors()]))
+    state, data = seen[0], toy_dataset()
+    weights, biases, logits = state[:3], state[3:6], state[6:]
+    temperature = temperatures(2.0, 0.1, 6)[2]
+    noise = GumbelNoise(0, 2, (9, 7), 6, stream="sampled", device=torch.device("cpu"), dtype=torch.float64).block(0, 8)
+    losses = []
+    for draw in range(8):
+        x = data.x_val.double()
+        for layer in range(2):
+            x = x @ weights[layer].T + biases[layer]
+            mix = ((logits[layer] + noise[layer][draw, 0]) / temperature).softmax(-1)
+            x = (torch.stack([get_activation(name).function(x) for name in config.pool], -1) * mix).sum(-1)
+        losses.append(torch.nn.functional.cross_entropy(x @ weights[2].T + biases[2], data.y_val))
+    expected = torch.stack(losses).mean().item()
+    assert training.curves["val_loss"][0][0, 0].item() == pytest.approx(expected, rel=1e-9)
+
+
+def test_accuracy_at_handoff_is_of_the_best_selection_epoch(result: TrialResult) -> None:
+    data = toy_dataset()
+    training = TwoPhaseTraining(BASE, data, torch.device("cpu"))
+    training.run()
+    for network in (n for n in result.networks if n.strategy in ("relu", "tanh")):
+        at = network.replicate, training.layout.columns[network.strategy]
+        x = data.x_test
+        for layer in range(3):
+            parameters = training.early.parameters
+            x = x @ parameters.weights[layer][at].T + parameters.biases[layer][at]
+            x = get_activation(network.strategy).function(x) if layer < 2 else x
+        expected = (x.argmax(1) == data.y_test).double().mean().item()
+        assert network.test_accuracy_at_handoff == pytest.approx(expected)
 
 
 def test_a_network_that_never_had_a_finite_loss_is_recorded_and_the_objective_is_finite() -> None:

@@ -105,6 +105,8 @@ def strategy_metrics(networks: Sequence[NetworkResult], ranking: pd.DataFrame) -
     metrics: dict[str, float | None] = {name: row.get(name) for name in _COUNTED}
     for name in _SCORES:
         metrics |= _over_replicates(name, networks)
+    for name in ("val_loss_last", "val_accuracy_last"):
+        metrics[name] = _mean(getattr(network, name) for network in networks)
     metrics |= {f"best_epoch_r{network.replicate}": network.best_epoch for network in networks}
     metrics["epochs"] = statistics.fmean(network.epochs for network in networks)
     metrics["optimizer_steps"] = statistics.fmean(network.steps for network in networks)

@@ -9,7 +9,7 @@ and that the MLflow page shows the answers as columns:
   `smartmixed_rank`, `smartmixed_test_accuracy`, `best_fixed_test_accuracy`;
 * a failed trial: tag `smartmixed.reason`;
 * strategy: metrics `val_correct`, `test_correct` (summed over the replicates), which make ties exact, and
-  `phase1_best_epoch`.
+  `phase1_best_epoch`, and `val_loss_last`, `val_accuracy_last` (last epoch).
 """
 
 from smartmixed_search.config import TrialConfig, format_architecture
