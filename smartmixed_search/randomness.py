@@ -1,4 +1,4 @@
-"""Every random number of a trial, from named streams of its seed (contract: seeds, data, pairing).
+"""Every random number of a trial, from named streams of its seed.
 
 Weights, batch orders and initial logits come from numpy on the host, so they are equal on every device. Gumbel noise
 is counter-based (Philox4x32-10; Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3"): the number for

@@ -1,7 +1,7 @@
 """Rankings: of one trial's strategies, and over many trials; and the objective that tuning maximises.
 
 Accuracies are compared as counts of correct examples, so equal strategies are tied exactly. Test counts rank the
-strategies of a trial or block; only validation counts ever choose (contract: ranking).
+strategies of a trial or block; only validation counts ever choose.
 """
 
 from collections.abc import Sequence

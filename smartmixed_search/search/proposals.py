@@ -1,6 +1,6 @@
 """Proposals: which configuration a sweep tries as its n-th. Decides; runs nothing, and touches no disk.
 
-Who proposes what (contract: space file): architectures, and training settings given as ranges, come from seeded random
+Architectures, and training settings given as ranges, come from seeded random
 draws that never see a result; Optuna proposes the length of the selection phase and the temperature. In a joint search
 it proposes everything. A proposal is a function of the space, its seed, the number, and the outcomes told so far,
 in whatever order they were told.

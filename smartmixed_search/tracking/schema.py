@@ -1,6 +1,6 @@
 """MLflow schema 1: the names of experiments, runs and tags, and how a run's tags are filled.
 
-Beyond what the schema pins, a few things are recorded so that the questions users ask most are answered from few runs,
+Some things are recorded beyond what the README lists, so that the questions users ask most are answered from few runs,
 and that the MLflow page shows the answers as columns:
 
 * sweep: tag `smartmixed.opened` (when it was last launched or continued; finds the latest sweep) and metrics: `trials`
