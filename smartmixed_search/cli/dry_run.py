@@ -49,6 +49,6 @@ def _describe(space: SearchSpace, cost: Estimate, at_once: int, epochs: int) -> 
             f"parameters of a network: {parameters}",
             f"memory of the largest trial: {cost.memory / _GIB:.2f} GiB, data included",
             f"time: about {format_duration(cost.seconds / at_once)} (h:mm:ss) with {at_once} at once on this machine,"
-            " from one timed step of each phase",
+            " from timed steps of either phase",
         ]
     )
