@@ -5,6 +5,7 @@ import json
 import os
 import platform
 import statistics
+import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
@@ -33,6 +34,11 @@ class Row:
         if self.value is None or self.target is None:
             return None
         return self.value <= self.target if self.at_most else self.value >= self.target
+
+
+def progress(what: str) -> None:
+    """Say what is being measured."""
+    print(what, file=sys.stderr, flush=True)
 
 
 def synchronize() -> None:

@@ -51,7 +51,7 @@ class Activation:
         """Overwrite x with f(x)."""
         return self.native_(x) if self.native_ else x.copy_(self.function(x))
 
-    def backward_(self, gradient: Tensor, output: Tensor, x: Tensor | None) -> None:
+    def backward_(self, gradient: Tensor, output: Tensor, x: Tensor | None = None) -> None:
         """Overwrite the gradient by f(x) with the gradient by x; all of one shape, x only if `needs_input`."""
         if self.native_backward_:
             self.native_backward_(gradient, output)

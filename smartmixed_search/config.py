@@ -26,6 +26,7 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "handoff_from": ("last", "best"),
     "evaluation": ("argmax", "sampled"),
     "objective": ("margin", "accuracy"),
+    "precision": ("float32", "tf32", "bf16"),
 }
 """The configuration's fields that take one of a few words, each with its default first."""
 
@@ -125,6 +126,8 @@ class TrialConfig:
     """What validates a selecting network each epoch: its `argmax` choice, or `sampled` choices. Both are recorded."""
     objective: str = "margin"
     """What tuning maximises: SmartMixed's `margin` over the best fixed strategy, or its `accuracy` (validation)."""
+    precision: str = "float32"
+    """Of the matrix products: `float32`; `tf32`, where a GPU has it; or `bf16` inputs. All else is float32."""
     seed: int = 0
     """Seed from which every stream of every replicate derives."""
     plugins: tuple[str, ...] = ()

@@ -24,6 +24,10 @@ class TrackingError(UserError):
     """The tracking store cannot be reached, or does not hold what was asked for."""
 
 
+class NetworkError(UserError):
+    """A file holds no network that can be used, or a network cannot be written as asked."""
+
+
 class ResourceError(UserError):
     """The cluster can never satisfy a resource request."""
 

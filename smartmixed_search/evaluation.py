@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from smartmixed_search.stack import Selecting, Stack
+from smartmixed_search.stack import Stack
 from smartmixed_search.stack.selection import one_hot, relaxed_sample
 
 EVALUATION_BATCH = 1024
@@ -72,10 +72,10 @@ def selecting_part(stack: Stack, columns: Sequence[int]) -> Stack:
     indices = [index for column in columns if (index := stack.selecting[column]) is not None]
     assert len(indices) == len(columns)
     assignments = [stack.assignments[column] for column in columns]
-    assert all(isinstance(assignment, Selecting) for assignment in assignments)
     return Stack(
         stack.parameters.columns(columns, indices),
         assignments,
         range(len(columns)),
         softmax_output=stack.softmax_output,
+        precision=stack.products.precision,
     )

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from smartmixed_search.checkpoints import Checkpoint
+from smartmixed_search.config import SMARTMIXED
 from smartmixed_search.layout import Layout
 from smartmixed_search.stack import ClippedAdam, Mixed, Parameters, Stack
 from smartmixed_search.stack.freeze import group_sizes, inverse_orders, neuron_orders, reorder_column, reorder_neurons
@@ -38,7 +39,7 @@ def hand_off(layout: Layout, stack: Stack, optimizer: ClippedAdam, early: Checkp
         early: the networks' best selection epochs, with moments if `handoff_from` is `best`.
         steps_per_epoch: optimiser steps of an epoch.
     """
-    column, config = layout.smartmixed, layout.config
+    column, config = layout.columns[SMARTMIXED], layout.config
     states = handoff_states(stack, optimizer)
     if config.handoff_from == "best":
         _restore(early, states, column)
@@ -47,7 +48,7 @@ def hand_off(layout: Layout, stack: Stack, optimizer: ClippedAdam, early: Checkp
     choices = [logit.argmax(-1) for logit in logits]
     orders = neuron_orders(choices)
     if config.handoff == "reinitialize":
-        _reinitialize(layout, states, optimizer)
+        _reinitialize(layout, states, optimizer, column)
     for state in states:
         reorder_column(state, column, orders)
     stack.assignments[column] = Mixed(layout.pool, group_sizes(choices, len(layout.pool)))
@@ -87,10 +88,9 @@ def _restore_steps(early: Checkpoint, optimizer: ClippedAdam, column: int, steps
     steps.copy_(((epoch + 1) * steps_per_epoch).to(steps).where(epoch >= 0, steps))
 
 
-def _reinitialize(layout: Layout, states: list[Parameters], optimizer: ClippedAdam) -> None:
+def _reinitialize(layout: Layout, states: list[Parameters], optimizer: ClippedAdam, column: int) -> None:
     """Draw new weights from the stream `handoff`; moments and step count start anew."""
-    config, column = layout.config, layout.smartmixed
-    weights, biases = draw_linear(layout.sizes, config.seed, config.replicates, "handoff")
+    weights, biases = draw_linear(layout.sizes, layout.config.seed, layout.part.replicates, "handoff")
     parameters, *moments = states
     for current, drawn in zip(parameters.weights + parameters.biases, weights + biases, strict=True):
         current[:, column] = torch.from_numpy(drawn).to(current)

@@ -6,6 +6,7 @@ import torch
 
 from smartmixed_search.activations import resolve_pool
 from smartmixed_search.config import RANDOM_MIXED, SELECTIVE, SMARTMIXED, TrialConfig
+from smartmixed_search.parts import Part
 from smartmixed_search.randomness import GumbelNoise
 from smartmixed_search.stack import (
     Assignment,
@@ -13,19 +14,20 @@ from smartmixed_search.stack import (
     Fixed,
     Mixed,
     Parameters,
-    Selecting,
     Stack,
     initial_parameters,
+    selective_assignment,
 )
 from smartmixed_search.stack.freeze import group_sizes, neuron_orders, reorder_column
 from smartmixed_search.stack.parameters import draw_tilts
 
 
 class Layout:
-    """How a configuration becomes a stack.
+    """How a configuration, or a part of its networks, becomes a stack.
 
     Args:
         config: the trial's configuration.
+        part: which of its networks.
         inputs: number of inputs D.
         classes: number of classes C.
         device: where everything lives.
@@ -33,27 +35,28 @@ class Layout:
     """
 
     def __init__(
-        self, config: TrialConfig, inputs: int, classes: int, device: torch.device, dtype: torch.dtype
+        self, config: TrialConfig, part: Part, inputs: int, classes: int, device: torch.device, dtype: torch.dtype
     ) -> None:
         self.config = config
+        self.part = part
         self.device = device
         self.dtype = dtype
         self.sizes = [inputs, *config.architecture, classes]
         self.pool = resolve_pool(config.pool)
-        self.columns = {name: column for column, name in enumerate(config.members)}
+        self.columns = {name: column for column, name in enumerate(part.members)}
         self.logit_columns = [self.columns[name] for name in (SMARTMIXED, SELECTIVE) if name in self.columns]
-        drawn = draw_tilts(config.architecture, len(self.pool), config.seed, config.replicates)
+        drawn = draw_tilts(config.architecture, len(self.pool), config.seed, part.replicates)
         self.tilts = [torch.from_numpy(tilt).to(device) for tilt in drawn]
         """Per hidden layer, the function [R, H] that each neuron is initially tilted to, and `random-mixed` applies."""
 
     @property
-    def smartmixed(self) -> int:
-        """The column of `smartmixed`."""
-        return self.columns[SMARTMIXED]
+    def smartmixed(self) -> int | None:
+        """The column of `smartmixed`, if it is among the members."""
+        return self.columns.get(SMARTMIXED)
 
     def assignments(self) -> list[Assignment]:
         """Return how every column determines its activations in the selection phase."""
-        return [self._assignment(name) for name in self.config.members]
+        return [self._assignment(name) for name in self.part.members]
 
     def selecting(self) -> list[int | None]:
         """Return, for every column, its index among the selecting ones in the selection phase, or None."""
@@ -69,7 +72,7 @@ class Layout:
             selecting=len(self.logit_columns),
             functions=len(self.pool),
             seed=config.seed,
-            replicates=config.replicates,
+            replicates=self.part.replicates,
             device=self.device,
             dtype=self.dtype,
         )
@@ -81,7 +84,8 @@ class Layout:
         self, parameters: Parameters, assignments: Sequence[Assignment], selecting: Sequence[int | None]
     ) -> Stack:
         """Put parameters and assignments together."""
-        return Stack(parameters, assignments, selecting, softmax_output=self.config.output == "softmax")
+        softmax_output = self.config.output == "softmax"
+        return Stack(parameters, assignments, selecting, softmax_output=softmax_output, precision=self.config.precision)
 
     def optimizer(self, stack: Stack) -> ClippedAdam:
         """Return the optimiser of a stack."""
@@ -100,7 +104,7 @@ class Layout:
         config = self.config
         return GumbelNoise(
             config.seed,
-            config.replicates,
+            self.part.replicates,
             config.architecture,
             len(self.pool),
             stream=stream,
@@ -110,7 +114,7 @@ class Layout:
 
     def _assignment(self, name: str) -> Assignment:
         if name in (SMARTMIXED, SELECTIVE):
-            return Selecting(self.pool, self.config.clamp)
+            return selective_assignment(self.pool, self.config.clamp, self.device, self.dtype)
         if name == RANDOM_MIXED:
             return Mixed(self.pool, group_sizes(self.tilts, len(self.pool)))
         return Fixed(self.pool[self.config.pool.index(name)])

@@ -1,29 +1,53 @@
 """The figures of every network of a trained stack, at its checkpoints, on the host."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from smartmixed_search.config import CONTROLS, SMARTMIXED
 from smartmixed_search.evaluation import Evaluation, evaluate, selecting_part
-from smartmixed_search.result import CONTROL, DIVERGED, FINISHED, RANKED, NetworkResult
+from smartmixed_search.handoff import original_order
+from smartmixed_search.result import CONTROL, DIVERGED, FINISHED, RANKED, Choice, NetworkResult
 from smartmixed_search.stack import Stack
 from smartmixed_search.training import TwoPhaseTraining, argmax_mixes, selecting_columns
 
 
-def measure(training: TwoPhaseTraining) -> list[NetworkResult]:
+@dataclass(frozen=True, kw_only=True)
+class Measured:
+    """What is kept of a trained stack, on the host: every network's figures, SmartMixed's choices and weights."""
+
+    networks: list[NetworkResult]
+    choices: list[Choice]
+    """One per replicate; none without SmartMixed."""
+    weights: dict[str, Tensor]
+    """SmartMixed's checkpoints, neurons in their original order, as `replicate0.layer0.weight` and so on.
+
+    A replicate that diverged before it had a checkpoint is left out.
+    """
+
+
+def measure(training: TwoPhaseTraining) -> Measured:
+    """Compute what is kept of a trained stack; nothing of it stays on the device."""
+    return Measured(
+        networks=measure_networks(training), choices=describe_choices(training), weights=frozen_weights(training)
+    )
+
+
+def measure_networks(training: TwoPhaseTraining) -> list[NetworkResult]:
     """Compute every network's figures: the test split is looked at here, once per checkpoint, and nowhere else."""
-    config, data = training.config, training.data
+    part, data = training.layout.part, training.data
     x, y = data.x_test.to(training.layout.dtype), data.y_test
     final_stack, phase1_stack = training.final_stack(), training.phase1_stack()
     at_final = training.temperatures_at(training.final, selecting_columns(final_stack))
     at_early = training.temperatures_at(training.early, selecting_columns(phase1_stack))
     final = _Table(training.evaluate(final_stack, x, y, at_final), len(y))
     early = _Table(training.evaluate(phase1_stack, x, y, at_early), len(y))
-    phase1 = _phase1(training, phase1_stack)
+    phase1 = _phase1(training, phase1_stack) if SMARTMIXED in training.layout.columns else []
     best = {name: getattr(training.final, name).cpu().numpy() for name in ("epoch", "loss", "correct")}
     early_epoch = training.early.epoch.cpu().numpy()
     curves = _curves(training)
@@ -32,16 +56,16 @@ def measure(training: TwoPhaseTraining) -> list[NetworkResult]:
     steps = (training.optimizer.steps + training.steps_before_handoff).cpu().numpy()
     parameters = count_parameters(training.layout.sizes)
 
-    def network(replicate: int, column: int, name: str) -> NetworkResult:
-        at = replicate, column
+    def network(row: int, column: int) -> NetworkResult:
+        at, name = (row, column), part.members[column]
         found, is_smartmixed = best["epoch"][at] >= 0, name == SMARTMIXED
         val_correct = round(best["correct"][at]) if found else 0
-        series = {key: values[replicate][column] for key, values in curves.items()}
+        series = {key: values[row][column] for key, values in curves.items()}
         at_handoff = early.accuracy(at) if early_epoch[at] >= 0 else 0.0
         return NetworkResult(
             strategy=name,
             role=CONTROL if name in CONTROLS else RANKED,
-            replicate=replicate,
+            replicate=part.replicates[row],
             status=FINISHED if alive[at] else DIVERGED,
             parameters=parameters,
             best_epoch=int(best["epoch"][at]) if found else None,
@@ -56,19 +80,19 @@ def measure(training: TwoPhaseTraining) -> list[NetworkResult]:
             epochs=int(epochs[at]),
             steps=int(steps[at]),
             test_accuracy_at_handoff=None if is_smartmixed else at_handoff,
-            phase1=phase1[replicate] if is_smartmixed else {},
+            phase1=phase1[row] if is_smartmixed else {},
             curves=series,
         )
 
-    members = list(enumerate(config.members))
-    return [network(replicate, column, name) for replicate in range(config.replicates) for column, name in members]
+    return [network(row, column) for row in range(len(part.replicates)) for column in range(len(part.members))]
 
 
 def _phase1(training: TwoPhaseTraining, phase1_stack: Stack) -> list[dict[str, float | None]]:
     """Measure SmartMixed's phase-1 checkpoints with their argmax choices and with sampled ones, per replicate."""
-    stack = selecting_part(phase1_stack, [training.layout.smartmixed])
-    temperature = training.temperatures_at(training.early, [training.layout.smartmixed])
-    epochs = training.early.epoch[:, training.layout.smartmixed].tolist()
+    column = training.layout.columns[SMARTMIXED]
+    stack = selecting_part(phase1_stack, [column])
+    temperature = training.temperatures_at(training.early, [column])
+    epochs = training.early.epoch[:, column].tolist()
     rows: list[dict[str, float | None]] = [{"best_epoch": epoch if epoch >= 0 else None} for epoch in epochs]
     for split in ("val", "test"):
         x = getattr(training.data, f"x_{split}").to(training.layout.dtype)
@@ -82,6 +106,44 @@ def _phase1(training: TwoPhaseTraining, phase1_stack: Stack) -> list[dict[str, f
                 row[f"{split}_accuracy_{kind}"] = table.accuracy((replicate, 0)) if found else 0.0
                 row[f"{split}_loss_{kind}"] = table.loss((replicate, 0)) if found else None
     return rows
+
+
+def describe_choices(training: TwoPhaseTraining) -> list[Choice]:
+    """Return what the selection phase of every replicate arrived at; nothing if SmartMixed is not among the members."""
+    selected, pool = training.selected, training.layout.pool
+    if selected is None:
+        return []
+    names = np.array([activation.name for activation in pool])
+    functions = [names[choice.cpu().numpy()] for choice in selected.choices]
+    confidence = [p.max(-1).values.mean(-1).tolist() for p in selected.probabilities]
+    entropy = [torch.special.entr(p).sum(-1).mean(-1).tolist() for p in selected.probabilities]
+    changed = [share.tolist() for share in selected.changed]
+    return [
+        Choice(
+            replicate=replicate,
+            functions=[layer[row].tolist() for layer in functions],
+            confidence=[layer[row] for layer in confidence],
+            entropy=[layer[row] for layer in entropy],
+            changed=[layer[row] for layer in changed],
+        )
+        for row, replicate in enumerate(training.layout.part.replicates)
+    ]
+
+
+def frozen_weights(training: TwoPhaseTraining) -> dict[str, Tensor]:
+    """Return SmartMixed's checkpoints on the host; see `Measured.weights`."""
+    column, selected = training.layout.smartmixed, training.selected
+    if column is None or selected is None:
+        return {}
+    weights, biases = original_order(training.final.parameters, column, selected.orders)
+    trained = (training.final.epoch[:, column] >= 0).nonzero().flatten().tolist()
+    tensors = {}
+    for layer, (weight, bias) in enumerate(zip(weights, biases, strict=True)):
+        for row in trained:
+            name = f"replicate{training.layout.part.replicates[row]}.layer{layer}"
+            tensors[f"{name}.weight"] = weight[row].cpu().contiguous()
+            tensors[f"{name}.bias"] = bias[row].cpu().contiguous()
+    return tensors
 
 
 class _Table:

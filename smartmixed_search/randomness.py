@@ -31,13 +31,13 @@ def linear_init(rng: np.random.Generator, outputs: int, inputs: int) -> tuple[np
     return rng.uniform(-bound, bound, (outputs, inputs)), rng.uniform(-bound, bound, outputs)
 
 
-def batch_orders(seed: int, replicates: int, epoch: int, examples: int) -> np.ndarray:
-    """Return the order in which each replicate visits the training examples in that epoch, [replicates, examples]."""
-    orders = np.empty((replicates, examples), dtype=np.int64)
-    for replicate in range(replicates):
+def batch_orders(seed: int, replicates: Sequence[int], epoch: int, examples: int) -> np.ndarray:
+    """Return the order in which each replicate visits the training examples in that epoch, [R, examples]."""
+    orders = np.empty((len(replicates), examples), dtype=np.int64)
+    for order, replicate in zip(orders, replicates, strict=True):
         root = seed_sequence(seed, replicate, "order")
         child = np.random.SeedSequence(root.entropy, spawn_key=(epoch,))
-        orders[replicate] = np.random.default_rng(child).permutation(examples)
+        order[:] = np.random.default_rng(child).permutation(examples)
     return orders
 
 
@@ -57,7 +57,7 @@ class GumbelNoise:
 
     Args:
         seed: the trial's seed.
-        replicates: number of replicates R.
+        replicates: the numbers of the R replicates.
         widths: hidden widths.
         functions: size of the pool K.
         stream: name of the stream; training and sampled evaluation have one each.
@@ -68,7 +68,7 @@ class GumbelNoise:
     def __init__(
         self,
         seed: int,
-        replicates: int,
+        replicates: Sequence[int],
         widths: Sequence[int],
         functions: int,
         *,
@@ -76,10 +76,11 @@ class GumbelNoise:
         device: torch.device,
         dtype: torch.dtype = torch.float32,
     ) -> None:
-        keys = [seed_sequence(seed, replicate, stream).generate_state(2) for replicate in range(replicates)]
-        self._key = torch.tensor(np.array(keys, dtype=np.int64), device=device).T.reshape(2, 1, replicates, 1, 1)
-        address = [(layer, neuron) for layer, width in enumerate(widths) for neuron in range(width)]
-        self._address = torch.tensor(address, device=device).T.reshape(2, 1, 1, -1, 1)
+        keys = [seed_sequence(seed, replicate, stream).generate_state(2) for replicate in replicates]
+        self._key = torch.tensor(np.array(keys, dtype=np.int64), device=device).T.reshape(2, 1, -1, 1, 1)
+        layers = np.repeat(np.arange(len(widths)), widths)
+        neurons = np.concatenate([np.arange(width) for width in widths])
+        self._address = torch.tensor(np.stack([layers, neurons]), device=device).view(2, 1, 1, -1, 1)
         self._lanes = torch.arange(-(-functions // _LANES), device=device)
         self._widths = list(widths)
         self._functions = functions
@@ -87,9 +88,12 @@ class GumbelNoise:
 
     def block(self, first_step: int, steps: int) -> list[Tensor]:
         """Return the noise of consecutive steps, per layer [steps, R, H, K]."""
+        return list(torch.split(self.numbers(first_step, steps), self._widths, dim=2))
+
+    def numbers(self, first_step: int, steps: int) -> Tensor:
+        """Return the noise of consecutive steps, neurons of all layers in a row, [steps, R, H of all layers, K]."""
         step = torch.arange(first_step, first_step + steps, device=self._key.device).view(-1, 1, 1, 1)
         words = philox((step, self._address[0], self._address[1], self._lanes), (self._key[0], self._key[1]))
         bits = torch.stack(words, dim=-1).flatten(-2)[..., : self._functions]
         uniform = (bits.to(torch.float64) + 0.5) * 2.0**-32
-        noise = uniform.log_().neg_().log_().neg_().to(self._dtype)
-        return list(torch.split(noise, self._widths, dim=2))
+        return uniform.log_().neg_().log_().neg_().to(self._dtype)

@@ -94,7 +94,7 @@ class TrialResult:
     seconds: float
     """Wall time of the whole stack."""
     environment: dict[str, str]
-    """Device and versions the trial ran with."""
+    """Device and versions the trial ran with, and in how many parts it was trained."""
     weights_path: str | None = field(default=None)
     """Where SmartMixed's frozen networks were written (safetensors), if they were."""
 

@@ -1,6 +1,6 @@
 """Two-phase training of a stack: selection, handoff, fixed phase; every epoch validated, the best ones kept."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import torch
@@ -12,32 +12,38 @@ from smartmixed_search.datasets import Dataset
 from smartmixed_search.evaluation import SAMPLED_DRAWS, Evaluation, evaluate, evaluate_sampled, selecting_part
 from smartmixed_search.handoff import Selected, hand_off, handoff_states
 from smartmixed_search.layout import Layout
+from smartmixed_search.parts import Part
 from smartmixed_search.randomness import batch_orders
 from smartmixed_search.stack import Parameters, Stack
-from smartmixed_search.stack.selection import logits_gradient, one_hot, relaxed_sample, temperatures
-
-NOISE_STEPS = 32  # steps whose noise is drawn at once: amortises the calls, stays in the cache
+from smartmixed_search.stack.selection import one_hot, temperatures
+from smartmixed_search.steps import Steps
 
 EpochReport = Callable[[int, np.ndarray], None]
 """Called after every epoch with its number, from 0, and the correct validation examples [R, S]."""
 
 
 class TwoPhaseTraining:
-    """The training of all networks of one trial.
+    """The training of the networks of one trial, or of a part of them.
 
     Args:
         config: the trial's configuration.
         dataset: its data; moved to the device once.
         device: where everything runs.
         dtype: of parameters and inputs.
+        part: the networks to train; None: all.
     """
 
     def __init__(
-        self, config: TrialConfig, dataset: Dataset, device: torch.device, dtype: torch.dtype = torch.float32
+        self,
+        config: TrialConfig,
+        dataset: Dataset,
+        device: torch.device,
+        dtype: torch.dtype = torch.float32,
+        part: Part | None = None,
     ) -> None:
         self.config = config
         self.data = dataset.to(device)
-        self.layout = Layout(config, self.data.features, self.data.classes, device, dtype)
+        self.layout = Layout(config, part or Part.whole(config), self.data.features, self.data.classes, device, dtype)
         self.stack = self.layout.initial_stack()
         self.optimizer = self.layout.optimizer(self.stack)
         self.early = Checkpoint(self._early_states(), self.layout.logit_columns)
@@ -46,7 +52,6 @@ class TwoPhaseTraining:
         """Every network's best epoch; of SmartMixed's, those of the fixed phase only."""
         self.selected: Selected | None = None
         self.epoch = 0
-        self.step = 0
         self.epochs_alive = torch.zeros_like(self.final.epoch)
         self.steps_before_handoff = torch.zeros_like(self.optimizer.steps)
         """Optimiser steps of networks that started anew at the handoff, [R, S]."""
@@ -56,8 +61,7 @@ class TwoPhaseTraining:
         self.selection_steps = config.selection_epochs * self.steps_per_epoch
         schedule = temperatures(config.temperature, config.temperature_final, self.selection_steps)
         self._temperatures = torch.tensor(schedule, device=device, dtype=dtype)
-        self._noise = self.layout.noise("noise")
-        self._noise_block: list[Tensor] = []
+        self.steps = Steps(self.layout, self.data, self.stack, self.optimizer, self._temperatures)
         self._draws = self.layout.noise("sampled").block(0, SAMPLED_DRAWS)
 
     def run(self, report: EpochReport | None = None) -> None:
@@ -72,43 +76,22 @@ class TwoPhaseTraining:
                     report(self.epoch, correct.cpu().numpy())
                 self.epoch += 1
 
+    def steps_of_epoch(self) -> Iterator[None]:
+        """Train on the batches of the present epoch, one at each iteration."""
+        config, layout = self.config, self.layout
+        order = batch_orders(config.seed, layout.part.replicates, self.epoch, len(self.data.x_train))
+        before_handoff = layout.smartmixed is not None and self.selected is None
+        end = config.selection_epochs if before_handoff else config.epochs
+        return self.steps.epoch(order, end - self.epoch)
+
     def _train_epoch(self) -> Tensor:
-        config, data, layout = self.config, self.data, self.layout
-        orders = batch_orders(config.seed, config.replicates, self.epoch, len(data.x_train))
-        total = torch.zeros_like(self.final.loss)
-        for index in torch.split(torch.from_numpy(orders).to(layout.device), config.batch_size, dim=1):
-            x = data.x_train.index_select(0, index.flatten()).view(*index.shape, -1).to(layout.dtype)
-            total += self.train_step(x, data.y_train[index]) * index.shape[1]
-        return total / len(data.x_train)
-
-    def train_step(self, x: Tensor, y: Tensor) -> Tensor:
-        """Update every network on one batch, inputs [R, B, D] and labels [R, B]; return the losses [R, S]."""
-        mixes, relaxed, temperature = self._sample()
-        loss = self.stack.loss_backward(x, y, mixes)
-        if mixes:
-            by_mixes = self.stack.mix_gradients
-            for gradient, by_mix, sample in zip(self.stack.gradients.logits, by_mixes, relaxed, strict=True):
-                gradient.copy_(logits_gradient(by_mix, sample, temperature))
-        self.optimizer.step(loss)
-        self.step += 1
-        return loss
-
-    def _sample(self) -> tuple[list[Tensor], list[Tensor], Tensor]:
-        """Draw this step's choices: the mixes, their relaxed form, and the temperature; empty if nothing selects."""
-        temperature = self._temperatures[min(self.step, self.selection_steps - 1)]
-        if not selecting_columns(self.stack):
-            return [], [], temperature
-        place = self.step % NOISE_STEPS
-        if place == 0 or not self._noise_block:
-            self._noise_block = self._noise.block(self.step - place, NOISE_STEPS)
-        noises = [block[place] for block in self._noise_block]
-        logits = self.stack.parameters.logits
-        relaxed = [relaxed_sample(logit, noise, temperature) for logit, noise in zip(logits, noises, strict=True)]
-        hard = self.config.estimator == "hard"
-        return [one_hot(sample) for sample in relaxed] if hard else relaxed, relaxed, temperature
+        """Return the mean loss of the epoch's examples, [R, S]."""
+        for _ in self.steps_of_epoch():
+            pass
+        return self.steps.loss / len(self.data.x_train)
 
     def _validate(self, train_loss: Tensor) -> Tensor:
-        temperature = self._temperatures[min(self.step, self.selection_steps) - 1]
+        temperature = self._temperatures[min(self.steps.taken, self.selection_steps) - 1]
         x, y = self.data.x_val.to(self.layout.dtype), self.data.y_val
         evaluation = self.evaluate(self.stack, x, y, temperature)
         alive = self.optimizer.alive
@@ -117,7 +100,8 @@ class TwoPhaseTraining:
         eligible = alive.clone()
         if self.epoch < self.config.selection_epochs:
             self.early.update(self.epoch, evaluation, self._early_states(), alive)
-            eligible[:, self.layout.smartmixed] = False
+            if self.layout.smartmixed is not None:
+                eligible[:, self.layout.smartmixed] = False
         self.final.update(self.epoch, evaluation, [self.stack.parameters], eligible)
         self.curves["train_loss"].append(train_loss)
         self.curves["val_loss"].append(evaluation.loss)
@@ -161,15 +145,18 @@ class TwoPhaseTraining:
         return self.layout.stack(self.final.parameters, self.stack.assignments, self.stack.selecting)
 
     def hand_off(self) -> None:
-        """End SmartMixed's selection phase; once."""
+        """End SmartMixed's selection phase, if it is among the members; once."""
         assert self.selected is None
+        if self.layout.smartmixed is None:
+            return
         before = self.optimizer.steps.clone()
         self.selected = hand_off(self.layout, self.stack, self.optimizer, self.early, self.steps_per_epoch)
         self.steps_before_handoff += before - self.optimizer.steps
 
     def _early_states(self) -> list[Parameters]:
         carried = handoff_states(self.stack, self.optimizer)
-        return carried if self.config.handoff_from == "best" else carried[:1]
+        from_best = self.config.handoff_from == "best" and self.layout.smartmixed is not None
+        return carried if from_best else carried[:1]
 
 
 def selecting_columns(stack: Stack) -> list[int]:

@@ -3,24 +3,28 @@
 import json
 import platform
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import numpy as np
 import torch
 from safetensors.torch import save_file
+from torch import Tensor
 
 from smartmixed_search.config import SMARTMIXED, TrialConfig
 from smartmixed_search.datasets import Dataset
 from smartmixed_search.errors import ConfigError
-from smartmixed_search.handoff import original_order
-from smartmixed_search.measurement import measure
+from smartmixed_search.measurement import Measured, measure
+from smartmixed_search.parts import Part, in_parts
 from smartmixed_search.ranking import objective
-from smartmixed_search.result import Choice, TrialResult
+from smartmixed_search.result import Choice, NetworkResult, TrialResult
 from smartmixed_search.training import EpochReport, TwoPhaseTraining
 
 Report = Callable[[int, dict[str, float]], None]
-"""Called after every epoch with its number, from 0, and `epoch`, `epochs` and the objective at that epoch."""
+"""Called once per epoch, in order, with its number, from 0, and `epoch`, `epochs` and the objective at that epoch.
+
+That is when all networks have passed the epoch: in a trial that is trained in parts, while the last part trains.
+"""
 
 
 def run_trial(
@@ -30,17 +34,18 @@ def run_trial(
     report: Report | None = None,
     weights_path: str | Path | None = None,
 ) -> TrialResult:
-    """Train and measure all networks of one configuration.
+    """Train and measure all networks of one configuration, in parts if they do not fit into memory at once.
 
     Args:
         config: what to train.
         dataset: data of the name that the configuration gives.
         device: where to train.
-        report: called after every epoch.
+        report: called after every epoch; see `Report`.
         weights_path: file to write SmartMixed's frozen networks to (safetensors); None: they are not kept.
 
     Raises:
         ConfigError: the dataset is not the one that the configuration names.
+        ResourceError: a network by itself does not fit into memory.
 
     Example:
         >>> from smartmixed_search.datasets import load_dataset
@@ -51,77 +56,111 @@ def run_trial(
     if dataset.name != config.dataset:
         raise ConfigError(f"the dataset must be {config.dataset!r}, as configured, however: {dataset.name!r}")
     start = time.perf_counter()
-    training = TwoPhaseTraining(config, dataset, torch.device(device))
-    training.run(report and _epoch_report(config, len(dataset.x_val), report))
-    with torch.no_grad():
-        networks = measure(training)
+    whole = Part.whole(config)
+    epochs = None if report is None else _Epochs(config, whole, len(dataset.x_val), report)
+
+    def train(part: Part) -> Measured:
+        training = TwoPhaseTraining(config, dataset, torch.device(device), part=part)
+        training.run(None if epochs is None else epochs.of(part))
+        with torch.no_grad():
+            return measure(training)
+
+    parts = in_parts(config, whole, train)
+    choices = [choice for part in parts for choice in part.choices]
     if weights_path is not None:
-        _save_weights(training, Path(weights_path))
-    return TrialResult(
-        config=config,
-        key=config.key,
-        networks=networks,
-        choices=describe_choices(training),
-        objective=objective(networks, config.objective),
-        selection_epochs=config.selection_epochs,
-        selection_steps=training.selection_steps,
+        weights = {name: tensor for part in parts for name, tensor in part.weights.items()}
+        _save_weights(config, choices, weights, Path(weights_path))
+    return assemble(
+        config,
+        [network for part in parts for network in part.networks],
+        choices,
+        selection_steps=config.selection_epochs * -(-len(dataset.x_train) // config.batch_size),
         seconds=time.perf_counter() - start,
-        environment=_environment(training.layout.device),
+        environment=_environment(torch.device(device)) | {"parts": str(len(parts))},
         weights_path=None if weights_path is None else str(weights_path),
     )
 
 
-def describe_choices(training: TwoPhaseTraining) -> list[Choice]:
-    """Return what the selection phase of every replicate arrived at, on the host."""
-    selected, pool = training.selected, training.layout.pool
-    assert selected is not None
-    names = np.array([activation.name for activation in pool])
-    functions = [names[choice.cpu().numpy()] for choice in selected.choices]
-    confidence = [p.max(-1).values.mean(-1).tolist() for p in selected.probabilities]
-    entropy = [torch.special.entr(p).sum(-1).mean(-1).tolist() for p in selected.probabilities]
-    changed = [share.tolist() for share in selected.changed]
-    return [
-        Choice(
-            replicate=replicate,
-            functions=[layer[replicate].tolist() for layer in functions],
-            confidence=[layer[replicate] for layer in confidence],
-            entropy=[layer[replicate] for layer in entropy],
-            changed=[layer[replicate] for layer in changed],
-        )
-        for replicate in range(training.config.replicates)
-    ]
+def assemble(
+    config: TrialConfig,
+    networks: Iterable[NetworkResult],
+    choices: Iterable[Choice],
+    *,
+    selection_steps: int,
+    seconds: float,
+    environment: dict[str, str],
+    weights_path: str | None = None,
+) -> TrialResult:
+    """Put a trial's networks and choices together, whichever parts trained them, in the configuration's order.
 
-
-def _save_weights(training: TwoPhaseTraining, path: Path) -> None:
-    """Write SmartMixed's checkpoints, neurons in their original order, with their functions in the metadata.
-
-    A replicate that diverged before it had a checkpoint is left out.
+    Args:
+        config: the trial's configuration.
+        networks: one for each member and replicate, in any order.
+        choices: one for each replicate, in any order.
+        selection_steps: see `TrialResult`, as for the others.
+        seconds: wall time of all parts.
+        environment: what the trial ran with.
+        weights_path: where SmartMixed's networks were written.
     """
-    assert training.selected is not None
-    weights, biases = original_order(training.final.parameters, training.layout.smartmixed, training.selected.orders)
-    trained = (training.final.epoch[:, training.layout.smartmixed] >= 0).nonzero().flatten().tolist()
-    tensors = {}
-    for layer, (weight, bias) in enumerate(zip(weights, biases, strict=True)):
-        for replicate in trained:
-            tensors[f"replicate{replicate}.layer{layer}.weight"] = weight[replicate].cpu().contiguous()
-            tensors[f"replicate{replicate}.layer{layer}.bias"] = bias[replicate].cpu().contiguous()
-    functions = {choice.replicate: choice.functions for choice in describe_choices(training)}
-    metadata = {"config": json.dumps(training.config.to_dict()), "choices": json.dumps(functions)}
+    places = {name: place for place, name in enumerate(config.members)}
+    ordered = sorted(networks, key=lambda network: (network.replicate, places[network.strategy]))
+    assert len({(n.replicate, n.strategy) for n in ordered}) == len(ordered) == config.replicates * len(places)
+    return TrialResult(
+        config=config,
+        key=config.key,
+        networks=ordered,
+        choices=sorted(choices, key=lambda choice: choice.replicate),
+        objective=objective(ordered, config.objective),
+        selection_epochs=config.selection_epochs,
+        selection_steps=selection_steps,
+        seconds=seconds,
+        environment=environment,
+        weights_path=weights_path,
+    )
+
+
+class _Epochs:
+    """Gathers what the parts of a trial report, and reports every epoch once, when all networks have passed it.
+
+    Parts train one after another, so all but the last only leave their counts here. An epoch that is trained again,
+    in smaller parts because memory ran out after it, is not reported again.
+    """
+
+    def __init__(self, config: TrialConfig, whole: Part, examples: int, report: Report) -> None:
+        self._config = config
+        self._whole = whole
+        self._examples = examples
+        self._report = report
+        self._correct = np.full((config.epochs, len(whole.replicates), len(whole.members)), np.nan)
+        self._next = 0
+
+    def of(self, part: Part) -> EpochReport:
+        """Return what is to be called after every epoch of a part."""
+        rows = [self._whole.replicates.index(replicate) for replicate in part.replicates]
+        columns = [self._whole.members.index(name) for name in part.members]
+
+        def after_epoch(epoch: int, correct: np.ndarray) -> None:
+            self._correct[epoch][np.ix_(rows, columns)] = correct
+            if epoch == self._next and not np.isnan(self._correct[epoch]).any():
+                self._next += 1
+                self._report(epoch, self._metrics(epoch))
+
+        return after_epoch
+
+    def _metrics(self, epoch: int) -> dict[str, float]:
+        """Turn counts of correct validation examples into the objective at that epoch."""
+        accuracy = dict(zip(self._whole.members, self._correct[epoch].mean(0) / self._examples, strict=True))
+        kind = self._config.objective
+        rival = max(accuracy[name] for name in self._config.fixed_strategies) if kind == "margin" else 0.0
+        return {"epoch": epoch, "epochs": self._config.epochs, kind: float(accuracy[SMARTMIXED] - rival)}
+
+
+def _save_weights(config: TrialConfig, choices: Iterable[Choice], weights: dict[str, Tensor], path: Path) -> None:
+    """Write SmartMixed's checkpoints of all replicates, with their functions in the metadata."""
+    functions = {choice.replicate: choice.functions for choice in choices}
+    metadata = {"config": json.dumps(config.to_dict()), "choices": json.dumps(functions)}
     path.parent.mkdir(parents=True, exist_ok=True)
-    save_file(tensors, path, metadata)
-
-
-def _epoch_report(config: TrialConfig, examples: int, report: Report) -> EpochReport:
-    """Turn counts of correct validation examples into the objective at that epoch."""
-    smartmixed = config.members.index(SMARTMIXED)
-    fixed = [config.members.index(name) for name in config.fixed_strategies]
-
-    def after_epoch(epoch: int, correct: np.ndarray) -> None:
-        accuracy = correct.mean(0) / examples
-        rival = accuracy[fixed].max() if config.objective == "margin" else 0.0
-        report(epoch, {"epoch": epoch, "epochs": config.epochs, config.objective: float(accuracy[smartmixed] - rival)})
-
-    return after_epoch
+    save_file(weights, path, metadata)
 
 
 def _environment(device: torch.device) -> dict[str, str]:

@@ -76,16 +76,16 @@ class ReferenceTraining:
 
     def _network(self, sizes: list[int]) -> nn.Sequential:
         config = self.config
-        weights, biases = draw_linear(sizes, config.seed, config.replicates, "weights")
-        tilts = draw_tilts(config.architecture, len(config.pool), config.seed, config.replicates)
+        weights, biases = draw_linear(sizes, config.seed, [self.replicate], "weights")
+        tilts = draw_tilts(config.architecture, len(config.pool), config.seed, [self.replicate])
         layers: list[nn.Module] = []
         for layer, (inputs, outputs) in enumerate(itertools.pairwise(sizes)):
             linear = nn.Linear(inputs, outputs, dtype=torch.float64)
-            linear.weight.data = torch.from_numpy(weights[layer][self.replicate])
-            linear.bias.data = torch.from_numpy(biases[layer][self.replicate])
+            linear.weight.data = torch.from_numpy(weights[layer][0])
+            linear.bias.data = torch.from_numpy(biases[layer][0])
             layers.append(linear)
             if layer < len(config.architecture):
-                layers.append(self._activation(torch.from_numpy(tilts[layer][self.replicate])))
+                layers.append(self._activation(torch.from_numpy(tilts[layer][0])))
         return nn.Sequential(*layers)
 
     def _activation(self, tilt: Tensor) -> nn.Module:
@@ -105,7 +105,7 @@ class ReferenceTraining:
         schedule = temperatures(config.temperature, config.temperature_final, steps)
         noise = GumbelNoise(
             config.seed,
-            config.replicates,
+            [self.replicate],
             config.architecture,
             len(config.pool),
             stream="noise",
@@ -115,15 +115,15 @@ class ReferenceTraining:
         for epoch in range(config.epochs):
             if epoch == config.selection_epochs and self.strategy == SMARTMIXED:
                 self.network = freeze_selections(self.network)
-            orders = batch_orders(config.seed, config.replicates, epoch, len(data.x_train))[self.replicate]
+            (order,) = batch_orders(config.seed, [self.replicate], epoch, len(data.x_train))
             self.network.train()
             total = 0.0
-            for index in torch.from_numpy(orders).split(config.batch_size):
+            for index in torch.from_numpy(order).split(config.batch_size):
                 for module in self._selective():
                     module.temperature = schedule[min(self.step, steps - 1)]
-                with given_noise(deque(layer[0, self.replicate] for layer in noise.block(self.step, 1))):
+                with given_noise(deque(layer[0, 0] for layer in noise.block(self.step, 1))):
                     total += len(index) * self._train_step(data.x_train[index].double(), data.y_train[index])
-            self.train_losses.append(total / len(orders))
+            self.train_losses.append(total / len(order))
             self.network.eval()
             with torch.no_grad():
                 self.val_losses.append(self._loss(data.x_val.double(), data.y_val).item())

@@ -2,7 +2,12 @@
 
 import dataclasses
 
+import pytest
+import torch
+
 from smartmixed_search.estimate import estimate
+from smartmixed_search.layout import Layout
+from smartmixed_search.stack import Stack
 from tests.reference import toy_dataset
 from tests.test_training import BASE
 
@@ -20,3 +25,19 @@ def test_counts_and_sizes_are_exact() -> None:
 def test_time_grows_with_epochs() -> None:
     once = estimate([BASE], 1, toy_dataset())
     assert estimate([dataclasses.replace(BASE, epochs=5000)], 1, toy_dataset()).seconds > 20 * once.seconds > 0
+
+
+def test_a_stack_that_does_not_fit_is_timed_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    draw = Layout.initial_stack
+
+    def limited(layout: Layout) -> Stack:
+        if layout.part.networks > 9:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return draw(layout)
+
+    whole = estimate([BASE], 1, toy_dataset())
+    monkeypatch.setattr(Layout, "initial_stack", limited)
+    halves = estimate([BASE], 1, toy_dataset())
+    assert (whole.parts, halves.parts) == (1, 2)
+    assert halves.seconds > 0
+    assert halves.memory == whole.memory

@@ -8,9 +8,9 @@ import torch
 
 from smartmixed_search.evaluation import evaluate
 from smartmixed_search.handoff import original_order
+from smartmixed_search.measurement import describe_choices
 from smartmixed_search.stack.parameters import draw_linear
 from smartmixed_search.training import TwoPhaseTraining, argmax_mixes
-from smartmixed_search.trial import describe_choices
 from tests.reference import toy_dataset
 from tests.test_training import BASE, CPU
 
@@ -81,7 +81,7 @@ def test_reinitialize_draws_new_weights_and_forgets_moments() -> None:
     training = at_handoff(handoff="reinitialize")
     config = training.config
     weights, biases = original_order(training.stack.parameters, 0, training.selected.orders)
-    drawn = draw_linear(training.layout.sizes, config.seed, config.replicates, "handoff")
+    drawn = draw_linear(training.layout.sizes, config.seed, range(config.replicates), "handoff")
     for new, expected in zip(weights + biases, drawn[0] + drawn[1], strict=True):
         torch.testing.assert_close(new, torch.from_numpy(expected), rtol=0, atol=0)
     for moments in (training.optimizer.first_moments, training.optimizer.second_moments):

@@ -6,8 +6,10 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from smartmixed_search.activations import PUBLISHED_POOL, resolve_pool
-from smartmixed_search.stack import Selecting
+from smartmixed_search.activations import PUBLISHED_POOL, Activation, resolve_pool
+from smartmixed_search.stack import Assignment, selective_assignment
+from smartmixed_search.stack.assignment import Selecting
+from smartmixed_search.stack.combining import Combining
 from smartmixed_search.stack.selection import logits_gradient, one_hot, relaxed_sample, temperatures
 from tests.reference import given_noise
 
@@ -16,19 +18,25 @@ R, J, H, K, B = 2, 2, 5, 6, 7
 
 @pytest.mark.parametrize("hard", [True, False])
 @pytest.mark.parametrize("temperature", [0.1, 0.3, 5.0])
-@pytest.mark.parametrize("clamp", [None, 0.5])
-def test_gradients_equal_autograd_through_gumbel_softmax(hard: bool, temperature: float, clamp: float | None) -> None:
+@pytest.mark.parametrize(("form", "clamp"), [(Combining, None), (Selecting, None), (Selecting, 0.6)])
+def test_gradients_equal_autograd_through_gumbel_softmax(
+    hard: bool, temperature: float, form: type[Assignment], clamp: float | None
+) -> None:
     generator = torch.Generator().manual_seed(5)
     logits, noise = (torch.randn(*s, H, K, dtype=torch.float64, generator=generator) for s in ((R, J), (R,)))
     z, gradient = (torch.randn(R, H, B, dtype=torch.float64, generator=generator) for _ in range(2))
+    z[:, :, 0] = 0.0  # where the derivatives of several functions have a step
     pool, tau = resolve_pool(PUBLISHED_POOL), torch.tensor(temperature, dtype=torch.float64)
 
     relaxed = relaxed_sample(logits, noise, tau)
     mix = (one_hot(relaxed) if hard else relaxed)[:, 1]
     output, by_input = z.clone(), gradient.clone()
-    selecting = Selecting(pool, clamp)
+    if form is Combining:
+        selecting: Assignment = Combining(pool, z.device, z.dtype)
+    else:
+        selecting = Selecting(pool, clamp)
     saved = selecting.forward_(output, 0, mix)
-    by_mix = selecting.backward_(by_input, output, saved, 0, mix)
+    by_mix = selecting.backward_(by_input, output, saved, 0)
     by_logits = logits_gradient(by_mix, relaxed[:, 1], tau)
 
     leaf_logits, leaf_z = logits[:, 1].clone().requires_grad_(), z.clone().requires_grad_()
@@ -41,6 +49,18 @@ def test_gradients_equal_autograd_through_gumbel_softmax(hard: bool, temperature
     torch.testing.assert_close(output, expected.detach())
     torch.testing.assert_close(by_input, leaf_z.grad)
     torch.testing.assert_close(by_logits, leaf_logits.grad)
+
+
+@pytest.mark.parametrize(
+    ("names", "clamp", "form"),
+    [(PUBLISHED_POOL, None, Combining), (PUBLISHED_POOL, 10.0, Selecting), (("relu", "users"), None, Selecting)],
+)
+def test_only_the_built_in_functions_without_a_clamp_are_combined(
+    names: tuple[str, ...], clamp: float | None, form: type[Assignment]
+) -> None:
+    pool = [Activation(name=name, function=torch.tanh) for name in names]
+    assignment = selective_assignment(pool, clamp, torch.device("cpu"), torch.float32)
+    assert type(assignment) is form
 
 
 @pytest.mark.parametrize("temperature", [0.1, 5.0])

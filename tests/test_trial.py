@@ -132,7 +132,9 @@ def test_sampled_evaluation_is_the_mean_of_eight_draws_at_the_epochs_temperature
     state, data = seen[0], toy_dataset()
     weights, biases, logits = state[:3], state[3:6], state[6:]
     temperature = temperatures(2.0, 0.1, 6)[2]
-    noise = GumbelNoise(0, 2, (9, 7), 6, stream="sampled", device=torch.device("cpu"), dtype=torch.float64).block(0, 8)
+    noise = GumbelNoise(0, (0, 1), (9, 7), 6, stream="sampled", device=torch.device("cpu"), dtype=torch.float64).block(
+        0, 8
+    )
     losses = []
     for draw in range(8):
         x = data.x_val.double()

@@ -41,13 +41,14 @@ def print_estimate(space: SearchSpace, data_dir: Path | None, concurrency: int |
 
 def _describe(space: SearchSpace, cost: Estimate, at_once: int, epochs: int) -> str:
     smallest, largest = cost.parameters
+    split = f"; it does not fit at once, so it is trained in at least {cost.parts} parts" if cost.parts > 1 else ""
     parameters = f"{smallest:,}" if smallest == largest else f"{smallest:,} to {largest:,}"
     return "\n".join(
         [
             f"{space.name} on {space.dataset}: {cost.trials} trials × {cost.networks} networks × {epochs} epochs"
             f" = {cost.network_epochs:,} network epochs",
             f"parameters of a network: {parameters}",
-            f"memory of the largest trial: {cost.memory / _GIB:.2f} GiB, data included",
+            f"memory of the largest trial: {cost.memory / _GIB:.2f} GiB, data included{split}",
             f"time: about {format_duration(cost.seconds / at_once)} (h:mm:ss) with {at_once} at once on this machine,"
             " from timed steps of either phase",
         ]

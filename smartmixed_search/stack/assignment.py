@@ -13,17 +13,18 @@ from torch import Tensor
 
 from smartmixed_search.activations import Activation
 
+Saved = tuple[Tensor, ...]
+"""What a backward pass needs beside the outputs."""
+
 
 class Assignment(Protocol):
     """How one column determines its activations."""
 
-    def forward_(self, z: Tensor, layer: int, mix: Tensor | None) -> Tensor | None:
-        """Activate z [R, H, B] in place; return what the backward pass needs of the pre-activations, if anything."""
+    def forward_(self, z: Tensor, layer: int, mix: Tensor | None) -> Saved:
+        """Activate z [R, H, B] in place."""
 
-    def backward_(
-        self, gradient: Tensor, output: Tensor, saved: Tensor | None, layer: int, mix: Tensor | None
-    ) -> Tensor | None:
-        """Turn the gradient [R, H, B] in place; return the gradient by `mix` [R, H, K], if there is one."""
+    def backward_(self, gradient: Tensor, output: Tensor, saved: Saved, layer: int) -> Tensor | None:
+        """Turn the gradient [R, H, B] in place; return the gradient by `mix` [R, H, K], if there was one."""
 
 
 class Fixed:
@@ -32,17 +33,15 @@ class Fixed:
     def __init__(self, activation: Activation) -> None:
         self._activation = activation
 
-    def forward_(self, z: Tensor, layer: int, mix: Tensor | None) -> Tensor | None:
+    def forward_(self, z: Tensor, layer: int, mix: Tensor | None) -> Saved:
         """See `Assignment`."""
-        saved = z.clone() if self._activation.needs_input else None
+        saved = (z.clone(),) if self._activation.needs_input else ()
         self._activation.forward_(z)
         return saved
 
-    def backward_(
-        self, gradient: Tensor, output: Tensor, saved: Tensor | None, layer: int, mix: Tensor | None
-    ) -> Tensor | None:
+    def backward_(self, gradient: Tensor, output: Tensor, saved: Saved, layer: int) -> Tensor | None:
         """See `Assignment`."""
-        self._activation.backward_(gradient, output, saved)
+        self._activation.backward_(gradient, output, *saved)
         return None
 
 
@@ -58,22 +57,20 @@ class Mixed:
         self._groups = [[_slices(pool, counts) for counts in replicates] for replicates in sizes]
         self._needs_input = any(activation.needs_input for activation in pool)
 
-    def forward_(self, z: Tensor, layer: int, mix: Tensor | None) -> Tensor | None:
+    def forward_(self, z: Tensor, layer: int, mix: Tensor | None) -> Saved:
         """See `Assignment`."""
-        saved = z.clone() if self._needs_input else None
+        saved = (z.clone(),) if self._needs_input else ()
         for replicate, groups in enumerate(self._groups[layer]):
             for activation, rows in groups:
                 activation.forward_(z[replicate, rows])
         return saved
 
-    def backward_(
-        self, gradient: Tensor, output: Tensor, saved: Tensor | None, layer: int, mix: Tensor | None
-    ) -> Tensor | None:
+    def backward_(self, gradient: Tensor, output: Tensor, saved: Saved, layer: int) -> Tensor | None:
         """See `Assignment`."""
         for replicate, groups in enumerate(self._groups[layer]):
             for activation, rows in groups:
-                x = saved[replicate, rows] if saved is not None else None
-                activation.backward_(gradient[replicate, rows], output[replicate, rows], x)
+                x = [tensor[replicate, rows] for tensor in saved]
+                activation.backward_(gradient[replicate, rows], output[replicate, rows], *x)
         return None
 
 
@@ -89,7 +86,7 @@ class Selecting:
         self._pool = pool
         self._clamp = clamp
 
-    def forward_(self, z: Tensor, layer: int, mix: Tensor | None) -> Tensor | None:
+    def forward_(self, z: Tensor, layer: int, mix: Tensor | None) -> Saved:
         """See `Assignment`."""
         assert mix is not None
         x = z.clone()
@@ -97,23 +94,20 @@ class Selecting:
         for k, activation in enumerate(self._pool):
             output = activation.forward_(x.clone())
             z.addcmul_(self._clamped(output), mix[..., k, None])
-        return x
+        return x, mix
 
-    def backward_(
-        self, gradient: Tensor, output: Tensor, saved: Tensor | None, layer: int, mix: Tensor | None
-    ) -> Tensor | None:
+    def backward_(self, gradient: Tensor, output: Tensor, saved: Saved, layer: int) -> Tensor | None:
         """See `Assignment`."""
-        assert saved is not None
-        assert mix is not None
+        x, mix = saved
         by_output, by_mix = gradient.clone(), torch.empty_like(mix)
         gradient.zero_()
         for k, activation in enumerate(self._pool):
-            y = activation.forward_(saved.clone())
+            y = activation.forward_(x.clone())
             torch.sum(by_output * self._clamped(y), dim=-1, out=by_mix[..., k])
             part = by_output * mix[..., k, None]
             if self._clamp is not None:  # torch.clamp's derivative: 1 within the bounds, both included
                 part *= y.abs() <= self._clamp
-            activation.backward_(part, y, saved)
+            activation.backward_(part, y, x)
             gradient += part
         return by_mix
 

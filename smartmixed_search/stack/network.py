@@ -2,8 +2,7 @@
 
 A multilayer perceptron's backward pass is short, and writing it out lets activations work in place, gradients go to
 preallocated tensors, and a step run without autograd: static shapes, no host synchronisation. Activations are
-feature-major, [R, S, H, B], for replicates R, columns S (strategies and controls), neurons H and batch B. All columns
-of a replicate see the same batch, so the first layer is one wide product per replicate.
+feature-major, [R, S, H, B], for replicates R, columns S (strategies and controls), neurons H and batch B.
 """
 
 from collections.abc import Sequence
@@ -12,8 +11,9 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from smartmixed_search.stack.assignment import Assignment
+from smartmixed_search.stack.assignment import Assignment, Saved
 from smartmixed_search.stack.parameters import Parameters
+from smartmixed_search.stack.products import Products
 
 Mixes = Sequence[Tensor]
 """Per hidden layer, how the J selecting columns weigh the pool: [R, J, H, K]."""
@@ -28,6 +28,7 @@ class Stack:
             of `parameters.logits`, in order; J may exceed them once some are frozen: see `selecting`.
         selecting: for every column, its J index, or None if it does not select.
         softmax_output: apply the softmax before the cross-entropy, which applies its own (the published code).
+        precision: of the matrix products.
     """
 
     def __init__(
@@ -37,15 +38,17 @@ class Stack:
         selecting: Sequence[int | None],
         *,
         softmax_output: bool = False,
+        precision: str = "float32",
     ) -> None:
         self.parameters = parameters
         self.assignments = list(assignments)
         self.selecting = list(selecting)
         self.softmax_output = softmax_output
+        self.products = Products(precision)
         self.mix_gradients: list[Tensor] = []
         """Of the last `loss_backward`, by its `mixes`; zero for columns that do not select."""
         self._activations: list[Tensor] = []
-        self._saved: list[list[Tensor | None]] = []
+        self._saved: list[list[Saved]] = []
 
     @cached_property
     def gradients(self) -> Parameters:
@@ -68,11 +71,11 @@ class Stack:
         """
         self.release()
         weights, biases = self.parameters.weights, self.parameters.biases
-        z = _first_layer(weights[0], biases[0], x)
+        z = self.products.first_linear(weights[0], biases[0], x)
         for layer in range(len(weights) - 1):
             self._saved.append(self._activate_(z, layer, mixes))
             self._activations.append(z)
-            z = _linear(weights[layer + 1], biases[layer + 1], z)
+            z = self.products.linear(weights[layer + 1], biases[layer + 1], z)
         return z.softmax(2) if self.softmax_output else z
 
     def loss_backward(self, x: Tensor, y: Tensor, mixes: Mixes = ()) -> Tensor:
@@ -104,49 +107,24 @@ class Stack:
         for layer in reversed(range(1, len(weights))):
             output = self._activations[layer - 1]
             torch.sum(gradient, dim=-1, out=self.gradients.biases[layer])
-            _matmul_out(gradient, output.transpose(-1, -2), self.gradients.weights[layer])
-            gradient = weights[layer].transpose(-1, -2) @ gradient
-            self._activate_backward_(gradient, output, layer - 1, mixes)
+            self.products.weight_gradient(gradient, output, self.gradients.weights[layer])
+            gradient = self.products.input_gradient(weights[layer], gradient)
+            self._activate_backward_(gradient, output, layer - 1)
         torch.sum(gradient, dim=-1, out=self.gradients.biases[0])
-        wide = self.gradients.weights[0].flatten(1, 2)
-        torch.bmm(gradient.flatten(1, 2), x, out=wide)
+        self.products.first_weight_gradient(gradient, x, self.gradients.weights[0])
 
-    def _activate_(self, z: Tensor, layer: int, mixes: Mixes) -> list[Tensor | None]:
+    def _activate_(self, z: Tensor, layer: int, mixes: Mixes) -> list[Saved]:
         return [
             assignment.forward_(z[:, column], layer, self._mix(column, layer, mixes))
             for column, assignment in enumerate(self.assignments)
         ]
 
-    def _activate_backward_(self, gradient: Tensor, output: Tensor, layer: int, mixes: Mixes) -> None:
+    def _activate_backward_(self, gradient: Tensor, output: Tensor, layer: int) -> None:
         for column, assignment in enumerate(self.assignments):
-            by_mix = assignment.backward_(
-                gradient[:, column],
-                output[:, column],
-                self._saved[layer][column],
-                layer,
-                self._mix(column, layer, mixes),
-            )
+            by_mix = assignment.backward_(gradient[:, column], output[:, column], self._saved[layer][column], layer)
             if by_mix is not None:
                 self.mix_gradients[layer][:, self.selecting[column]] = by_mix
 
     def _mix(self, column: int, layer: int, mixes: Mixes) -> Tensor | None:
         index = self.selecting[column]
         return None if index is None else mixes[layer][:, index]
-
-
-def _first_layer(weight: Tensor, bias: Tensor, x: Tensor) -> Tensor:
-    """One wide product per replicate: [R, S, H, D] and [R or 1, B, D] to [R, S, H, B]."""
-    replicates, columns, outputs, _ = weight.shape
-    x = x.expand(replicates, -1, -1).transpose(1, 2)
-    z = torch.baddbmm(bias.flatten(1).unsqueeze(-1), weight.flatten(1, 2), x)
-    return z.view(replicates, columns, outputs, -1)
-
-
-def _linear(weight: Tensor, bias: Tensor, a: Tensor) -> Tensor:
-    """[R, S, outputs, inputs] and [R, S, inputs, B] to [R, S, outputs, B]."""
-    z = torch.baddbmm(bias.flatten(0, 1).unsqueeze(-1), weight.flatten(0, 1), a.flatten(0, 1))
-    return z.view(*weight.shape[:3], -1)
-
-
-def _matmul_out(a: Tensor, b: Tensor, out: Tensor) -> None:
-    torch.bmm(a.flatten(0, 1), b.flatten(0, 1), out=out.flatten(0, 1))

@@ -53,11 +53,11 @@ class Parameters:
 Arrays = list[np.ndarray]
 
 
-def draw_linear(sizes: Sequence[int], seed: int, replicates: int, stream: str) -> tuple[Arrays, Arrays]:
+def draw_linear(sizes: Sequence[int], seed: int, replicates: Sequence[int], stream: str) -> tuple[Arrays, Arrays]:
     """Draw every linear layer of every replicate: lists of [R, outputs, inputs] and of [R, outputs]."""
     weights: list[Arrays] = []
     biases: list[Arrays] = []
-    for replicate in range(replicates):
+    for replicate in replicates:
         rng = np.random.default_rng(seed_sequence(seed, replicate, stream))
         layers = [linear_init(rng, outputs, inputs) for inputs, outputs in pairwise(sizes)]
         weights.append([weight for weight, _ in layers])
@@ -65,9 +65,9 @@ def draw_linear(sizes: Sequence[int], seed: int, replicates: int, stream: str) -
     return _by_layer(weights), _by_layer(biases)
 
 
-def draw_tilts(widths: Sequence[int], functions: int, seed: int, replicates: int) -> Arrays:
+def draw_tilts(widths: Sequence[int], functions: int, seed: int, replicates: Sequence[int]) -> Arrays:
     """Draw the function that each neuron is initially tilted to, per hidden layer [R, H]."""
-    rngs = [np.random.default_rng(seed_sequence(seed, replicate, "logits")) for replicate in range(replicates)]
+    rngs = [np.random.default_rng(seed_sequence(seed, replicate, "logits")) for replicate in replicates]
     return _by_layer([[rng.integers(functions, size=width) for width in widths] for rng in rngs])
 
 
@@ -78,7 +78,7 @@ def initial_parameters(
     selecting: int,
     functions: int,
     seed: int,
-    replicates: int,
+    replicates: Sequence[int],
     device: torch.device,
     dtype: torch.dtype,
 ) -> Parameters:
@@ -90,7 +90,7 @@ def initial_parameters(
         selecting: how many of them select, J.
         functions: size of the pool K.
         seed: the trial's seed.
-        replicates: number of replicates R.
+        replicates: the numbers of the R replicates.
         device: where the parameters live; they are drawn on the host.
         dtype: of the parameters.
     """
