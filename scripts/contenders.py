@@ -209,10 +209,10 @@ def stacked(config: TrialConfig, phase: str, data: Dataset, part: Part | None = 
         return float(training.evaluate(training.stack, x, y, temperature).correct.mean()) / len(y)
 
     def validate() -> float:
-        return correct(data.x_val[: VALIDATED * BATCH], data.y_val[: VALIDATED * BATCH])
+        return correct(training.data.x_val[: VALIDATED * BATCH], training.data.y_val[: VALIDATED * BATCH])
 
     def accuracy() -> float:
-        return correct(data.x_test, data.y_test)
+        return correct(training.data.x_test, training.data.y_test)
 
     return Contender(step, validate, accuracy)
 

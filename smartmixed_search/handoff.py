@@ -10,7 +10,6 @@ from smartmixed_search.config import SMARTMIXED
 from smartmixed_search.layout import Layout
 from smartmixed_search.stack import ClippedAdam, Mixed, Parameters, Stack
 from smartmixed_search.stack.freeze import group_sizes, inverse_orders, neuron_orders, reorder_column, reorder_neurons
-from smartmixed_search.stack.parameters import draw_linear
 
 
 @dataclass(frozen=True)
@@ -90,7 +89,7 @@ def _restore_steps(early: Checkpoint, optimizer: ClippedAdam, column: int, steps
 
 def _reinitialize(layout: Layout, states: list[Parameters], optimizer: ClippedAdam, column: int) -> None:
     """Draw new weights from the stream `handoff`; moments and step count start anew."""
-    weights, biases = draw_linear(layout.sizes, layout.config.seed, layout.part.replicates, "handoff")
+    weights, biases = layout.draw("handoff")
     parameters, *moments = states
     for current, drawn in zip(parameters.weights + parameters.biases, weights + biases, strict=True):
         current[:, column] = torch.from_numpy(drawn).to(current)

@@ -2,7 +2,10 @@
 
 from collections.abc import Sequence
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
+from torch import Tensor
 
 from smartmixed_search.activations import resolve_pool
 from smartmixed_search.config import RANDOM_MIXED, SELECTIVE, SMARTMIXED, TrialConfig
@@ -19,7 +22,7 @@ from smartmixed_search.stack import (
     selective_assignment,
 )
 from smartmixed_search.stack.freeze import group_sizes, neuron_orders, reorder_column
-from smartmixed_search.stack.parameters import draw_tilts
+from smartmixed_search.stack.parameters import Arrays, draw_linear, draw_tilts
 
 
 class Layout:
@@ -29,24 +32,33 @@ class Layout:
         config: the trial's configuration.
         part: which of its networks.
         inputs: number of inputs D.
+        live: which of them are trained on.
         classes: number of classes C.
         device: where everything lives.
         dtype: of the parameters.
     """
 
     def __init__(
-        self, config: TrialConfig, part: Part, inputs: int, classes: int, device: torch.device, dtype: torch.dtype
+        self,
+        config: TrialConfig,
+        part: Part,
+        inputs: int,
+        live: NDArray[np.intp],
+        classes: int,
+        device: torch.device,
+        dtype: torch.dtype,
     ) -> None:
         self.config = config
         self.part = part
         self.device = device
         self.dtype = dtype
         self.sizes = [inputs, *config.architecture, classes]
+        self.live = live
         self.pool = resolve_pool(config.pool)
         self.columns = {name: column for column, name in enumerate(part.members)}
         self.logit_columns = [self.columns[name] for name in (SMARTMIXED, SELECTIVE) if name in self.columns]
-        drawn = draw_tilts(config.architecture, len(self.pool), config.seed, part.replicates)
-        self.tilts = [torch.from_numpy(tilt).to(device) for tilt in drawn]
+        self._tilts = draw_tilts(config.architecture, len(self.pool), config.seed, part.replicates)
+        self.tilts = [torch.from_numpy(tilt).to(device) for tilt in self._tilts]
         """Per hidden layer, the function [R, H] that each neuron is initially tilted to, and `random-mixed` applies."""
 
     @property
@@ -65,20 +77,31 @@ class Layout:
 
     def initial_stack(self) -> Stack:
         """Draw the stack that training starts from."""
-        config = self.config
         parameters = initial_parameters(
-            self.sizes,
+            *self.draw("weights"),
+            self._tilts,
             columns=len(self.columns),
             selecting=len(self.logit_columns),
             functions=len(self.pool),
-            seed=config.seed,
-            replicates=self.part.replicates,
             device=self.device,
             dtype=self.dtype,
         )
         if RANDOM_MIXED in self.columns:
             reorder_column(parameters, self.columns[RANDOM_MIXED], neuron_orders(self.tilts))
         return self.stack(parameters, self.assignments(), self.selecting())
+
+    def draw(self, stream: str) -> tuple[Arrays, Arrays]:
+        """Draw weights [R, outputs, live inputs] and biases [R, outputs] of every linear layer."""
+        weights, biases = draw_linear(self.sizes, self.config.seed, self.part.replicates, stream)
+        return [weights[0][:, :, self.live], *weights[1:]], biases
+
+    def first_weights(self, trained: Tensor) -> Tensor:
+        """Complete SmartMixed's trained first layer [R, H, live inputs], in its original order, to [R, H, D]."""
+        stream = "handoff" if self.config.handoff == "reinitialize" else "weights"
+        weights, _ = draw_linear(self.sizes, self.config.seed, self.part.replicates, stream)
+        complete = torch.from_numpy(weights[0]).to(trained)
+        complete[:, :, self.live] = trained
+        return complete
 
     def stack(
         self, parameters: Parameters, assignments: Sequence[Assignment], selecting: Sequence[int | None]

@@ -136,6 +136,7 @@ def frozen_weights(training: TwoPhaseTraining) -> dict[str, Tensor]:
     if column is None or selected is None:
         return {}
     weights, biases = original_order(training.final.parameters, column, selected.orders)
+    weights[0] = training.layout.first_weights(weights[0])
     trained = (training.final.epoch[:, column] >= 0).nonzero().flatten().tolist()
     tensors = {}
     for layer, (weight, bias) in enumerate(zip(weights, biases, strict=True)):

@@ -72,26 +72,26 @@ def draw_tilts(widths: Sequence[int], functions: int, seed: int, replicates: Seq
 
 
 def initial_parameters(
-    sizes: Sequence[int],
+    weights: Arrays,
+    biases: Arrays,
+    tilts: Arrays,
     *,
     columns: int,
     selecting: int,
     functions: int,
-    seed: int,
-    replicates: Sequence[int],
     device: torch.device,
     dtype: torch.dtype,
 ) -> Parameters:
-    """Draw a stack whose columns start equal: the same weights, biases and logits for all strategies of a replicate.
+    """Return a stack whose columns start equal: the same weights, biases and logits for all strategies of a replicate.
 
     Args:
-        sizes: inputs D, hidden widths, classes C.
+        weights: per linear layer, as drawn [R, outputs, inputs].
+        biases: per linear layer, as drawn [R, outputs].
+        tilts: per hidden layer, the function [R, H] that each neuron is tilted to.
         columns: number of strategies and controls S.
         selecting: how many of them select, J.
         functions: size of the pool K.
-        seed: the trial's seed.
-        replicates: the numbers of the R replicates.
-        device: where the parameters live; they are drawn on the host.
+        device: where the parameters live.
         dtype: of the parameters.
     """
 
@@ -99,13 +99,10 @@ def initial_parameters(
         tensor = torch.from_numpy(array).to(device, dtype).unsqueeze(1)
         return tensor.repeat(1, copies, *[1] * (tensor.ndim - 2))
 
-    weights, biases = draw_linear(sizes, seed, replicates, "weights")
-    tilts = draw_tilts(sizes[1:-1], functions, seed, replicates)
-    logits = [INITIAL_TILT * np.eye(functions)[tilt] for tilt in tilts]
     return Parameters(
         [shared(weight, columns) for weight in weights],
         [shared(bias, columns) for bias in biases],
-        [shared(logit, selecting) for logit in logits],
+        [shared(INITIAL_TILT * np.eye(functions)[tilt], selecting) for tilt in tilts],
     )
 
 
