@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from smartmixed_search.config import TrialConfig
     from smartmixed_search.datasets import Dataset, load_dataset
     from smartmixed_search.errors import SmartMixedError, UserError
+    from smartmixed_search.frozen import FrozenNetwork
     from smartmixed_search.modules import MixedActivation, SelectiveActivation, freeze_selections
     from smartmixed_search.result import NetworkResult, TrialResult
     from smartmixed_search.search.summary import SweepSummary
@@ -18,11 +19,13 @@ if TYPE_CHECKING:
     from smartmixed_search.space import SearchSpace, shipped_spaces
     from smartmixed_search.tracking.queries import status, top
     from smartmixed_search.trial import run_trial
+    from smartmixed_search.weights import load_network
 
 __version__ = "0.1.0"
 
 _HOMES = {
     "Dataset": "datasets",
+    "FrozenNetwork": "frozen",
     "MixedActivation": "modules",
     "NetworkResult": "result",
     "SearchSpace": "space",
@@ -34,6 +37,7 @@ _HOMES = {
     "UserError": "errors",
     "freeze_selections": "modules",
     "load_dataset": "datasets",
+    "load_network": "weights",
     "register_activation": "activations",
     "run_sweep": "search.sweep",
     "run_trial": "trial",
@@ -44,6 +48,7 @@ _HOMES = {
 
 __all__ = [
     "Dataset",
+    "FrozenNetwork",
     "MixedActivation",
     "NetworkResult",
     "SearchSpace",
@@ -56,6 +61,7 @@ __all__ = [
     "__version__",
     "freeze_selections",
     "load_dataset",
+    "load_network",
     "register_activation",
     "run_sweep",
     "run_trial",

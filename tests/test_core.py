@@ -4,8 +4,8 @@ import subprocess
 import sys
 
 CORE = """
-    activations config datasets errors estimate evaluation layout modules ranking randomness result space stack training
-    trial
+    activations config datasets errors estimate evaluation formats frozen layout modules randomness ranking result
+    space stack training trial weights
 """
 
 

@@ -1,0 +1,69 @@
+"""`export`: a network of a trial, for use elsewhere."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from smartmixed_search.cli.options import common
+from smartmixed_search.errors import NetworkError
+
+if TYPE_CHECKING:
+    from smartmixed_search.tracking.networks import TrackedNetwork
+
+_LOADING = {
+    "safetensors": "smartmixed_search.load_network({!r})",
+    "torch-export": "torch.export.load({!r}).module()",
+    "onnx": "onnxruntime.InferenceSession({!r})",
+}
+"""The formats, each with the Python that loads a file of it."""
+
+
+@click.command()
+@click.argument("trial")
+@click.option("--replicate", type=click.IntRange(min=0), help="Which network.  [default: lowest validation loss]")
+@click.option(
+    "--format",
+    "file_format",
+    type=click.Choice(list(_LOADING)),
+    required=True,
+    help="What to write; none is a pickle.",
+)
+@click.option("--out", type=click.Path(path_type=Path), required=True, metavar="FILE", help="A new file.")
+@click.option("--sweep", help="Name of the trial's sweep.  [default: the latest]")
+@common
+def export(
+    trial: str,
+    replicate: int | None,
+    file_format: str,
+    out: Path,
+    sweep: str | None,
+    output_dir: Path,
+    tracking_uri: str | None,
+    debug: bool,
+) -> None:
+    """Write a SmartMixed network to a file that other programs can load.
+
+    TRIAL is a trial's key, the first digits of one, or the id of its run in MLflow. The network takes examples prepared
+    as the dataset's are and returns logits.
+    """
+    from smartmixed_search.formats import encode, new_file
+    from smartmixed_search.tracking.networks import fetch_network
+    from smartmixed_search.tracking.store import resolve_tracking_uri
+
+    if file_format == "torch-export" and out.suffix != ".pt2":
+        raise NetworkError(f"a file of the format torch-export must end in .pt2, however: {str(out)!r}")  # torch's rule
+    with new_file(out) as file:
+        uri = resolve_tracking_uri(tracking_uri, output_dir)
+        found = fetch_network(trial, replicate, sweep=sweep, tracking_uri=uri)
+        file.write(encode(found.network, file_format))
+    click.echo(f"{out}: {_describe(found, chosen=replicate is None)}")
+    click.echo(f"load it with: {_LOADING[file_format].format(str(out))}")
+
+
+def _describe(found: "TrackedNetwork", chosen: bool) -> str:
+    replicate, losses = found.network.replicate, found.val_losses
+    why = f", the lowest of {len(losses)}" if chosen and len(losses) > 1 else ""
+    return (
+        f"replicate {replicate} of trial {found.trial} ({found.run_name}), validation loss {losses[replicate]:.4f}{why}"
+    )

@@ -1,0 +1,122 @@
+"""SmartMixed's networks as MLflow holds them: which trial is meant, which replicate is best, and its weights."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+from smartmixed_search.config import SMARTMIXED, import_plugins
+from smartmixed_search.errors import TrackingError, one_of
+from smartmixed_search.result import FINISHED
+from smartmixed_search.tracking import runs, schema, tables
+from smartmixed_search.tracking.store import open_store, resolve_tracking_uri, store_errors
+from smartmixed_search.weights import TrainedNetwork, read_network
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities import Run
+
+_KEY = re.compile(r"[0-9a-f]{1,16}")
+_RUN_ID = re.compile(r"[0-9a-f]{32}")
+_VAL_LOSS = re.compile(r"val_loss_r(\d+)")
+_SHOWN = 3
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class TrackedNetwork:
+    """A network of a tracked trial, and why this replicate."""
+
+    network: TrainedNetwork
+    sweep: str
+    trial: str
+    """The trial's key."""
+    run_name: str
+    """Of the trial in MLflow."""
+    val_losses: Mapping[int, float]
+    """Validation loss, in nats, of each replicate that has a network."""
+
+
+def fetch_network(
+    trial: str, replicate: int | None = None, *, sweep: str | None = None, tracking_uri: str | None = None
+) -> TrackedNetwork:
+    """Read a network of a finished trial from MLflow, and import the plugins that its functions come from.
+
+    Args:
+        trial: the trial's key or a prefix of it that fits no other of the sweep, or the id of its run.
+        replicate: which network; the one of lowest validation loss by default.
+        sweep: name of the sweep; the latest by default.
+        tracking_uri: the store; see `tracking.queries`.
+
+    Raises:
+        TrackingError: there is no such store, sweep, trial or replicate, or the trial is not finished.
+        NetworkError: the weights are damaged.
+        ConfigError: a plugin cannot be imported.
+    """
+    uri = resolve_tracking_uri(tracking_uri)
+    client = open_store(uri)
+    with store_errors(uri), TemporaryDirectory() as folder:
+        run = _find_trial(client, tables.find_sweeps(client, uri, sweep, False)[0], trial)
+        losses = _val_losses(client, run)
+        weights = _download_weights(client, run, folder)
+        network = read_network(weights, _choose(replicate, losses))
+    import_plugins(tuple(network.config["plugins"]))
+    return TrackedNetwork(
+        network=network,
+        sweep=run.data.tags[schema.TAG_SWEEP],
+        trial=run.data.tags[schema.TAG_TRIAL],
+        run_name=run.info.run_name,
+        val_losses=losses,
+    )
+
+
+def _find_trial(client: "MlflowClient", sweep: "Run", trial: str) -> "Run":
+    name = sweep.data.tags[schema.TAG_SWEEP]
+    found = list(runs.search(client, [sweep.info.experiment_id], _clauses(sweep, trial), limit=_SHOWN + 1))
+    if not found:
+        raise TrackingError(
+            f"a trial must be one of sweep {name!r}, by its key, the key's first digits or its run id, however: "
+            f"{trial!r}; `smartmixed-search top --by trial --format csv` lists keys"
+        )
+    keys = [run.data.tags[schema.TAG_TRIAL] for run in found]
+    if len(found) > 1:
+        listed = ", ".join(keys[:_SHOWN]) + (", …" if len(found) > _SHOWN else "")
+        raise TrackingError(f"a trial must be one of sweep {name!r}, however: {trial!r} fits {listed}")
+    status = found[0].data.tags[schema.TAG_STATUS]
+    if status != FINISHED:
+        raise TrackingError(f"a trial must be finished, however: {keys[0]} is {status}")
+    return found[0]
+
+
+def _clauses(sweep: "Run", trial: str) -> list[str]:
+    parent = runs.equals(schema.TAG_PARENT, sweep.info.run_id)
+    if _RUN_ID.fullmatch(trial):
+        return [parent, f"attributes.run_id = '{trial}'"]
+    if _KEY.fullmatch(trial):
+        return [parent, f"tags.`{schema.TAG_TRIAL}` LIKE '{trial}%'"]
+    return [parent, runs.equals(schema.TAG_TRIAL, trial)]
+
+
+def _val_losses(client: "MlflowClient", trial: "Run") -> dict[int, float]:
+    clauses = [runs.equals(schema.TAG_PARENT, trial.info.run_id), runs.equals(schema.TAG_STRATEGY, SMARTMIXED)]
+    (strategy,) = runs.search(client, [trial.info.experiment_id], clauses)
+    named = ((_VAL_LOSS.fullmatch(name), value) for name, value in strategy.data.metrics.items())
+    return {int(match[1]): value for match, value in named if match}
+
+
+def _choose(replicate: int | None, losses: Mapping[int, float]) -> int:
+    if not losses:
+        raise TrackingError("a trial must have a network, however: every replicate of its SmartMixed diverged")
+    if replicate is None:
+        return min(losses, key=lambda number: (losses[number], number))
+    if replicate not in losses:
+        raise TrackingError(one_of("replicate", replicate, sorted(losses)))
+    return replicate
+
+
+def _download_weights(client: "MlflowClient", trial: "Run", folder: str) -> Path:
+    run_id = trial.info.run_id
+    if schema.WEIGHTS_FILE not in (artifact.path for artifact in client.list_artifacts(run_id)):
+        raise TrackingError(f"a trial's run must hold {schema.WEIGHTS_FILE}, however: run {run_id} does not")
+    return Path(client.download_artifacts(run_id, schema.WEIGHTS_FILE, folder))
