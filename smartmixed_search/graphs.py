@@ -29,11 +29,11 @@ class Recorder(Protocol):
 
 
 class CudaRecorder:
-    """Captures on a stream of its own, into one memory pool.
+    """Captures on a stream of its own, into one memory pool: its graphs must be dropped together, and it with them.
 
-    The graphs are replayed one after another and hand nothing on in that pool, so they may share it. Torch frees the
-    workspace that cuBLAS has on a stream with any graph captured there (pytorch/pytorch#193402): graphs of one
-    recorder must be dropped together.
+    The graphs are replayed one after another and hand nothing on in that pool, so they may share it; but once all are
+    gone, it takes no more. And with any graph, torch frees the workspace that cuBLAS has on the stream where it was
+    captured, though other graphs may use it (pytorch/pytorch#193402).
 
     Args:
         device: where the work is done.
@@ -69,11 +69,12 @@ class Graphs:
     """Does recurring pieces of work: the first time as they are, from the second time on from a recording.
 
     Args:
-        recorder: what records; None: everything is always done as it is.
+        make_recorder: returns what records; if that is None, everything is always done as it is.
     """
 
-    def __init__(self, recorder: Recorder | None) -> None:
-        self._recorder = recorder
+    def __init__(self, make_recorder: Callable[[], Recorder | None]) -> None:
+        self._make_recorder = make_recorder
+        self._recorder = make_recorder()
         self._rehearsed: set[Hashable] = set()
         self._replays: dict[Hashable, Work] = {}
 
@@ -81,6 +82,8 @@ class Graphs:
         """Drop all recordings, because what was recorded has changed."""
         self._rehearsed.clear()
         self._replays.clear()
+        if self._recorder is not None:
+            self._recorder = self._make_recorder()
 
     def run(self, key: Hashable, work: Work, times: int) -> None:
         """Do a piece of work.
@@ -90,31 +93,29 @@ class Graphs:
             work: changes nothing but the contents of tensors.
             times: how often it is still to be done, this time included.
         """
-        if key in self._replays:
-            self._replays[key]()
-        elif self._recorder is None or (times < WORTHWHILE and key not in self._rehearsed):
-            work()
-        elif key not in self._rehearsed:
-            self._rehearsed.add(key)
-            self._recorder.rehearse(work)
-        else:
-            self._replay_from_now_on(key, work, self._recorder)
+        if key not in self._replays:
+            if self._recorder is None or (times < WORTHWHILE and key not in self._rehearsed):
+                return work()
+            if key not in self._rehearsed:
+                self._rehearsed.add(key)
+                return self._recorder.rehearse(work)
+            recorded = self._record(self._recorder, work)
+            if recorded is None:
+                return work()
+            self._replays[key] = recorded
+        self._replays[key]()
 
-    def _replay_from_now_on(self, key: Hashable, work: Work, recorder: Recorder) -> None:
-        """Record a piece of work, and do it; where recording fails, say why and record no more."""
+    def _record(self, recorder: Recorder, work: Work) -> Work | None:
+        """Record a piece of work; where that fails, say why, and record no more."""
         try:
-            self._replays[key] = recorder.record(work)
+            return recorder.record(work)
         except RuntimeError as error:
             if is_out_of_memory(error):
                 raise
-            self._recorder = None
             reason = str(_first(error)).partition("\n")[0]
-            warnings.warn(
-                f"training goes on without CUDA graphs: a step could not be captured ({reason})", stacklevel=2
-            )
-            work()
-        else:
-            self._replays[key]()
+        warnings.warn(f"training goes on without CUDA graphs: a step could not be captured ({reason})", stacklevel=2)
+        self._recorder = None
+        return None
 
 
 def _first(error: BaseException) -> BaseException:

@@ -45,7 +45,7 @@ class Steps:
         """Where the next batch is in the order."""
         self._draws = _Draws(layout, temperatures)
         self._selecting = list(stack.selecting)
-        self._graphs = Graphs(recorder(layout.device))
+        self._graphs = Graphs(partial(recorder, layout.device))
 
     def epoch(self, order: np.ndarray, epochs_left: int) -> Iterator[None]:
         """Train on every example once, one batch at each iteration.

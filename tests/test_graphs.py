@@ -38,7 +38,7 @@ def done() -> list[str]:
 
 def test_work_is_rehearsed_then_recorded_then_replayed(done: list[str]) -> None:
     counting = Counting()
-    graphs = Graphs(counting)
+    graphs = Graphs(lambda: counting)
     for left in range(WORTHWHILE, WORTHWHILE - 3, -1):
         graphs.run("a", lambda: done.append("a"), left)
     assert counting.log == ["rehearse", "record", "replay", "replay"]
@@ -46,7 +46,7 @@ def test_work_is_rehearsed_then_recorded_then_replayed(done: list[str]) -> None:
 
 
 def test_each_piece_of_work_has_its_own_recording(done: list[str]) -> None:
-    graphs = Graphs(Counting())
+    graphs = Graphs(Counting)
     for key in ("a", "b", "a", "b", "a"):
         graphs.run(key, lambda key=key: done.append(key), WORTHWHILE)
     assert done == ["a", "b", "a", "b", "a"]
@@ -54,13 +54,13 @@ def test_each_piece_of_work_has_its_own_recording(done: list[str]) -> None:
 
 def test_rare_work_is_not_recorded(done: list[str]) -> None:
     counting = Counting()
-    Graphs(counting).run("a", lambda: done.append("a"), WORTHWHILE - 1)
+    Graphs(lambda: counting).run("a", lambda: done.append("a"), WORTHWHILE - 1)
     assert (counting.log, done) == ([], ["a"])
 
 
 def test_what_is_forgotten_is_recorded_anew(done: list[str]) -> None:
     counting = Counting()
-    graphs = Graphs(counting)
+    graphs = Graphs(lambda: counting)
     for _ in range(2):
         for _ in range(2):
             graphs.run("a", lambda: done.append("a"), WORTHWHILE)
@@ -72,8 +72,8 @@ def test_a_failed_capture_is_announced_once_with_its_first_cause(done: list[str]
     error = RuntimeError("capture was invalidated")
     error.__context__ = RuntimeError("not permitted when stream is capturing\nand more")
     counting = Counting(error)
-    graphs = Graphs(counting)
-    with warnings.catch_warnings(record=True) as seen:
+    graphs = Graphs(lambda: counting)
+    with warnings.catch_warnings(record=True, action="always") as seen:
         for key in ("a", "a", "a", "b", "b"):
             graphs.run(key, lambda: done.append("a"), WORTHWHILE)
     (warning,) = seen
@@ -83,8 +83,19 @@ def test_a_failed_capture_is_announced_once_with_its_first_cause(done: list[str]
     assert (len(done), counting.log) == (5, ["rehearse", "record"])
 
 
+def test_a_failed_capture_is_not_tried_again_for_what_is_new(done: list[str]) -> None:
+    counting = Counting(RuntimeError("no"))
+    graphs = Graphs(lambda: counting)
+    graphs.run("a", lambda: done.append("a"), WORTHWHILE)
+    with pytest.warns(UserWarning, match="without CUDA graphs"):
+        graphs.run("a", lambda: done.append("a"), WORTHWHILE)
+    graphs.forget()
+    graphs.run("b", lambda: done.append("b"), WORTHWHILE)
+    assert (counting.log, done) == (["rehearse", "record"], ["a", "a", "b"])
+
+
 def test_a_lack_of_memory_is_not_hidden() -> None:
-    graphs = Graphs(Counting(torch.OutOfMemoryError("CUDA out of memory")))
+    graphs = Graphs(lambda: Counting(torch.OutOfMemoryError("CUDA out of memory")))
     graphs.run("a", lambda: None, WORTHWHILE)
     with pytest.raises(torch.OutOfMemoryError):
         graphs.run("a", lambda: None, WORTHWHILE)

@@ -1,6 +1,7 @@
 """Whatever valid space somebody writes down: it survives as YAML and as a dict, and proposes only valid trials."""
 
 import itertools
+from fractions import Fraction
 from typing import Any
 
 import yaml
@@ -28,7 +29,7 @@ def fields(values: st.SearchStrategy[Any], *, grid: bool, whole: bool = False) -
 
 
 def _stepped(low: float, high: float, parts: int, whole: bool) -> dict[str, float]:
-    distance = high - low
+    distance = float(Fraction(repr(high)) - Fraction(repr(low)))  # of the numbers as written: floats may be neighbours
     return {"low": low, "high": high, "step": max(1, int(distance) // parts) if whole else distance / parts * 0.99}
 
 

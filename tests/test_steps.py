@@ -54,7 +54,7 @@ def outcome(training: TwoPhaseTraining) -> list[Tensor]:
         {"handoff": "reinitialize", "handoff_from": "best"},
         {"controls": (SELECTIVE,), "precision": "bf16"},
         {"pool": ("relu", "wavy", "tanh"), "strategies": ("smartmixed", "wavy")},
-        {"learning_rate": 1e4},
+        {"learning_rate": 1e37},
     ],
     ids=["published", "soft", "clamped", "reinitialized", "bf16", "a user's function", "divergent"],
 )

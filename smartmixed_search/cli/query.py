@@ -12,8 +12,8 @@ _TABLE_COLUMNS = {
     "strategy": ["place", "strategy", "mean_rank", "mrr", "wins", "top3_rate", "blocks", "trials", "test_accuracy"],
     "architecture": ["architecture", "rank", "strategy", "test_accuracy", "phase_fraction", "temperature"],
     "trial": [
-        *["architecture", "phase_fraction", "temperature", "objective", "smartmixed_rank", "smartmixed_test_accuracy"],
-        *["best_fixed", "best_fixed_test_accuracy", "choice_confidence"],
+        *["trial", "architecture", "phase_fraction", "temperature", "objective", "smartmixed_rank"],
+        *["smartmixed_test_accuracy", "best_fixed", "best_fixed_test_accuracy", "choice_confidence"],
     ],
 }
 _STATUS_COLUMNS = [

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from smartmixed_search.activations import Activation
+from smartmixed_search.stack.branches import apart, here
 
 Saved = tuple[Tensor, ...]
 """What a backward pass needs beside the outputs."""
@@ -32,16 +33,17 @@ class Fixed:
 
     def __init__(self, activation: Activation) -> None:
         self._activation = activation
+        self._call = here if activation.needs_input else apart
 
     def forward_(self, z: Tensor, layer: int, mix: Tensor | None) -> Saved:
         """See `Assignment`."""
         saved = (z.clone(),) if self._activation.needs_input else ()
-        self._activation.forward_(z)
+        self._call(self._activation.forward_, z)
         return saved
 
     def backward_(self, gradient: Tensor, output: Tensor, saved: Saved, layer: int) -> Tensor | None:
         """See `Assignment`."""
-        self._activation.backward_(gradient, output, *saved)
+        self._call(self._activation.backward_, gradient, output, *saved)
         return None
 
 
@@ -56,13 +58,14 @@ class Mixed:
     def __init__(self, pool: Sequence[Activation], sizes: Sequence[Sequence[Sequence[int]]]) -> None:
         self._groups = [[_slices(pool, counts) for counts in replicates] for replicates in sizes]
         self._needs_input = any(activation.needs_input for activation in pool)
+        self._call = here if self._needs_input else apart
 
     def forward_(self, z: Tensor, layer: int, mix: Tensor | None) -> Saved:
         """See `Assignment`."""
         saved = (z.clone(),) if self._needs_input else ()
         for replicate, groups in enumerate(self._groups[layer]):
             for activation, rows in groups:
-                activation.forward_(z[replicate, rows])
+                self._call(activation.forward_, z[replicate, rows])
         return saved
 
     def backward_(self, gradient: Tensor, output: Tensor, saved: Saved, layer: int) -> Tensor | None:
@@ -70,7 +73,7 @@ class Mixed:
         for replicate, groups in enumerate(self._groups[layer]):
             for activation, rows in groups:
                 x = [tensor[replicate, rows] for tensor in saved]
-                activation.backward_(gradient[replicate, rows], output[replicate, rows], *x)
+                self._call(activation.backward_, gradient[replicate, rows], output[replicate, rows], *x)
         return None
 
 

@@ -52,7 +52,7 @@ class Combining:
         torch.expm1(parts[_NEGATIVE], out=parts[_EXPM1])
         torch.sigmoid(z, out=parts[_SIGMOID])
         torch.tanh(z, out=parts[_TANH])
-        coefficients = mix @ self._table
+        coefficients = _product(mix, self._table.T)
         first, *others = coefficients.unsqueeze(-1).unbind(-2)
         torch.mul(parts[0], first, out=z)
         for part, coefficient in zip(parts[1:], others, strict=True):
@@ -64,7 +64,12 @@ class Combining:
         parts, coefficients = saved
         by_part = (parts * gradient).sum(-1)
         gradient *= _derivative(parts, *coefficients.unsqueeze(-1).unbind(-2))
-        return by_part.movedim(0, -1) @ self._table.T
+        return _product(by_part.movedim(0, -1), self._table)
+
+
+def _product(rows: Tensor, table: Tensor) -> Tensor:
+    """Return the scalar products of rows [..., N] and the table's rows [M, N], in full precision whatever the mode."""
+    return (rows.unsqueeze(-2) * table).sum(-1)
 
 
 def _derivative(

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from smartmixed_search.stack.assignment import Assignment, Saved
+from smartmixed_search.stack.branches import Overlapping
 from smartmixed_search.stack.parameters import Parameters
 from smartmixed_search.stack.products import Products
 
@@ -45,6 +46,7 @@ class Stack:
         self.selecting = list(selecting)
         self.softmax_output = softmax_output
         self.products = Products(precision)
+        self._overlapping = Overlapping(parameters.biases[0].device)
         self.mix_gradients: list[Tensor] = []
         """Of the last `loss_backward`, by its `mixes`; zero for columns that do not select."""
         self._activations: list[Tensor] = []
@@ -114,16 +116,19 @@ class Stack:
         self.products.first_weight_gradient(gradient, x, self.gradients.weights[0])
 
     def _activate_(self, z: Tensor, layer: int, mixes: Mixes) -> list[Saved]:
-        return [
-            assignment.forward_(z[:, column], layer, self._mix(column, layer, mixes))
-            for column, assignment in enumerate(self.assignments)
-        ]
+        with self._overlapping:
+            return [
+                assignment.forward_(z[:, column], layer, self._mix(column, layer, mixes))
+                for column, assignment in enumerate(self.assignments)
+            ]
 
     def _activate_backward_(self, gradient: Tensor, output: Tensor, layer: int) -> None:
-        for column, assignment in enumerate(self.assignments):
-            by_mix = assignment.backward_(gradient[:, column], output[:, column], self._saved[layer][column], layer)
-            if by_mix is not None:
-                self.mix_gradients[layer][:, self.selecting[column]] = by_mix
+        saved = self._saved[layer]
+        with self._overlapping:
+            for column, assignment in enumerate(self.assignments):
+                by_mix = assignment.backward_(gradient[:, column], output[:, column], saved[column], layer)
+                if by_mix is not None:
+                    self.mix_gradients[layer][:, self.selecting[column]] = by_mix
 
     def _mix(self, column: int, layer: int, mixes: Mixes) -> Tensor | None:
         index = self.selecting[column]

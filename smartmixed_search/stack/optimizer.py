@@ -4,12 +4,13 @@ Both are folded into torch's fused Adam, called once per network: its `grad_scal
 `found_inf` skips the update. So neither costs a pass over the gradients, and neither needs the host to look.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from itertools import product
 
 import torch
 from torch import Tensor
 
+from smartmixed_search.stack.branches import Overlapping, apart
 from smartmixed_search.stack.parameters import Parameters
 
 BETA1 = 0.9
@@ -56,6 +57,7 @@ class ClippedAdam:
         self._logit_columns = logit_columns
         self._learning_rates = (learning_rate, logit_learning_rate)
         self._clip_norm = clip_norm
+        self._overlapping = Overlapping(device)
         self.learn_logits_of(logit_columns)
 
     def learn_logits_of(self, columns: Collection[int]) -> None:
@@ -77,24 +79,29 @@ class ClippedAdam:
         self._skip.copy_(~self.alive)
         self._scale.copy_((norm + _CLIP_EPSILON) / self._clip_norm).clamp_(min=1.0)
         self.steps += self.alive
-        for network, learning_rate, (parameters, gradients, first, second) in self._calls:
-            torch._fused_adam_(
-                parameters,
-                gradients,
-                first,
-                second,
-                [],
-                [self.steps[network]] * len(parameters),
-                lr=learning_rate,
-                beta1=BETA1,
-                beta2=BETA2,
-                weight_decay=0.0,
-                eps=EPSILON,
-                amsgrad=False,
-                maximize=False,
-                grad_scale=self._scale[network],
-                found_inf=self._skip[network],
-            )
+        with self._overlapping:
+            for call in self._calls:
+                apart(self._update, *call)
+
+    def _update(self, network: tuple[int, int], learning_rate: float, lists: Sequence[list[Tensor]]) -> None:
+        parameters, gradients, first, second = lists
+        torch._fused_adam_(
+            parameters,
+            gradients,
+            first,
+            second,
+            [],
+            [self.steps[network]] * len(parameters),
+            lr=learning_rate,
+            beta1=BETA1,
+            beta2=BETA2,
+            weight_decay=0.0,
+            eps=EPSILON,
+            amsgrad=False,
+            maximize=False,
+            grad_scale=self._scale[network],
+            found_inf=self._skip[network],
+        )
 
     def norms(self, state: Parameters) -> Tensor:
         """Return the norm of each network's part of parameters or gradients, [R, S]."""
