@@ -77,7 +77,7 @@ def _find_trial(client: "MlflowClient", sweep: "Run", trial: str) -> "Run":
     if not found:
         raise TrackingError(
             f"a trial must be one of sweep {name!r}, by its key, the key's first digits or its run id, however: "
-            f"{trial!r}; `smartmixed-search top --by trial --format csv` lists keys"
+            f"{trial!r}; `smartmixed-search top --by trial` lists keys"
         )
     keys = [run.data.tags[schema.TAG_TRIAL] for run in found]
     if len(found) > 1:
