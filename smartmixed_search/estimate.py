@@ -109,6 +109,8 @@ def _time_part(config: TrialConfig, part: Part, dataset: Dataset, device: torch.
     steps = itertools.chain.from_iterable(training.steps_of_epoch() for _ in itertools.count())
     with torch.no_grad():
         selection = _seconds_per_step(steps, device)
+        x, y = training.data.x_val.to(training.layout.dtype), training.data.y_val
+        training.evaluate(training.stack, x, y, x.new_tensor(config.temperature))  # may take more memory than a step
         training.hand_off()
         return selection, _seconds_per_step(steps, device)
 

@@ -39,7 +39,6 @@ def evaluate(stack: Stack, x: Tensor, y: Tensor, mixes: Sequence[Tensor] = ()) -
         target = labels.expand(*output.shape[:2], 1, -1)
         losses.append(-output.log_softmax(2).gather(2, target).sum((2, 3), dtype=torch.float64))
         corrects.append((output.argmax(2) == labels).sum(2))
-    stack.release()
     loss = torch.stack(losses).sum(0) / len(x)
     correct = torch.stack(corrects).sum(0).double()
     return Evaluation(loss, correct.where(loss.isfinite(), 0.0))  # the argmax of NaN is no answer
@@ -76,6 +75,7 @@ def selecting_part(stack: Stack, columns: Sequence[int]) -> Stack:
         stack.parameters.columns(columns, indices),
         assignments,
         range(len(columns)),
+        inputs=stack.inputs,
         softmax_output=stack.softmax_output,
         precision=stack.products.precision,
     )

@@ -115,6 +115,9 @@ def new_file(path: Path) -> Iterator[IO[bytes]]:
             yield file
         partial.replace(path)
     except OSError as error:
-        raise NetworkError(f"an exported network must be written to a writable folder, however: {error}") from error
+        if error.errno is None:  # of a network connection, say: no matter of this file
+            raise
+        reason = " ".join(str(error).split())
+        raise NetworkError(f"an exported network must be written to a writable folder, however: {reason}") from error
     finally:
         partial.unlink(missing_ok=True)

@@ -55,7 +55,8 @@ class CudaRecorder:
     def record(self, work: Work) -> Work:
         """See `Recorder`."""
         graph = torch.cuda.CUDAGraph()
-        with torch.cuda.device(self._device), torch.cuda.graph(graph, pool=self._pool, stream=self._stream):
+        current = torch.cuda.stream(torch.cuda.current_stream(self._device))  # torch < 2.15 loses it if capturing fails
+        with current, torch.cuda.graph(graph, pool=self._pool, stream=self._stream):
             work()
         return graph.replay
 
@@ -91,7 +92,7 @@ class Graphs:
         Args:
             key: tells pieces of work apart.
             work: changes nothing but the contents of tensors.
-            times: how often it is still to be done, this time included.
+            times: how often it is still to be done, about.
         """
         if key not in self._replays:
             if self._recorder is None or (times < WORTHWHILE and key not in self._rehearsed):
@@ -115,6 +116,7 @@ class Graphs:
             reason = str(_first(error)).partition("\n")[0]
         warnings.warn(f"training goes on without CUDA graphs: a step could not be captured ({reason})", stacklevel=2)
         self._recorder = None
+        self._replays.clear()  # graphs of one recorder go together: see its docstring
         return None
 
 

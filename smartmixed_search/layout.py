@@ -53,7 +53,8 @@ class Layout:
         self.device = device
         self.dtype = dtype
         self.sizes = [inputs, *config.architecture, classes]
-        self.live = live
+        self._live = live
+        self._inputs = None if len(live) == inputs else torch.from_numpy(live).to(device)
         self.pool = resolve_pool(config.pool)
         self.columns = {name: column for column, name in enumerate(part.members)}
         self.logit_columns = [self.columns[name] for name in (SMARTMIXED, SELECTIVE) if name in self.columns]
@@ -93,22 +94,28 @@ class Layout:
     def draw(self, stream: str) -> tuple[Arrays, Arrays]:
         """Draw weights [R, outputs, live inputs] and biases [R, outputs] of every linear layer."""
         weights, biases = draw_linear(self.sizes, self.config.seed, self.part.replicates, stream)
-        return [weights[0][:, :, self.live], *weights[1:]], biases
+        return [weights[0][:, :, self._live], *weights[1:]], biases
 
     def first_weights(self, trained: Tensor) -> Tensor:
         """Complete SmartMixed's trained first layer [R, H, live inputs], in its original order, to [R, H, D]."""
         stream = "handoff" if self.config.handoff == "reinitialize" else "weights"
-        weights, _ = draw_linear(self.sizes, self.config.seed, self.part.replicates, stream)
+        weights, _ = draw_linear(self.sizes[:2], self.config.seed, self.part.replicates, stream)
         complete = torch.from_numpy(weights[0]).to(trained)
-        complete[:, :, self.live] = trained
+        complete[:, :, self._live] = trained
         return complete
 
     def stack(
         self, parameters: Parameters, assignments: Sequence[Assignment], selecting: Sequence[int | None]
     ) -> Stack:
         """Put parameters and assignments together."""
-        softmax_output = self.config.output == "softmax"
-        return Stack(parameters, assignments, selecting, softmax_output=softmax_output, precision=self.config.precision)
+        return Stack(
+            parameters,
+            assignments,
+            selecting,
+            inputs=self._inputs,
+            softmax_output=self.config.output == "softmax",
+            precision=self.config.precision,
+        )
 
     def optimizer(self, stack: Stack) -> ClippedAdam:
         """Return the optimiser of a stack."""

@@ -121,7 +121,9 @@ class _Draws:
         self._stream = layout.noise("noise")
         self._schedule = temperatures
         self._first = -1
-        self._noise = self._stream.numbers(0, NOISE_STEPS)
+        config = layout.config
+        shape = NOISE_STEPS, len(layout.part.replicates), sum(config.architecture), len(layout.pool)
+        self._noise = temperatures.new_empty(shape)
         self._temperatures = temperatures.new_empty(NOISE_STEPS)
         self._row = torch.zeros(1, dtype=torch.int64, device=temperatures.device)
 

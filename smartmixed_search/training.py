@@ -11,7 +11,7 @@ from smartmixed_search.config import TrialConfig
 from smartmixed_search.datasets import Dataset
 from smartmixed_search.evaluation import SAMPLED_DRAWS, Evaluation, evaluate, evaluate_sampled, selecting_part
 from smartmixed_search.handoff import Selected, hand_off, handoff_states
-from smartmixed_search.inputs import live_inputs, without_dead_inputs
+from smartmixed_search.inputs import live_inputs
 from smartmixed_search.layout import Layout
 from smartmixed_search.parts import Part
 from smartmixed_search.randomness import batch_orders
@@ -43,9 +43,8 @@ class TwoPhaseTraining:
         part: Part | None = None,
     ) -> None:
         self.config = config
-        live = live_inputs(dataset)
-        self.data = without_dead_inputs(dataset.to(device), live)
-        part = part or Part.whole(config)
+        self.data = dataset.to(device)
+        part, live = part or Part.whole(config), live_inputs(dataset)
         self.layout = Layout(config, part, dataset.features, live, dataset.classes, device, dtype)
         self.stack = self.layout.initial_stack()
         self.optimizer = self.layout.optimizer(self.stack)

@@ -55,6 +55,8 @@ def run_trial(
     """
     if dataset.name != config.dataset:
         raise ConfigError(f"the dataset must be {config.dataset!r}, as configured, however: {dataset.name!r}")
+    if weights_path is not None:
+        Path(weights_path).parent.mkdir(parents=True, exist_ok=True)  # or be told before the training
     start = time.perf_counter()
     whole = Part.whole(config)
     epochs = None if report is None else _Epochs(config, whole, len(dataset.x_val), report)
@@ -159,7 +161,6 @@ def _save_weights(config: TrialConfig, choices: Iterable[Choice], weights: dict[
     """Write SmartMixed's checkpoints of all replicates, with their functions in the metadata."""
     functions = {choice.replicate: choice.functions for choice in choices}
     metadata = {"config": json.dumps(config.to_dict()), "choices": json.dumps(functions)}
-    path.parent.mkdir(parents=True, exist_ok=True)
     save_file(weights, path, metadata)
 
 

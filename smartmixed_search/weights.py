@@ -81,7 +81,15 @@ def read_network(path: str | Path, replicate: int | None = None) -> TrainedNetwo
             return _read(file, replicate)
     except UserError:
         raise
-    except (OSError, SafetensorError, LookupError, ValueError, TypeError, AttributeError) as error:  # whatever it holds
+    except (
+        OSError,
+        SafetensorError,
+        LookupError,
+        ValueError,
+        TypeError,
+        AttributeError,
+        RecursionError,
+    ) as error:  # whatever it holds
         reason = " ".join(f"{type(error).__name__}: {error}".split())
         raise NetworkError(
             f"a network must be a whole file written by a trial or by export, however: {str(path)!r} ({reason})"

@@ -92,6 +92,17 @@ def test_an_error_closes_the_branches(capture: Capture) -> None:
     assert capture.current.after == {"later"}
 
 
+def test_branches_that_cannot_open_leave_nothing_open(capture: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
+    overlapping = Overlapping(CUDA)
+    with monkeypatch.context() as broken:
+        broken.setattr(type(capture.current), "wait_stream", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError), overlapping:
+            pass
+    monkeypatch.setattr(torch.cuda, "is_current_stream_capturing", lambda: False)
+    queue_all(capture, overlapping, ["one", "two"])
+    assert capture.before["two"] == {"before", "one"}
+
+
 def test_without_a_capture_everything_stays_on_the_stream(capture: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_current_stream_capturing", lambda: False)
     queue_all(capture, Overlapping(CUDA), ["one", "two"])

@@ -112,3 +112,8 @@ def test_a_new_file_is_there_whole_or_not_at_all(tmp_path: Path) -> None:
         pass
     with pytest.raises(NetworkError, match="No such file"), new_file(tmp_path / "none" / "file"):
         pass
+
+
+def test_what_goes_wrong_elsewhere_is_not_blamed_on_the_folder(tmp_path: Path) -> None:
+    with pytest.raises(ConnectionError, match="lost"), new_file(tmp_path / "file"):
+        raise ConnectionError("lost")

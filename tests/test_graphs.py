@@ -83,6 +83,21 @@ def test_a_failed_capture_is_announced_once_with_its_first_cause(done: list[str]
     assert (len(done), counting.log) == (5, ["rehearse", "record"])
 
 
+def test_a_failed_capture_drops_what_was_recorded_before(done: list[str]) -> None:
+    counting = Counting()
+    graphs = Graphs(lambda: counting)
+    for _ in range(3):
+        graphs.run("a", lambda: done.append("a"), WORTHWHILE)
+    counting.error = RuntimeError("no")
+    graphs.run("b", lambda: done.append("b"), WORTHWHILE)
+    with pytest.warns(UserWarning, match="without CUDA graphs"):
+        graphs.run("b", lambda: done.append("b"), WORTHWHILE)
+    replayed = counting.log.count("replay")
+    graphs.run("a", lambda: done.append("a"), WORTHWHILE)
+    assert counting.log.count("replay") == replayed
+    assert done.count("a") == 4
+
+
 def test_a_failed_capture_is_not_tried_again_for_what_is_new(done: list[str]) -> None:
     counting = Counting(RuntimeError("no"))
     graphs = Graphs(lambda: counting)

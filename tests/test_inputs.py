@@ -9,7 +9,7 @@ import torch
 from smartmixed_search import inputs
 from smartmixed_search.config import RANDOM_MIXED, SELECTIVE
 from smartmixed_search.datasets import Dataset
-from smartmixed_search.inputs import live_inputs, without_dead_inputs
+from smartmixed_search.inputs import live_inputs
 from smartmixed_search.measurement import Measured, measure
 from smartmixed_search.training import TwoPhaseTraining
 from tests.reference import toy_dataset
@@ -55,11 +55,6 @@ def test_a_dataset_of_nothing_keeps_an_input() -> None:
     toy = toy_dataset(features=24)
     nothing = {name: torch.zeros_like(getattr(toy, name)) for name in ("x_train", "x_val", "x_test")}
     assert len(live_inputs(dataclasses.replace(toy, **nothing))) == inputs.ALIGNMENT
-
-
-def test_a_dataset_without_dead_inputs_is_not_copied() -> None:
-    toy = toy_dataset()
-    assert without_dead_inputs(toy, live_inputs(toy)) is toy
 
 
 @pytest.mark.parametrize("handoff", ["inherit", "reinitialize"])

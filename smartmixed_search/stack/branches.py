@@ -29,10 +29,11 @@ class Overlapping:
 
     def __enter__(self) -> None:
         if self._streams and torch.cuda.is_current_stream_capturing():
-            self._origin = torch.cuda.current_stream(self._streams[0].device)
+            origin = torch.cuda.current_stream(self._streams[0].device)
             for stream in self._streams:
-                stream.wait_stream(self._origin)
+                stream.wait_stream(origin)
             _open.append(cycle(self._streams))
+            self._origin = origin  # last: where a wait fails, there is nothing to close
 
     def __exit__(self, *_: object) -> None:
         origin, self._origin = self._origin, None

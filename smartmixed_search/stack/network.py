@@ -28,6 +28,7 @@ class Stack:
         assignments: how each column determines its activations, S of them. The selecting ones are the J columns
             of `parameters.logits`, in order; J may exceed them once some are frozen: see `selecting`.
         selecting: for every column, its J index, or None if it does not select.
+        inputs: the inputs D' of D that the first layer reads, [D']; None: all.
         softmax_output: apply the softmax before the cross-entropy, which applies its own (the published code).
         precision: of the matrix products.
     """
@@ -38,12 +39,14 @@ class Stack:
         assignments: Sequence[Assignment],
         selecting: Sequence[int | None],
         *,
+        inputs: Tensor | None = None,
         softmax_output: bool = False,
         precision: str = "float32",
     ) -> None:
         self.parameters = parameters
         self.assignments = list(assignments)
         self.selecting = list(selecting)
+        self.inputs = inputs
         self.softmax_output = softmax_output
         self.products = Products(precision)
         self._overlapping = Overlapping(parameters.biases[0].device)
@@ -58,7 +61,7 @@ class Stack:
         return self.parameters.zeros_like()
 
     def release(self) -> None:
-        """Forget the activations of the last forward pass."""
+        """Forget the activations of the last `loss_backward`."""
         self._activations, self._saved = [], []
 
     def forward(self, x: Tensor, mixes: Mixes = ()) -> Tensor:
@@ -71,14 +74,7 @@ class Stack:
         Returns:
             What the cross-entropy receives, [R, S, C, B].
         """
-        self.release()
-        weights, biases = self.parameters.weights, self.parameters.biases
-        z = self.products.first_linear(weights[0], biases[0], x)
-        for layer in range(len(weights) - 1):
-            self._saved.append(self._activate_(z, layer, mixes))
-            self._activations.append(z)
-            z = self.products.linear(weights[layer + 1], biases[layer + 1], z)
-        return z.softmax(2) if self.softmax_output else z
+        return self._forward(self._read(x), mixes, keep=False)
 
     def loss_backward(self, x: Tensor, y: Tensor, mixes: Mixes = ()) -> Tensor:
         """Fill the gradients of the mean cross-entropy of each network's batch.
@@ -91,7 +87,8 @@ class Stack:
         Returns:
             Mean cross-entropy in nats, [R, S].
         """
-        output = self.forward(x, mixes)
+        x = self._read(x)
+        output = self._forward(x, mixes, keep=True)
         target = y[:, None, None, :].expand(-1, output.shape[1], 1, -1)
         log_p = output.log_softmax(2)
         loss = -log_p.gather(2, target).mean(-1).squeeze(2)
@@ -102,6 +99,22 @@ class Stack:
             gradient = torch.ops.aten._softmax_backward_data(gradient, output, 2, output.dtype)
         self._backward(gradient, x, mixes)
         return loss
+
+    def _read(self, x: Tensor) -> Tensor:
+        return x if self.inputs is None else x.index_select(2, self.inputs)
+
+    def _forward(self, x: Tensor, mixes: Mixes, keep: bool) -> Tensor:
+        """Run every network; keep what a backward pass needs, or nothing."""
+        self.release()
+        weights, biases = self.parameters.weights, self.parameters.biases
+        z = self.products.first_linear(weights[0], biases[0], x)
+        for layer in range(len(weights) - 1):
+            saved = self._activate_(z, layer, mixes)
+            if keep:
+                self._saved.append(saved)
+                self._activations.append(z)
+            z = self.products.linear(weights[layer + 1], biases[layer + 1], z)
+        return z.softmax(2) if self.softmax_output else z
 
     def _backward(self, gradient: Tensor, x: Tensor, mixes: Mixes) -> None:
         weights = self.parameters.weights

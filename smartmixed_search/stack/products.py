@@ -64,7 +64,10 @@ class Products:
 
 @contextmanager
 def _tf32(allowed: bool) -> Iterator[None]:
-    """Allow or forbid TF32 products for a moment, whatever the process has set for its own."""
+    """Allow or forbid TF32 products for a moment, whatever the process has set for its own.
+
+    What a process inherits from `torch.backends.fp32_precision` is thereafter its own setting for products.
+    """
     matmul = torch.backends.cuda.matmul
     before = matmul.fp32_precision
     if (before == "tf32") == allowed:
