@@ -5,7 +5,8 @@ import importlib
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
+from functools import cached_property
 from typing import Any, Self
 
 from smartmixed_search.activations import PUBLISHED_POOL, resolve_pool
@@ -219,7 +220,7 @@ class TrialConfig:
         """Length of the selection phase in whole epochs."""
         return selection_epochs(self.phase_fraction, self.epochs)
 
-    @property
+    @cached_property
     def key(self) -> str:
         """Identity of the trial: hash of the configuration with the phase length in whole epochs, 16 hex digits."""
         identity = {name: value for name, value in self.to_dict().items() if name != "phase_fraction"}
@@ -228,7 +229,8 @@ class TrialConfig:
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain numbers, strings and lists; the architecture as `512-256-128`."""
-        plain = {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()}
+        values = ((field.name, getattr(self, field.name)) for field in fields(self))
+        plain = {name: list(value) if isinstance(value, tuple) else value for name, value in values}
         return plain | {"architecture": format_architecture(self.architecture)}
 
     @classmethod

@@ -6,6 +6,8 @@ strategies of a trial or block; only validation counts ever choose.
 
 from collections.abc import Sequence
 
+import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from smartmixed_search.config import CHOICES, SMARTMIXED
@@ -141,23 +143,34 @@ def block_rankings(strategy_rows: pd.DataFrame, view: str = "tuned") -> pd.DataF
     rows = _rows_of_view(strategy_rows, view)
     # Correct examples per replicate: a quotient of integers, so equal accuracies stay exactly equal, also between
     # sweeps with different numbers of replicates.
-    rows = rows.assign(
-        _val=rows["val_correct"] / rows["replicates"],
-        _test=rows["test_correct"] / rows["replicates"],
+    val, test = (
+        rows[name].to_numpy() / rows["replicates"].to_numpy("int64") for name in ("val_correct", "test_correct")
     )
-    rows = rows.sort_values(["_val", "started", "trial"], ascending=[False, True, True], ignore_index=True)
-    chosen = rows.drop_duplicates([*BLOCK, "strategy"])
-    by_block = chosen[chosen["role"] == RANKED].groupby(BLOCK, sort=False)["_test"]
+    block = _numbered(rows, BLOCK)
+    strategy = _numbered(rows, ["strategy"])
+    cell = block * (strategy.max(initial=0) + 1) + strategy
+    best_first = np.lexsort((_numbered(rows, ["trial"]), rows["started"], -val))
+    chosen = best_first[np.unique(cell[best_first], return_index=True)[1]]
+    block, ranked = block[chosen], (rows["role"] == RANKED).to_numpy()[chosen]
+    by_block = pd.Series(test[chosen]).where(ranked).groupby(block)
     rank = by_block.rank(method="min", ascending=False)
-    first = rank == 1
-    shared_by = first.groupby([chosen.loc[rank.index, name] for name in BLOCK]).transform("sum")
-    chosen = chosen.assign(
-        rank=rank.astype("Int64"),
-        rank_mean=by_block.rank(ascending=False),
-        win=first / shared_by,
+    rank_mean = by_block.rank(ascending=False)
+    win = ((rank == 1) / (2 * rank_mean - 1)).where(ranked)  # the mean of the ranks 1 … n is (n + 1) / 2
+    ranking = pd.DataFrame({"rank": rank.astype("Int64"), "rank_mean": rank_mean, "win": win})
+    order = np.lexsort((rank, block))
+    rows, ranking = (
+        table.iloc[positions].reset_index(drop=True) for table, positions in ((rows, chosen[order]), (ranking, order))
     )
-    chosen = chosen.sort_values([*BLOCK, "rank", "strategy"], na_position="last", ignore_index=True)
-    return chosen.drop(columns=["_val", "_test"])
+    return rows.assign(**ranking)
+
+
+def _numbered(rows: pd.DataFrame, names: Sequence[str]) -> npt.NDArray[np.int64]:
+    """Number the distinct combinations of values of some columns, in their order; much faster to compare than words."""
+    numbers = np.zeros(len(rows), dtype=np.int64)
+    for name in names:
+        of_name, values = pd.factorize(rows[name], sort=True)
+        numbers = numbers * len(values) + of_name
+    return numbers
 
 
 def _rows_of_view(strategy_rows: pd.DataFrame, view: str) -> pd.DataFrame:
@@ -166,10 +179,11 @@ def _rows_of_view(strategy_rows: pd.DataFrame, view: str) -> pd.DataFrame:
     return strategy_rows if view == "tuned" else strategy_rows[strategy_rows["published"].astype(bool)]
 
 
-def leaderboard(strategy_rows: pd.DataFrame, view: str = "tuned") -> pd.DataFrame:
+def leaderboard(strategy_rows: pd.DataFrame, view: str = "tuned", blocks: pd.DataFrame | None = None) -> pd.DataFrame:
     """Aggregate the rankings of all blocks, one leaderboard per dataset.
 
-    Takes what `block_rankings` takes. Returns `LEADERBOARD_COLUMNS`, best mean rank first, controls last:
+    Takes what `block_rankings` takes, and in `blocks` what that returned for it, if it is known. Returns
+    `LEADERBOARD_COLUMNS`, best mean rank first, controls last:
 
     * `place`: competition rank of the mean rank within the dataset;
     * `mean_rank`, `mrr` (mean of 1/rank_mean), `wins`, `top3_rate`, `test_accuracy`: over the strategy's `blocks`;
@@ -180,22 +194,30 @@ def leaderboard(strategy_rows: pd.DataFrame, view: str = "tuned") -> pd.DataFram
         ConfigError: the view is unknown.
 
     """
-    blocks = block_rankings(strategy_rows, view)
-    blocks = blocks.assign(mrr=1 / blocks["rank_mean"], top3=(blocks["rank"] <= TOP).astype("Float64"))
-    keys = ["dataset", "strategy"]
-    board = blocks.groupby(keys, as_index=False).agg(
-        role=("role", "first"),
-        mean_rank=("rank_mean", "mean"),
-        mrr=("mrr", "mean"),
-        wins=("win", lambda wins: wins.sum(min_count=1)),
-        top3_rate=("top3", "mean"),
-        blocks=("architecture", "count"),
-        test_accuracy=("test_accuracy", "mean"),
+    rows = _rows_of_view(strategy_rows[STRATEGY_COLUMNS], view)
+    blocks = block_rankings(rows) if blocks is None else blocks
+    rank = blocks["rank"].astype("float64")
+    scores = blocks[["rank_mean", "win", "test_accuracy"]].assign(
+        mrr=1 / blocks["rank_mean"], top3=(rank <= TOP).astype("float64").where(rank.notna())
     )
-    rows = _rows_of_view(strategy_rows, view)
-    results = rows.drop_duplicates([*BLOCK, "strategy", "val_correct", "val_loss", "test_correct"])
-    board = board.merge(rows.groupby(keys, as_index=False).agg(trials=("trial", "nunique")), on=keys)
-    board = board.merge(results.groupby(keys, as_index=False).agg(draws=("trial", "count")), on=keys)
+    by_strategy = scores.groupby([blocks["dataset"], blocks["strategy"]])
+    sums, count = by_strategy.sum(min_count=1), by_strategy.size()
+    pair = ["dataset", "strategy"]
+    number = _numbered(rows, pair)
+    results = [*BLOCK, "strategy", "val_correct", "val_loss", "test_correct"]
+    board = pd.DataFrame(
+        {
+            "role": blocks.groupby(pair)["role"].first(),
+            "mean_rank": sums["rank_mean"] / count,
+            "mrr": sums["mrr"] / count,
+            "wins": sums["win"],
+            "top3_rate": sums["top3"] / count,
+            "blocks": count,
+            "trials": np.unique(number[~rows.duplicated([*pair, "trial"])], return_counts=True)[1],
+            "draws": np.unique(number[~rows.duplicated(results)], return_counts=True)[1],
+            "test_accuracy": sums["test_accuracy"] / count,
+        }
+    ).reset_index()
     board["place"] = board.groupby("dataset")["mean_rank"].rank(method="min").astype("Int64")
     order = ["dataset", "mean_rank", "test_accuracy", "strategy"]
     board = board.sort_values(order, ascending=[True, True, False, True], na_position="last", ignore_index=True)

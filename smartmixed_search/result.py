@@ -1,7 +1,7 @@
 """What a trial returns: plain, frozen records that travel between processes as dicts and JSON."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any, Self
 
 from smartmixed_search.config import TrialConfig
@@ -100,7 +100,11 @@ class TrialResult:
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain numbers, strings, lists and dicts, fit for JSON."""
-        return asdict(self) | {"config": self.config.to_dict()}
+        return vars(self) | {
+            "config": self.config.to_dict(),
+            "networks": [dict(vars(network)) for network in self.networks],
+            "choices": [dict(vars(choice)) for choice in self.choices],
+        }
 
     @classmethod
     def from_dict(cls, plain: Mapping[str, Any]) -> Self:

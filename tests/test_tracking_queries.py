@@ -161,7 +161,8 @@ def test_top_has_its_columns_also_without_a_finished_trial(uri: str, tracking_ur
     assert list(empty.columns) == TOP_COLUMNS[by]
 
 
-def test_top_by_trial_reads_no_more_than_it_shows(uri: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("by", ["strategy", "architecture", "trial"])
+def test_top_reads_no_run_but_the_sweep_s(uri: str, monkeypatch: pytest.MonkeyPatch, by: str) -> None:
     read: list[int] = []
     search = runs.search
 
@@ -171,8 +172,8 @@ def test_top_by_trial_reads_no_more_than_it_shows(uri: str, monkeypatch: pytest.
         return iter(found)
 
     monkeypatch.setattr(runs, "search", counting)
-    top(1, by="trial", tracking_uri=uri)
-    assert read == [1, 1]  # the sweep, the trial
+    top(1, by=by, tracking_uri=uri)
+    assert read == [1]
 
 
 def test_top_refuses_what_it_does_not_know(uri: str) -> None:

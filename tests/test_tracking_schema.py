@@ -58,6 +58,7 @@ def test_sweep_run_has_the_schema(recorded: Any) -> None:
         "smartmixed.key": "k",
         "smartmixed.dataset": "digits",
         "smartmixed.status": "finished",
+        "smartmixed.tables": '{"trials": 1, "strategies": 9}',
     }
     assert run.data.params == {
         "dataset": "digits",
@@ -72,7 +73,7 @@ def test_sweep_run_has_the_schema(recorded: Any) -> None:
     }
     assert run.data.metrics == {"trials": 36, "settled": 1, "seconds": 2.5}
     artifacts = {artifact.path for artifact in connect(recorded[0]).list_artifacts(run.info.run_id)}
-    assert artifacts == {"space.yaml", "resolved.json", "environment.json"}
+    assert artifacts == {"space.yaml", "resolved.json", "environment.json", "tables"}
 
 
 def test_trial_run_has_the_schema(recorded: Any) -> None:

@@ -3,16 +3,20 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
+from pandas.testing import assert_frame_equal
 
 from smartmixed_search.errors import TrackingError
-from smartmixed_search.tracking import runs
+from smartmixed_search.tracking import runs, stored
+from smartmixed_search.tracking.queries import strategies
 from smartmixed_search.tracking.store import connect
 from tests.factories import make_result
 from tests.tracked import SMALL, SPACE, all_runs, make_tracker
 
-WRITES_OF_SMALL = 1 + 2 * 4 + 2 + 1 + 2
-"""The trial's run, two strategies' (run, figures, status, end), two artifacts, the trial's figures, status and end."""
+WRITES_OF_SMALL = 1 + 2 * 3 + 2 + 1 + 3 + 2 + 2 + 1
+"""The trial's run, two strategies' (run, figures, end), two artifacts, the trial's figures, the sweep's two tables and
+their sizes, the trial in the tables, the trial's end and status, the tables' sizes."""
 
 
 def snapshot(uri: str) -> dict[str, Any]:
@@ -66,7 +70,7 @@ def test_a_continued_sweep_keeps_its_run(tracking_uri: str) -> None:
 class _DiesAt:
     """Lets MLflow's client do some writes, then raises at every further one."""
 
-    WRITES = ("create_run", "log_batch", "set_tag", "set_terminated", "log_dict", "log_artifact")
+    WRITES = ("create_run", "log_batch", "set_tag", "set_terminated", "log_dict", "log_text", "log_artifact")
 
     def __init__(self, client: Any, writes: int) -> None:
         self._client = client
@@ -95,20 +99,57 @@ def undisturbed(store_template: Path, tmp_path_factory: pytest.TempPathFactory) 
     return contents(uri)
 
 
-@pytest.mark.parametrize("writes", [0, 1, 2, 3, 4, 5, 10, 12, 13])
-def test_a_trial_half_recorded_is_completed(tracking_uri: str, undisturbed: Any, writes: int) -> None:
+def rows(uri: str) -> pd.DataFrame:
+    """The strategies' table, apart from ids and times."""
+    table = strategies(tracking_uri=uri).drop(columns=["run_id", "parent_id", "started"])
+    return table.sort_values(["trial", "strategy"], ignore_index=True)
+
+
+def rows_of_runs(uri: str, monkeypatch: pytest.MonkeyPatch) -> pd.DataFrame:
+    """The same without the stored tables."""
+    with monkeypatch.context() as patch:
+        patch.setattr(stored, "read", lambda *_: None)
+        return rows(uri)
+
+
+@pytest.mark.parametrize("writes", [0, 1, 2, 4, 7, *range(9, WRITES_OF_SMALL)])
+def test_a_trial_half_recorded_is_completed(
+    tracking_uri: str, undisturbed: Any, writes: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     result = make_result(accuracies=SMALL)
     tracker = make_tracker(tracking_uri)
     tracker._client = _DiesAt(tracker._client, writes)
     with pytest.raises(KeyboardInterrupt):
         tracker.record_trial(result)
+    assert_frame_equal(rows(tracking_uri), rows_of_runs(tracking_uri, monkeypatch))
     make_tracker(tracking_uri).record_trial(result)
     assert contents(tracking_uri) == undisturbed
+    assert len(rows(tracking_uri)) == len(SMALL)
+    assert_frame_equal(rows(tracking_uri), rows_of_runs(tracking_uri, monkeypatch))
+
+
+@pytest.mark.parametrize("writes", range(WRITES_OF_SMALL - 6, WRITES_OF_SMALL))
+def test_a_trial_half_recorded_does_not_spoil_the_tables_for_the_next(
+    tracking_uri: str, writes: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = (make_result(accuracies=SMALL, seed=seed) for seed in range(2))
+    tracker = make_tracker(tracking_uri)
+    client = tracker._client
+    tracker._client = _DiesAt(client, writes)
+    with pytest.raises(KeyboardInterrupt):
+        tracker.record_trial(first)
+    tracker._client = client
+    if tracker._tables is not None:
+        tracker._tables._client = client
+    for result in (second, first):
+        tracker.record_trial(result)
+        assert_frame_equal(rows(tracking_uri), rows_of_runs(tracking_uri, monkeypatch))
+    assert len(rows(tracking_uri)) == 2 * len(SMALL)
 
 
 def test_a_trial_half_recorded_does_not_say_finished(tracking_uri: str) -> None:
     tracker = make_tracker(tracking_uri)
-    tracker._client = _DiesAt(tracker._client, WRITES_OF_SMALL - 2)
+    tracker._client = _DiesAt(tracker._client, WRITES_OF_SMALL - 3)
     with pytest.raises(KeyboardInterrupt):
         tracker.record_trial(make_result(accuracies=SMALL))
     assert all_runs(tracking_uri)["trial"][0].data.tags["smartmixed.status"] == "running"

@@ -55,6 +55,8 @@ class SweepDriver:
         self._printer = printer
         self._started_at = time.monotonic()
         self._settled_before = len(queue.ledger.settled)
+        self._failed = sum(one.status == FAILED for one in queue.ledger.settled.values())
+        self._best = best_of(queue.ledger.settled.values())
         self._shares: dict[int, float] = {}
 
     @property
@@ -121,14 +123,12 @@ class SweepDriver:
 
     def progress(self) -> Progress:
         """Return where the sweep stands."""
-        settled = self._queue.ledger.settled.values()
-        best = best_of(settled)
         return Progress(
             total=self._queue.trials,
-            settled=len(settled),
-            failed=sum(one.status == FAILED for one in settled),
+            settled=len(self._queue.ledger.settled),
+            failed=self._failed,
             running={number: self._shares.get(number, 0.0) for number in self._queue.running},
-            best=best and (best[0], self._architecture(best[1])),
+            best=None if self._best is None else (self._best.objective or 0.0, self._architecture(self._best.number)),
             elapsed=time.monotonic() - self._started_at,
             settled_before=self._settled_before,
         )
@@ -152,6 +152,8 @@ class SweepDriver:
 
     def _settle(self, settled: Settled) -> None:
         self._queue.settle(settled)
+        self._failed += settled.status == FAILED
+        self._best = best_of([settled] if self._best is None else [self._best, settled])
         self._shares.pop(settled.number, None)
         self._follow()
 

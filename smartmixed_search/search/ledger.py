@@ -58,10 +58,10 @@ class Settled:
     """Why a trial failed, in one line."""
 
 
-def best_of(settled: Iterable[Settled]) -> tuple[float, int] | None:
-    """Return highest objective and number of the trial that has it, the first on ties; None without a finished one."""
-    objectives = [(one.objective, one.number) for one in settled if one.objective is not None]
-    return max(objectives, key=lambda each: (each[0], -each[1]), default=None)
+def best_of(settled: Iterable[Settled]) -> Settled | None:
+    """Return the finished trial of highest objective, the first on ties; None without a finished one."""
+    finished = (one for one in settled if one.objective is not None)
+    return max(finished, key=lambda one: (one.objective, -one.number), default=None)
 
 
 Event = Proposed | Duplicate | Settled

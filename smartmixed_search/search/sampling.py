@@ -80,6 +80,15 @@ class Observations:
         with quiet_optuna():
             self._study_id = self._storage.create_new_study([StudyDirection.MAXIMIZE], _NAME)
         self._length = 0
+        self._common: dict[str, BaseDistribution] | None = None
+
+    @property
+    def common(self) -> dict[str, BaseDistribution]:
+        """What all of them were proposed from and which leaves a choice, by name: what a sampler can propose jointly.
+
+        Optuna's samplers infer the same, from every trial at every proposal.
+        """
+        return {name: one for name, one in sorted((self._common or {}).items()) if not one.single()}
 
     def add(self, number: int, params: Mapping[str, Any], status: str, value: float | None) -> None:
         """Add a settled proposal; failed ones teach nothing and are left out."""
@@ -89,8 +98,11 @@ class Observations:
             self._storage.create_new_trial(self._study_id)
             self._length += 1
         trial = self._storage.get_trial_id_from_study_id_trial_number(self._study_id, number)
-        for name, one in distributions(self._space, params).items():
+        proposed = distributions(self._space, params)
+        for name, one in proposed.items():
             self._storage.set_trial_param(trial, name, one.to_internal_repr(params[name]), one)
+        known = proposed if self._common is None else self._common
+        self._common = {name: one for name, one in known.items() if proposed.get(name) == one}
         self._storage.set_trial_state_values(trial, STATES[status], None if value is None else [value])
 
     def study(self, sampler: BaseSampler) -> Study:
@@ -108,8 +120,7 @@ class Suggestion:
         self._study = observations.study(sampler)
         self._trial = create_trial(state=TrialState.RUNNING)
         self._trial.number = number
-        jointly = sampler.infer_relative_search_space(self._study, self._trial)
-        self._together = sampler.sample_relative(self._study, self._trial, jointly)
+        self._together = sampler.sample_relative(self._study, self._trial, observations.common)
 
     def number(self, name: str, field: Field) -> Number:
         """Propose a value of a field; a constant is its own value, and no parameter."""

@@ -7,7 +7,7 @@ from pathlib import Path
 from smartmixed_search.config import TrialConfig
 from smartmixed_search.result import CONVERGED_CONFIDENCE, FAILED, FINISHED, SETTLED
 from smartmixed_search.search.directory import SweepDirectory
-from smartmixed_search.search.ledger import best_of
+from smartmixed_search.search.ledger import Settled, best_of
 from smartmixed_search.search.queue import EXHAUSTED_AFTER, TrialQueue
 
 _REASONS_SHOWN = 3
@@ -90,7 +90,7 @@ def summarize(
         tracking_uri=tracking_uri,
         trials=queue.trials,
         settled={status: counts[status] for status in SETTLED},
-        best=best and _best_trial(queue, *best),
+        best=None if best is None else _best_trial(queue, best),
         failures={one.key: one.reason or "" for one in settled if one.status == FAILED},
         unconverged=sum(one.confidence is not None and one.confidence < CONVERGED_CONFIDENCE for one in settled),
         exhausted=queue.exhausted,
@@ -99,6 +99,7 @@ def summarize(
     )
 
 
-def _best_trial(queue: TrialQueue, objective: float, number: int) -> BestTrial:
-    config = queue.proposal(number).config
-    return BestTrial(number=number, key=config.key, objective=objective, config=config)
+def _best_trial(queue: TrialQueue, best: Settled) -> BestTrial:
+    assert best.objective is not None
+    config = queue.proposal(best.number).config
+    return BestTrial(number=best.number, key=best.key, objective=best.objective, config=config)

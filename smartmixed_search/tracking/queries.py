@@ -118,9 +118,10 @@ def top(
         else:
             rows = tables.strategy_table(client, found)
             table = _top_strategies(rows, k) if by == "strategy" else _top_by_architecture(rows, k)
+    table = table[[name for name in TOP_COLUMNS[by] if name in table]].reset_index(drop=True)
     confidence = table["choice_confidence"]
     table["selection_converged"] = (confidence >= CONVERGED_CONFIDENCE).astype("boolean").mask(confidence.isna())
-    return table[TOP_COLUMNS[by]].reset_index(drop=True)
+    return table[TOP_COLUMNS[by]]
 
 
 def status(sweep: str | None = None, all_sweeps: bool = False, tracking_uri: str | None = None) -> pd.DataFrame:
@@ -161,10 +162,11 @@ def _reading(
 
 
 def _top_strategies(rows: pd.DataFrame, k: int) -> pd.DataFrame:
-    board = leaderboard(rows)
     chosen = block_rankings(rows)
-    confidence = chosen.groupby(["dataset", "strategy"], as_index=False)["choice_confidence"].mean()
-    return board[board["place"] <= k].merge(confidence, on=["dataset", "strategy"])
+    board = leaderboard(rows, blocks=chosen)
+    confidence = chosen[chosen["strategy"] == SMARTMIXED].groupby("dataset")["choice_confidence"].mean()
+    board["choice_confidence"] = board["dataset"].map(confidence).where(board["strategy"] == SMARTMIXED)
+    return board[board["place"] <= k]
 
 
 def _top_by_architecture(rows: pd.DataFrame, k: int) -> pd.DataFrame:
@@ -176,7 +178,7 @@ def _top_by_architecture(rows: pd.DataFrame, k: int) -> pd.DataFrame:
 
 
 def _top_trials(client: "MlflowClient", found: list["Run"], k: int) -> pd.DataFrame:
-    best = tables.trial_table(client, found, FINISHED, order=["metrics.objective DESC"], limit=k)
+    best = tables.trial_table(client, found, FINISHED)
     order = ["dataset", "objective_kind", "objective", "started"]
     best = best.sort_values(order, ascending=[True, True, False, True])
     return best.groupby(["dataset", "objective_kind"], sort=False).head(k)

@@ -81,7 +81,8 @@ def experiments(client: "MlflowClient") -> list["Experiment"]:
 
 def sweep_runs(client: "MlflowClient", name: str | None = None, limit: int | None = None) -> list["Run"]:
     """Return the sweep run of that name, or all of them, the one opened last first; at most `limit`."""
-    clauses = [equals(schema.TAG_KIND, schema.SWEEP)]
+    # Sweep runs alone have this tag: asked for it first, MLflow looks at no other run.
+    clauses = [f"tags.`{schema.TAG_OPENED}` LIKE '%'"]
     if name is not None:
         clauses.append(equals(schema.TAG_SWEEP, name))
     ids = [experiment.experiment_id for experiment in experiments(client)]
@@ -104,34 +105,47 @@ def log(
     curves: Curves | None = None,
     tags: Mapping[str, str] | None = None,
     time: int | None = None,
-) -> None:
-    """Log to a run in as few calls as MLflow allows; values that are not finite are left out.
+) -> "Run":
+    """Log to a run in as few calls as MLflow allows, and return it as it is then, but for its curves.
 
-    `time`, in milliseconds since the epoch, is that of the metrics. By default it is the run's start, so that the
-    store recognises a metric that is logged again; `curves` are (step, value) by name.
+    Values that are not finite are left out. `time`, in milliseconds since the epoch, is that of the metrics. By default
+    it is the run's start, so that the store recognises a metric that is logged again; `curves` are (step, value) by
+    name.
     """
-    from mlflow.entities import Metric, Param, RunTag
+    from mlflow.entities import Metric, Param, Run, RunData, RunTag
 
     moment = time or run.info.start_time
     points = [(key, value, 0) for key, value in (metrics or {}).items()]
     points += [(key, value, step) for key, curve in (curves or {}).items() for step, value in curve]
-    client.log_batch(
-        run.info.run_id,
-        metrics=[Metric(key, float(value), moment, step) for key, value, step in points if math.isfinite(value)],
-        params=[Param(key, value) for key, value in (params or {}).items()],
-        tags=[RunTag(key, value) for key, value in (tags or {}).items()],
+    measured = [Metric(key, float(value), moment, step) for key, value, step in points if math.isfinite(value)]
+    given = [Param(key, value) for key, value in (params or {}).items()]
+    named = [RunTag(key, value) for key, value in (tags or {}).items()]
+    client.log_batch(run.info.run_id, metrics=measured, params=given, tags=named)
+    before = run.data
+    return Run(
+        run.info,
+        RunData(
+            metrics=[Metric(key, value, moment, 0) for key, value in before.metrics.items()] + measured,
+            params=[Param(key, value) for key, value in before.params.items()] + given,
+            tags=[RunTag(key, value) for key, value in before.tags.items()] + named,
+        ),
     )
 
 
 def has_settled(run: "Run", status: str) -> bool:
     """Whether a run was completely written with that status of the schema."""
-    return bool(run.info.status == _RUN_STATUS[status])
+    return bool(run.info.status == _RUN_STATUS[status] and run.data.tags[schema.TAG_STATUS] == status)
+
+
+def end(client: "MlflowClient", run: "Run", status: str, ended: int) -> None:
+    """Set MLflow's own status of a run; `ended` in milliseconds since the epoch."""
+    client.set_terminated(run.info.run_id, _RUN_STATUS[status], end_time=ended)
 
 
 def settle(client: "MlflowClient", run: "Run", status: str, ended: int) -> None:
-    """Mark a run that is completely written; `ended` in milliseconds since the epoch."""
+    """Mark a run that is completely written. The tag, by which it counts as settled, is last."""
+    end(client, run, status, ended)
     client.set_tag(run.info.run_id, schema.TAG_STATUS, status)
-    client.set_terminated(run.info.run_id, _RUN_STATUS[status], end_time=ended)
 
 
 def reopen(client: "MlflowClient", run: "Run") -> None:

@@ -4,7 +4,8 @@ Some things are recorded beyond what the README lists, so that the questions use
 and that the MLflow page shows the answers as columns:
 
 * sweep: tag `smartmixed.opened` (when it was last launched or continued; finds the latest sweep) and metrics: `trials`
-  (asked for; a parameter cannot follow when a sweep is extended) and those that `Tracker.close_sweep` is given;
+  (asked for; a parameter cannot follow when a sweep is extended) and those that `Tracker.close_sweep` is given; tag
+  `smartmixed.tables` and artifacts `tables/`: see `stored`;
 * trial: tag `smartmixed.best_fixed` (the fixed strategy of highest validation accuracy) and the metrics
   `smartmixed_rank`, `smartmixed_test_accuracy`, `best_fixed_test_accuracy`;
 * a failed trial: tag `smartmixed.reason`;
@@ -36,6 +37,7 @@ TAG_TRIAL = "smartmixed.trial"
 TAG_STRATEGY = "smartmixed.strategy"
 TAG_ROLE = "smartmixed.role"
 TAG_OPENED = "smartmixed.opened"
+TAG_TABLES = "smartmixed.tables"
 TAG_BEST_FIXED = "smartmixed.best_fixed"
 TAG_REASON = "smartmixed.reason"
 TAG_PARENT = "mlflow.parentRunId"
@@ -72,9 +74,9 @@ def strategy_run_name(config: TrialConfig, strategy: str) -> str:
     return f"{format_architecture(config.architecture)} · {strategy}"
 
 
-def sweep_tags(sweep: str, key: str, dataset: str) -> Tags:
+def sweep_tags(sweep: str, key: str, dataset: str, opened: str) -> Tags:
     """Return the tags a sweep run starts with."""
-    return _tags(SWEEP, sweep, key, dataset)
+    return _tags(SWEEP, sweep, key, dataset) | {TAG_OPENED: opened}
 
 
 def trial_tags(sweep: str, key: str, config: TrialConfig, parent: str) -> Tags:

@@ -31,6 +31,7 @@ _MLFLOW_DEFAULTS = {
     # Whatever MLflow logs it also raises, and it logs tracebacks.
     "MLFLOW_LOGGING_LEVEL": "CRITICAL",
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
     "GIT_PYTHON_REFRESH": "quiet",
     # MLflow's own retries block for minutes, and repeat the creation of a run whose answer was lost. `Delivery` retries
     # whole records instead, which finds such a run.
