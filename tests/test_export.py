@@ -105,7 +105,7 @@ def test_a_replicate_or_a_run_can_be_named(export: Cli, tracked: Tracked, tmp_pa
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (["0" * 16], ["of sweep 'mine'", "top --by trial --format csv"]),
+        (["0" * 16], ["of sweep 'mine'", "top --by trial` lists keys"]),
         (["it's"], ["of sweep 'mine'", '"it\'s"']),
         (["0" * 32], ["of sweep 'mine'"]),
         (["{digit}"], ["fits {first}, {second}"]),
