@@ -133,7 +133,10 @@ def _parse_one(value: object) -> Widths:
         raise ConfigError(f"architecture must have at most {DEPTH_LIMIT} layers, however: {len(parts)}")
     if any(part.isdigit() and len(part) > len(str(WIDTH_LIMIT)) for part in parts):
         raise ConfigError(f"architecture: a width must be at most {WIDTH_LIMIT}, however: {show(value)}")
-    widths = parse_architecture(str(value))
+    try:
+        widths = parse_architecture(str(value))
+    except ConfigError as error:
+        raise ConfigError(str(error).replace(repr(str(value)), show(str(value)))) from error
     for width in widths:
         _WIDTH.read("architecture: a width", width)
     return widths

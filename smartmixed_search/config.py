@@ -225,7 +225,13 @@ class TrialConfig:
         """Identity of the trial: hash of the configuration with the phase length in whole epochs, 16 hex digits."""
         identity = {name: value for name, value in self.to_dict().items() if name != "phase_fraction"}
         identity["selection_epochs"] = self.selection_epochs
-        return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:16]
+        return _hash(identity)
+
+    @cached_property
+    def baseline_key(self) -> str:
+        """Hash of all that the training of a fixed strategy, or of `random-mixed`, depends on; 16 hex digits."""
+        plain = self.to_dict()
+        return _hash({name: plain[name] for name in _BASELINE_FIELDS})
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain numbers, strings and lists; the architecture as `512-256-128`."""
@@ -251,6 +257,14 @@ class TrialConfig:
         return cls(**plain)
 
 
+def _hash(plain: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()[:16]
+
+
+_BASELINE_FIELDS = (
+    *("dataset", "architecture", "epochs", "learning_rate", "batch_size", "clip_norm"),
+    *("pool", "plugins", "output", "precision", "seed"),
+)
 _OPTIONAL = frozenset({"temperature_final", "logit_learning_rate", "clamp"})
 _TYPE_NAMES = {int: "a whole number", float: "a number", str: "a word", tuple: "a list"}
 _TYPES: dict[str, type] = {

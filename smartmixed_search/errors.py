@@ -36,6 +36,10 @@ class SweepError(UserError):
     """A sweep cannot be started or continued as asked."""
 
 
+class TrialInterrupted(SmartMixedError):  # noqa: N818  it is no error
+    """A trial was asked to stop, and can be continued from the state it left."""
+
+
 def one_of(what: str, value: object, valid: Iterable[object]) -> str:
     """Return "`what` must be one of a, b, c, however: value", naming the nearest valid value if there is one."""
     names = [str(name) for name in valid]

@@ -50,14 +50,20 @@ def hand_off(layout: Layout, stack: Stack, optimizer: ClippedAdam, early: Checkp
         _reinitialize(layout, states, optimizer, column)
     for state in states:
         reorder_column(state, column, orders)
+    freeze(layout, stack, optimizer, choices)
+    changed = [(choice != tilt).double().mean(1) for choice, tilt in zip(choices, layout.tilts, strict=True)]
+    probabilities = [logit.nan_to_num().softmax(-1) for logit in logits]  # a diverged network's may be infinite
+    return Selected(choices, orders, probabilities, changed)
+
+
+def freeze(layout: Layout, stack: Stack, optimizer: ClippedAdam, choices: list[Tensor]) -> None:
+    """Let SmartMixed's neurons, sorted by their choices [R, H], apply these from now on, and its logits rest."""
+    column = layout.columns[SMARTMIXED]
     stack.assignments[column] = Mixed(layout.pool, group_sizes(choices, len(layout.pool)))
     stack.selecting[column] = None
     optimizer.learn_logits_of(layout.logit_columns[1:])
     for gradient in stack.gradients.logits:
         gradient[:, 0] = 0  # or the last one would count in the norm for ever
-    changed = [(choice != tilt).double().mean(1) for choice, tilt in zip(choices, layout.tilts, strict=True)]
-    probabilities = [logit.nan_to_num().softmax(-1) for logit in logits]  # a diverged network's may be infinite
-    return Selected(choices, orders, probabilities, changed)
 
 
 def handoff_states(stack: Stack, optimizer: ClippedAdam) -> list[Parameters]:

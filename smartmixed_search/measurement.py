@@ -1,6 +1,6 @@
 """The figures of every network of a trained stack, at its checkpoints, on the host."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -42,14 +42,12 @@ def measure_networks(training: TwoPhaseTraining) -> list[NetworkResult]:
     """Compute every network's figures: the test split is looked at here, once per checkpoint, and nowhere else."""
     part, data = training.layout.part, training.data
     x, y = data.x_test.to(training.layout.dtype), data.y_test
-    final_stack, phase1_stack = training.final_stack(), training.phase1_stack()
+    final_stack = training.final_stack()
     at_final = training.temperatures_at(training.final, selecting_columns(final_stack))
-    at_early = training.temperatures_at(training.early, selecting_columns(phase1_stack))
     final = _Table(training.evaluate(final_stack, x, y, at_final), len(y))
-    early = _Table(training.evaluate(phase1_stack, x, y, at_early), len(y))
-    phase1 = _phase1(training, phase1_stack) if SMARTMIXED in training.layout.columns else []
+    at_handoff = {length: correct.cpu().numpy() for length, correct in training.test_correct_at.items()}
+    phase1 = _phase1(training, training.phase1_stack()) if SMARTMIXED in training.layout.columns else []
     best = {name: getattr(training.final, name).cpu().numpy() for name in ("epoch", "loss", "correct")}
-    early_epoch = training.early.epoch.cpu().numpy()
     curves = _curves(training)
     alive = training.optimizer.alive.cpu().numpy()
     epochs = training.epochs_alive.cpu().numpy()
@@ -61,7 +59,7 @@ def measure_networks(training: TwoPhaseTraining) -> list[NetworkResult]:
         found, is_smartmixed = best["epoch"][at] >= 0, name == SMARTMIXED
         val_correct = round(best["correct"][at]) if found else 0
         series = {key: values[row][column] for key, values in curves.items()}
-        at_handoff = early.accuracy(at) if early_epoch[at] >= 0 else 0.0
+        test_correct_at = {} if is_smartmixed else {str(n): float(correct[at]) for n, correct in at_handoff.items()}
         return NetworkResult(
             strategy=name,
             role=CONTROL if name in CONTROLS else RANKED,
@@ -79,7 +77,8 @@ def measure_networks(training: TwoPhaseTraining) -> list[NetworkResult]:
             val_accuracy_last=series["val_accuracy"][-1] or 0.0,
             epochs=int(epochs[at]),
             steps=int(steps[at]),
-            test_accuracy_at_handoff=None if is_smartmixed else at_handoff,
+            test_accuracy_at_handoff=accuracy_at(training.config.selection_epochs, test_correct_at, len(y)),
+            test_correct_at=test_correct_at,
             phase1=phase1[row] if is_smartmixed else {},
             curves=series,
         )
@@ -183,6 +182,12 @@ def count_parameters(sizes: Sequence[int]) -> int:
         101770
     """
     return sum(outputs * (inputs + 1) for inputs, outputs in pairwise(sizes))
+
+
+def accuracy_at(selection_epochs: int, test_correct_at: Mapping[str, float], examples: int) -> float | None:
+    """Return a network's `test_accuracy_at_handoff` for a selection phase of so many epochs; None if it has none."""
+    correct = test_correct_at.get(str(selection_epochs))
+    return None if correct is None else correct / examples
 
 
 def _finite(value: Any) -> float | None:

@@ -5,7 +5,7 @@ be trained in any parts: the results are the same, up to the rounding of product
 """
 
 import gc
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from typing import Self, TypeVar
 
@@ -42,6 +42,10 @@ class Part:
     def networks(self) -> int:
         """Number of networks."""
         return len(self.members) * len(self.replicates)
+
+    def without(self, members: Collection[str]) -> Self:
+        """Leave members out."""
+        return replace(self, members=tuple(name for name in self.members if name not in members))
 
     def halves(self) -> tuple[Self, Self]:
         """Split two networks or more: by replicates, or by members where there is but one replicate."""

@@ -59,6 +59,12 @@ class NetworkResult:
     """`smartmixed`'s phase-1 checkpoint: `{val,test}_{accuracy,loss}_{argmax,sampled}` and `best_epoch`; else empty."""
     curves: Curves
     """`train_loss`, `val_loss`, `val_accuracy`: one value per epoch; None where it is not finite."""
+    test_correct_at: dict[str, float] = field(default_factory=dict)
+    """By selection length in epochs, the correct test examples of the best checkpoint within it: what
+    `test_accuracy_at_handoff` is in a trial of that length, for which the network can be reused. Empty for
+    `smartmixed`."""
+    reused_from: str | None = None
+    """Key of the trial that trained the network, if it was not this one: then it has cost this one nothing."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,16 +1,16 @@
 """Two-phase training of a stack: selection, handoff, fixed phase; every epoch validated, the best ones kept."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from smartmixed_search.checkpoints import Checkpoint
-from smartmixed_search.config import TrialConfig
+from smartmixed_search.config import SMARTMIXED, TrialConfig
 from smartmixed_search.datasets import Dataset
 from smartmixed_search.evaluation import SAMPLED_DRAWS, Evaluation, evaluate, evaluate_sampled, selecting_part
-from smartmixed_search.handoff import Selected, hand_off, handoff_states
+from smartmixed_search.handoff import Selected, freeze, hand_off, handoff_states
 from smartmixed_search.inputs import live_inputs
 from smartmixed_search.layout import Layout
 from smartmixed_search.parts import Part
@@ -32,6 +32,8 @@ class TwoPhaseTraining:
         device: where everything runs.
         dtype: of parameters and inputs.
         part: the networks to train; None: all.
+        handoff_epochs: selection lengths, beside the configuration's own, for which to measure what another trial,
+            that reuses these networks, must know; each is less than the epochs.
     """
 
     def __init__(
@@ -41,6 +43,7 @@ class TwoPhaseTraining:
         device: torch.device,
         dtype: torch.dtype = torch.float32,
         part: Part | None = None,
+        handoff_epochs: Collection[int] = (),
     ) -> None:
         self.config = config
         self.data = dataset.to(device)
@@ -54,11 +57,16 @@ class TwoPhaseTraining:
         """Every network's best epoch; of SmartMixed's, those of the fixed phase only."""
         self.selected: Selected | None = None
         self.epoch = 0
+        """Number of epochs trained."""
         self.epochs_alive = torch.zeros_like(self.final.epoch)
         self.steps_before_handoff = torch.zeros_like(self.optimizer.steps)
         """Optimiser steps of networks that started anew at the handoff, [R, S]."""
         self.curves: dict[str, list[Tensor]] = {"train_loss": [], "val_loss": [], "val_correct": []}
         """One tensor [R, S] per epoch."""
+        self.test_correct_at: dict[int, Tensor] = {}
+        """Correct test examples [R, S] of each network's best epoch of the first so many; SmartMixed's has none."""
+        anything_fixed = set(part.members) != {SMARTMIXED}
+        self._handoff_epochs = {config.selection_epochs, *handoff_epochs} if anything_fixed else set()
         self.steps_per_epoch = -(-len(self.data.x_train) // config.batch_size)
         self.selection_steps = config.selection_epochs * self.steps_per_epoch
         schedule = temperatures(config.temperature, config.temperature_final, self.selection_steps)
@@ -74,9 +82,11 @@ class TwoPhaseTraining:
                     self.hand_off()
                 loss = self._train_epoch()
                 correct = self._validate(loss)
-                if report is not None:
-                    report(self.epoch, correct.cpu().numpy())
                 self.epoch += 1
+                if self.epoch in self._handoff_epochs:
+                    self.test_correct_at[self.epoch] = self._test_correct()
+                if report is not None:
+                    report(self.epoch - 1, correct.cpu().numpy())
 
     def steps_of_epoch(self) -> Iterator[None]:
         """Train on the batches of the present epoch, one at each iteration."""
@@ -109,6 +119,13 @@ class TwoPhaseTraining:
         self.curves["val_loss"].append(evaluation.loss)
         self.curves["val_correct"].append(evaluation.correct)
         return evaluation.correct
+
+    def _test_correct(self) -> Tensor:
+        """Return the correct test examples [R, S] of every network's best epoch so far; 0 for those that have none."""
+        stack = self.final_stack()
+        temperature = self.temperatures_at(self.final, selecting_columns(stack))
+        evaluation = self.evaluate(stack, self.data.x_test.to(self.layout.dtype), self.data.y_test, temperature)
+        return evaluation.correct.where(self.final.epoch >= 0, 0.0)
 
     def evaluate(self, stack: Stack, x: Tensor, y: Tensor, temperature: Tensor) -> Evaluation:
         """Evaluate networks as the configuration says: selecting columns by their argmax, or by sampled choices.
@@ -154,6 +171,11 @@ class TwoPhaseTraining:
         before = self.optimizer.steps.clone()
         self.selected = hand_off(self.layout, self.stack, self.optimizer, self.early, self.steps_per_epoch)
         self.steps_before_handoff += before - self.optimizer.steps
+
+    def resume_fixed_phase(self, selected: Selected) -> None:
+        """Go on after a handoff of which all tensors are there already."""
+        self.selected = selected
+        freeze(self.layout, self.stack, self.optimizer, selected.choices)
 
     def _early_states(self) -> list[Parameters]:
         carried = handoff_states(self.stack, self.optimizer)

@@ -2,29 +2,27 @@
 
 import json
 import platform
-import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
+import safetensors.torch
 import torch
-from safetensors.torch import save_file
 from torch import Tensor
 
-from smartmixed_search.config import SMARTMIXED, TrialConfig
+from smartmixed_search.config import TrialConfig
 from smartmixed_search.datasets import Dataset
-from smartmixed_search.errors import ConfigError
+from smartmixed_search.epochs import Report, TrialEpochs
+from smartmixed_search.errors import ConfigError, TrialInterrupted
+from smartmixed_search.files import locate, write_atomically
 from smartmixed_search.measurement import Measured, measure
 from smartmixed_search.parts import Part, in_parts
 from smartmixed_search.ranking import objective
 from smartmixed_search.result import Choice, NetworkResult, TrialResult
+from smartmixed_search.reuse import reusable
+from smartmixed_search.state import States
 from smartmixed_search.training import EpochReport, TwoPhaseTraining
-
-Report = Callable[[int, dict[str, float]], None]
-"""Called once per epoch, in order, with its number, from 0, and `epoch`, `epochs` and the objective at that epoch.
-
-That is when all networks have passed the epoch: in a trial that is trained in parts, while the last part trains.
-"""
 
 
 def run_trial(
@@ -33,6 +31,11 @@ def run_trial(
     device: str | torch.device = "cpu",
     report: Report | None = None,
     weights_path: str | Path | None = None,
+    *,
+    state_dir: Path | None = None,
+    stop: Callable[[], bool] | None = None,
+    reuse: TrialResult | None = None,
+    handoff_epochs: Collection[int] = (),
 ) -> TrialResult:
     """Train and measure all networks of one configuration, in parts if they do not fit into memory at once.
 
@@ -42,10 +45,18 @@ def run_trial(
         device: where to train.
         report: called after every epoch; see `Report`.
         weights_path: file to write SmartMixed's frozen networks to (safetensors); None: they are not kept.
+        state_dir: folder where an earlier attempt at the trial, that was killed, left how far it was: training goes on
+            from there, to the same numbers, and leaves its own progress there. Once the result is durable,
+            `state.clear_state` removes it.
+        stop: asked after every epoch but the last whether to stop.
+        reuse: an earlier result on the same dataset, from which to take over the networks that training would only
+            give again; see `reuse.reusable`.
+        handoff_epochs: selection lengths, each less than the epochs, of trials that may reuse this one's networks.
 
     Raises:
         ConfigError: the dataset is not the one that the configuration names.
         ResourceError: a network by itself does not fit into memory.
+        TrialInterrupted: `stop` said so; how far the trial is has been written to `state_dir`.
 
     Example:
         >>> from smartmixed_search.datasets import load_dataset
@@ -55,32 +66,90 @@ def run_trial(
     """
     if dataset.name != config.dataset:
         raise ConfigError(f"the dataset must be {config.dataset!r}, as configured, however: {dataset.name!r}")
-    if weights_path is not None:
-        Path(weights_path).parent.mkdir(parents=True, exist_ok=True)  # or be told before the training
-    start = time.perf_counter()
-    whole = Part.whole(config)
-    epochs = None if report is None else _Epochs(config, whole, len(dataset.x_val), report)
-
-    def train(part: Part) -> Measured:
-        training = TwoPhaseTraining(config, dataset, torch.device(device), part=part)
-        training.run(None if epochs is None else epochs.of(part))
-        with torch.no_grad():
-            return measure(training)
-
-    parts = in_parts(config, whole, train)
+    target = None if weights_path is None else locate(weights_path)
+    if target is not None:
+        target.parent.mkdir(parents=True, exist_ok=True)  # or be told before the training
+    states, device = States(state_dir), torch.device(device)
+    environment = _environment(device) | {"dataset_checksum": dataset.checksum}
+    reused = reusable(config, environment, reuse, len(dataset.x_test))
+    part = Part.whole(config).without({network.strategy for network in reused})
+    epochs = TrialEpochs(config, len(dataset.x_val), report)
+    epochs.reuse(reused)
+    attempt = _Attempt(config, dataset, device, epochs, states, stop, handoff_epochs, networks=part.networks)
+    parts = in_parts(config, part, attempt.train)
     choices = [choice for part in parts for choice in part.choices]
-    if weights_path is not None:
+    if target is not None:
         weights = {name: tensor for part in parts for name, tensor in part.weights.items()}
-        _save_weights(config, choices, weights, Path(weights_path))
+        _save_weights(config, choices, weights, target)
     return assemble(
         config,
-        [network for part in parts for network in part.networks],
+        [*reused, *(network for part in parts for network in part.networks)],
         choices,
         selection_steps=config.selection_epochs * -(-len(dataset.x_train) // config.batch_size),
-        seconds=time.perf_counter() - start,
-        environment=_environment(torch.device(device)) | {"parts": str(len(parts))},
-        weights_path=None if weights_path is None else str(weights_path),
+        seconds=states.seconds,
+        environment=environment | {"parts": str(len(parts))},
+        weights_path=None if target is None else str(target),
     )
+
+
+class _Attempt:
+    """One attempt at a trial: trains its parts, each from where an earlier attempt left it.
+
+    Args:
+        config: the trial's configuration.
+        dataset: its data.
+        device: where to train.
+        epochs: told of every epoch of every part.
+        states: where the parts are found, and left.
+        stop: asked whether to stop.
+        handoff_epochs: see `run_trial`.
+        networks: how many there are to train.
+    """
+
+    def __init__(
+        self,
+        config: TrialConfig,
+        dataset: Dataset,
+        device: torch.device,
+        epochs: TrialEpochs,
+        states: States,
+        stop: Callable[[], bool] | None,
+        handoff_epochs: Collection[int],
+        *,
+        networks: int,
+    ) -> None:
+        self._config, self._dataset, self._device = config, dataset, device
+        self._epochs, self._states, self._stop = epochs, states, stop
+        self._handoff_epochs = handoff_epochs
+        self._left = networks
+
+    def train(self, part: Part) -> Measured:
+        """Train a part to its end, and measure it."""
+        training = TwoPhaseTraining(
+            self._config, self._dataset, self._device, part=part, handoff_epochs=self._handoff_epochs
+        )
+        self._states.restore(training)
+        report = self._epochs.of(part)
+        for epoch, correct in enumerate(training.curves["val_correct"]):
+            report(epoch, correct.cpu().numpy())
+        training.run(partial(self._after_epoch, training, report))
+        with torch.no_grad():
+            measured = measure(training)
+        self._left -= part.networks
+        return measured
+
+    def _after_epoch(self, training: TwoPhaseTraining, report: EpochReport, epoch: int, correct: np.ndarray) -> None:
+        report(epoch, correct)
+        ends = training.epoch == self._config.epochs
+        if ends and training.layout.part.networks == self._left:
+            return  # of the last part: only the result is missing
+        stop = self._stop is not None and self._stop()
+        if stop or ends or self._states.due:
+            self._states.save(training)
+        if stop:
+            raise TrialInterrupted(
+                f"the trial was asked to stop, after {training.epoch} of {self._config.epochs} epochs"
+            )
 
 
 def assemble(
@@ -121,47 +190,11 @@ def assemble(
     )
 
 
-class _Epochs:
-    """Gathers what the parts of a trial report, and reports every epoch once, when all networks have passed it.
-
-    Parts train one after another, so all but the last only leave their counts here. An epoch that is trained again,
-    in smaller parts because memory ran out after it, is not reported again.
-    """
-
-    def __init__(self, config: TrialConfig, whole: Part, examples: int, report: Report) -> None:
-        self._config = config
-        self._whole = whole
-        self._examples = examples
-        self._report = report
-        self._correct = np.full((config.epochs, len(whole.replicates), len(whole.members)), np.nan)
-        self._next = 0
-
-    def of(self, part: Part) -> EpochReport:
-        """Return what is to be called after every epoch of a part."""
-        rows = [self._whole.replicates.index(replicate) for replicate in part.replicates]
-        columns = [self._whole.members.index(name) for name in part.members]
-
-        def after_epoch(epoch: int, correct: np.ndarray) -> None:
-            self._correct[epoch][np.ix_(rows, columns)] = correct
-            if epoch == self._next and not np.isnan(self._correct[epoch]).any():
-                self._next += 1
-                self._report(epoch, self._metrics(epoch))
-
-        return after_epoch
-
-    def _metrics(self, epoch: int) -> dict[str, float]:
-        """Turn counts of correct validation examples into the objective at that epoch."""
-        accuracy = dict(zip(self._whole.members, self._correct[epoch].mean(0) / self._examples, strict=True))
-        kind = self._config.objective
-        rival = max(accuracy[name] for name in self._config.fixed_strategies) if kind == "margin" else 0.0
-        return {"epoch": epoch, "epochs": self._config.epochs, kind: float(accuracy[SMARTMIXED] - rival)}
-
-
 def _save_weights(config: TrialConfig, choices: Iterable[Choice], weights: dict[str, Tensor], path: Path) -> None:
     """Write SmartMixed's checkpoints of all replicates, with their functions in the metadata."""
     functions = {choice.replicate: choice.functions for choice in choices}
     metadata = {"config": json.dumps(config.to_dict()), "choices": json.dumps(functions)}
-    save_file(weights, path, metadata)
+    write_atomically(path, safetensors.torch.save(weights, metadata))
 
 
 def _environment(device: torch.device) -> dict[str, str]:

@@ -1,0 +1,95 @@
+"""Files: on a disk or on shared storage that fsspec knows, and written so that a crash leaves them whole or absent."""
+
+import errno
+import os
+import shutil
+from pathlib import Path
+from typing import Any, cast
+
+from smartmixed_search.errors import ConfigError
+
+
+def locate(where: str | Path) -> Path:
+    """Return the path of a file or folder: absolute if it is on a disk, else an object with a path's methods.
+
+    Such an object is universal_pathlib's; whatever happens to files that may be elsewhere uses what the two share.
+
+    Args:
+        where: a path, or a URI such as `s3://bucket/runs`.
+
+    Raises:
+        ConfigError: no such storage is known, or the package that knows it is not installed.
+
+    Example:
+        >>> locate("file:///tmp/runs")
+        PosixPath('/tmp/runs')
+    """
+    if "://" not in str(where):
+        return Path(where).absolute()
+    from upath import UPath
+
+    try:
+        path = UPath(where)
+        protocol = path.fs.protocol
+    except (ImportError, ValueError) as error:
+        reason = " ".join(str(error).split())
+        raise ConfigError(f"a URI must be of storage that fsspec knows, however: {str(where)!r} ({reason})") from error
+    return Path(path.path).absolute() if {"file", "local"} & {protocol, *protocol} else cast(Path, path)
+
+
+def is_local(path: Path) -> bool:
+    """Whether a path is on a disk of this machine, or mounted like one."""
+    return isinstance(path, Path)
+
+
+def write_atomically(path: Path, content: str | bytes) -> None:
+    """Replace a file's content in one step: a reader, or a crash, finds the old content or the new, never a part."""
+    data = content.encode() if isinstance(content, str) else content
+    if not is_local(path):
+        path.write_bytes(data)  # object stores know no other way
+        return
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with temporary.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError:
+        temporary.unlink(missing_ok=True)
+        raise
+    sync_directory(path.parent)
+
+
+def sync_directory(path: Path) -> None:
+    """Make names created in a directory of a disk durable."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def read_bytes(path: Path) -> bytes | None:
+    """Return a file's content; None if there is none.
+
+    To ask first whether it exists would be slower, and would leave a gap for another process.
+    """
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        return None
+
+
+def remove(folder: Path) -> None:
+    """Remove a folder and whatever is in it, if it is there."""
+    if is_local(folder):
+        shutil.rmtree(folder, ignore_errors=True)
+    elif folder.exists():
+        storage: Any = folder
+        storage.fs.rm(storage.path, recursive=True)
+
+
+def is_full(error: BaseException) -> bool:
+    """Whether an error says that there is no room on a disk."""
+    return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
