@@ -3,15 +3,17 @@
 import itertools
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 
-from smartmixed_search.config import TrialConfig
+from smartmixed_search.config import TrialConfig, format_architecture
 from smartmixed_search.datasets import Dataset
+from smartmixed_search.errors import ResourceError
 from smartmixed_search.evaluation import EVALUATION_BATCH
 from smartmixed_search.measurement import count_parameters
+from smartmixed_search.memory import machine_memory
 from smartmixed_search.parts import Part, in_parts
 from smartmixed_search.steps import NOISE_STEPS
 from smartmixed_search.training import TwoPhaseTraining
@@ -22,6 +24,15 @@ _COPIES = 6  # of every parameter: itself, its gradient, two moments, two checkp
 _COPIES_WITH_MOMENTS = 8  # a handoff from the best epoch keeps its moments too
 _ACTIVATION_COPIES = 4  # output, gradient, and what selecting neurons keep
 _FLOAT_BYTES = 4
+_MOST_WORK = {"cpu": 2**32, "cuda": 2**38}
+"""Products of a step, activations counted in, above which a smaller stack is timed in its place."""
+_LEAST_BATCH = 128  # a step on fewer examples is not that much quicker
+_MOST_REPLICATES = 64  # time is proportional to them, and each takes a while to set up
+_LEAST_DEPTH = 32
+_NEURON_WORK = 256  # noise and activation of a neuron take about as long as so many products
+_MOST_EPOCHS = 1000  # a step takes as long, however many follow
+_GIB = 2**30
+_SHOWN = 60  # letters of an architecture in a message
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,7 +49,7 @@ class Estimate:
     memory: int
     """Bytes of the largest trial, the dataset included."""
     parts: int
-    """Into how many the largest stack had to be split to be timed; a GPU that is shared may hold less at once."""
+    """Into how many the largest stack has to be split at least; a GPU that is shared may hold less at once."""
     seconds: float
     """Wall time of all trials, one after another."""
 
@@ -53,20 +64,27 @@ def estimate(
         trials: number of trials.
         dataset: their data.
         device: where they would be trained.
+
+    Raises:
+        ResourceError: one network of a trial needs more memory than there is.
+
     """
     sizes = [count_parameters([dataset.features, *config.architecture, dataset.classes]) for config in configs]
     networks = [len(config.members) * config.replicates for config in configs]
     turns = [len(range(place, trials, len(configs))) for place in range(len(configs))]
-    step_seconds, parts = _step_times(
-        configs, [n * size for n, size in zip(networks, sizes, strict=True)], dataset, device
+    memory = [_memory(config, dataset, size, n) for config, size, n in zip(configs, sizes, networks, strict=True)]
+    parts = max(
+        _parts(config, dataset, size, torch.device(device)) for config, size in zip(configs, sizes, strict=True)
     )
+    stack_sizes = [n * size for n, size in zip(networks, sizes, strict=True)]
+    step_seconds, timed_parts = _step_times(configs, stack_sizes, dataset, device)
     return Estimate(
         trials=trials,
         networks=max(networks),
         network_epochs=sum(t * n * config.epochs for t, n, config in zip(turns, networks, configs, strict=True)),
         parameters=(min(sizes), max(sizes)),
-        memory=max(_memory(config, dataset, size) for config, size in zip(configs, sizes, strict=True)),
-        parts=parts,
+        memory=max(memory),
+        parts=max(parts, timed_parts),
         seconds=sum(
             t * _trial_seconds(config, dataset, seconds)
             for t, config, seconds in zip(turns, configs, step_seconds, strict=True)
@@ -93,15 +111,41 @@ def _step_times(
     ends = sorted(
         {stack_sizes.index(min(stack_sizes)), stack_sizes.index(max(stack_sizes))}, key=stack_sizes.__getitem__
     )
-    parts = [_time_steps(configs[place], dataset, torch.device(device)) for place in ends]
-    timed = np.array([part.sum(0) for part in parts])
+    timed = [_time_steps(configs[place], dataset, torch.device(device)) for place in ends]
+    seconds = np.array([times for times, _ in timed])
     at = [stack_sizes[place] for place in ends]
-    return np.stack([np.interp(stack_sizes, at, timed[:, phase]) for phase in (0, 1)], axis=1), len(parts[-1])
+    return np.stack([np.interp(stack_sizes, at, seconds[:, phase]) for phase in (0, 1)], axis=1), timed[-1][1]
 
 
-def _time_steps(config: TrialConfig, dataset: Dataset, device: torch.device) -> np.ndarray:
-    """Return the seconds of a selection step and of a fixed step, of every part that fits into memory: [parts, 2]."""
-    return np.array(in_parts(config, Part.whole(config), lambda part: _time_part(config, part, dataset, device)))
+def _time_steps(config: TrialConfig, dataset: Dataset, device: torch.device) -> tuple[np.ndarray, int]:
+    """Return the seconds [2] of a selection step and of a fixed step, and into how many parts the stack was split."""
+    timed, times_longer = _stand_in(config, dataset, _MOST_WORK[device.type])
+    parts = in_parts(timed, Part.whole(timed), lambda part: _time_part(timed, part, dataset, device))
+    return np.array(parts).sum(0) * times_longer, len(parts)
+
+
+def _stand_in(config: TrialConfig, dataset: Dataset, most: int) -> tuple[TrialConfig, float]:
+    """Return a configuration that is quick to time, the same where possible, and how many times longer steps take."""
+    smaller = replace(config, epochs=min(config.epochs, _MOST_EPOCHS))
+    while _work(smaller, dataset) > most or smaller.replicates > _MOST_REPLICATES:
+        if smaller.replicates > 1:
+            smaller = replace(smaller, replicates=smaller.replicates // 2)
+        elif smaller.batch_size > _LEAST_BATCH:
+            smaller = replace(smaller, batch_size=max(_LEAST_BATCH, min(smaller.batch_size, len(dataset.x_train)) // 2))
+        elif len(smaller.architecture) > _LEAST_DEPTH:
+            smaller = replace(smaller, architecture=smaller.architecture[::2])
+        elif max(smaller.architecture) > 1:
+            smaller = replace(smaller, architecture=tuple(max(1, width // 2) for width in smaller.architecture))
+        else:
+            break
+    return smaller, _work(config, dataset) / _work(smaller, dataset)
+
+
+def _work(config: TrialConfig, dataset: Dataset) -> int:
+    parameters = count_parameters([dataset.features, *config.architecture, dataset.classes])
+    per_example = parameters + _NEURON_WORK * sum(config.architecture)
+    batch = max(min(config.batch_size, len(dataset.x_train)), _LEAST_BATCH)
+    return len(config.members) * config.replicates * per_example * batch
 
 
 def _time_part(config: TrialConfig, part: Part, dataset: Dataset, device: torch.device) -> tuple[float, float]:
@@ -128,9 +172,36 @@ def _seconds_per_step(steps: Iterator[None], device: torch.device) -> float:
     return (time.perf_counter() - start) / taken
 
 
-def _memory(config: TrialConfig, dataset: Dataset, parameters: int) -> int:
-    networks = len(config.members) * config.replicates
+def _memory(config: TrialConfig, dataset: Dataset, parameters: int, networks: int) -> int:
     copies = _COPIES_WITH_MOMENTS if config.handoff_from == "best" else _COPIES
-    activations = sum(config.architecture) * max(config.batch_size, EVALUATION_BATCH) * _ACTIVATION_COPIES
-    data = sum(array.nbytes for array in dataset.arrays().values())
-    return networks * (parameters * copies + activations) * _FLOAT_BYTES + data
+    batch = max(min(config.batch_size, len(dataset.x_train)), min(EVALUATION_BATCH, len(dataset.x_val)))
+    activations = sum(config.architecture) * batch * _ACTIVATION_COPIES
+    return networks * (parameters * copies + activations) * _FLOAT_BYTES + _data_memory(dataset)
+
+
+def _data_memory(dataset: Dataset) -> int:
+    return sum(array.nbytes for array in dataset.arrays().values())
+
+
+def _parts(config: TrialConfig, dataset: Dataset, parameters: int, device: torch.device) -> int:
+    """Return how many parts of a trial's networks the memory of a device asks for at least.
+
+    Raises:
+        ResourceError: one network by itself does not fit.
+
+    """
+    whole = machine_memory() if device.type == "cpu" else torch.cuda.get_device_properties(device).total_memory
+    needed, data = _memory(config, dataset, parameters, 1), _data_memory(dataset)
+    if needed > whole:
+        raise ResourceError(
+            f"a network must fit into memory by itself, {whole / _GIB:,.1f} GiB, however: one of "
+            f"{_short(format_architecture(config.architecture))} with batch_size {config.batch_size} takes "
+            f"{needed / _GIB:,.1f} GiB, optimiser, checkpoints and data included; "
+            "a smaller architecture or batch_size helps"
+        )
+    at_once = (whole - data) // (needed - data)
+    return -(-len(config.members) * config.replicates // at_once)
+
+
+def _short(architecture: str) -> str:
+    return architecture if len(architecture) <= _SHOWN else f"{architecture[:_SHOWN]}…"

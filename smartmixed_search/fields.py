@@ -1,7 +1,6 @@
 """A field of a search space that holds numbers: a constant, a range, or choices."""
 
 import math
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -15,6 +14,7 @@ from smartmixed_search.plain import Number, as_number, check_keys, show
 COUNT_LIMIT = 10**6
 """Largest value of the fields that count something, and the most values a range may have."""
 
+_LEAST_FLOAT, _LARGEST_FLOAT = float(np.finfo(np.float32).tiny), float(np.finfo(np.float32).max)
 _RANGE_KEYS = ("low", "high", "log", "step")
 
 
@@ -54,9 +54,9 @@ def whole_number(low: int, high: int = COUNT_LIMIT) -> Rule:
 
 
 def positive_number(*, optional: bool = False) -> Rule:
-    """Return the rule of a finite number greater than 0."""
-    text = "a finite number greater than 0" + (", or none" if optional else "")
-    return Rule(text=text, whole=False, low=sys.float_info.min, high=sys.float_info.max, optional=optional)
+    """Return the rule of a finite number greater than 0, both as training computes: in float32."""
+    text = "a finite number greater than 0, both in float32" + (", or none" if optional else "")
+    return Rule(text=text, whole=False, low=_LEAST_FLOAT, high=_LARGEST_FLOAT, optional=optional)
 
 
 FRACTION = Rule(text="between 0 and 1, both excluded", whole=False, low=0, high=1, open=True)

@@ -31,6 +31,7 @@ from smartmixed_search.grid import Grid
 from smartmixed_search.options import OPTIONS, parse_options
 from smartmixed_search.plain import Number, check_keys, read_word, show
 from smartmixed_search.resources import Resources, parse_resources
+from smartmixed_search.schedule import check_rungs, rungs, selection_lengths
 from smartmixed_search.space_files import find_space, read_space_file, shipped_spaces
 
 __all__ = ["SearchSpace", "shipped_spaces"]
@@ -40,6 +41,9 @@ SAMPLERS = (TPE, RANDOM, GRID)
 
 JOINT = "joint"
 SEARCHES = ("settings", JOINT)
+
+ASHA = "asha"
+SCHEDULERS = ("none", ASHA)
 
 PHASE_FIELDS = ("phase_fraction", "temperature", "temperature_final")
 """The fields Optuna proposes; the others it proposes only in a joint search."""
@@ -66,7 +70,7 @@ _SETTINGS: Mapping[str, Rule] = {
 _DEFAULTS: Mapping[str, Any] = {field.name: field.default for field in fields(TrialConfig)}
 
 _IDENTITY = ("name", "dataset", "architecture", "architectures", "trials")
-_SEARCH = ("sampler", "search", "resources")
+_SEARCH = ("sampler", "search", "scheduler", "resources")
 _KEYS = (*_IDENTITY, *_SETTINGS, *OPTIONS, *_SEARCH)
 
 _NAME_LENGTH = 80
@@ -91,6 +95,8 @@ class SearchSpace:
     """The other fields of `TrialConfig`, equal in all trials."""
     sampler: str
     search: str
+    scheduler: str
+    """`asha` stops trials early that trail behind."""
     resources: Resources
 
     @classmethod
@@ -141,10 +147,13 @@ class SearchSpace:
             options=parse_options(plain),
             sampler=sampler,
             search=search,
+            scheduler=read_word("scheduler", plain.get("scheduler", SCHEDULERS[0]), SCHEDULERS),
             resources=parse_resources(plain.get("resources", {})),
         )
         for extreme in (0, 1):  # values that are valid one by one may still not fit together
             space.config((1,), {key: field.extremes[extreme] for key, field in settings.items()})
+        if space.scheduler == ASHA:
+            check_rungs(space.settings, space.options["strategies"])
         return space
 
     def to_dict(self) -> dict[str, Any]:
@@ -159,6 +168,7 @@ class SearchSpace:
             **{key: list(value) if isinstance(value, tuple) else value for key, value in self.options.items()},
             "sampler": self.sampler,
             "search": self.search,
+            "scheduler": self.scheduler,
             "resources": self.resources.to_plain(),
         }
 
@@ -196,6 +206,15 @@ class SearchSpace:
         """The settings that a seeded random sampler draws."""
         varying = (key for key, field in self.settings.items() if not isinstance(field, Constant))
         return tuple(key for key in varying if key not in self.tunable)
+
+    @property
+    def rungs(self) -> tuple[int, ...]:
+        """After how many epochs trials are compared, and some stopped; none without the scheduler `asha`."""
+        return rungs(self.settings) if self.scheduler == ASHA else ()
+
+    def selection_lengths(self, epochs: int) -> tuple[int, ...]:
+        """Return how long trials of so many epochs may select; see `schedule.selection_lengths`."""
+        return selection_lengths(self.settings, epochs)
 
     @property
     def contains_published(self) -> bool:

@@ -13,6 +13,7 @@ from smartmixed_search.plain import as_number, show
 SIZE_LIMIT = 2**18
 """Bytes of the largest space file."""
 
+_LONGEST = 500  # letters of a name in a message
 _SUFFIXES = (".yaml", ".yml")
 _PACKAGE = Path(__file__).parent
 _FOLDER = "search_spaces"
@@ -44,7 +45,8 @@ def find_space(name_or_path: str) -> Path:
     path = Path(name_or_path)
     if path.suffix in _SUFFIXES and _is_file(path):
         return path
-    raise ConfigError(one_of("a space", name_or_path, (*shipped, "path/to/space.yaml")))
+    shown = name_or_path if len(name_or_path) <= _LONGEST else f"{name_or_path[:_LONGEST]}…"
+    raise ConfigError(one_of("a space", shown, (*shipped, "path/to/space.yaml")))
 
 
 def _is_file(path: Path) -> bool:

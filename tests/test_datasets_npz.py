@@ -1,6 +1,7 @@
 """A user's own data: what is read, and what every bad file gets."""
 
 import io
+import os
 import pickle
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from smartmixed_search.datasets import load_dataset
+from smartmixed_search.datasets import load_dataset, source
 from smartmixed_search.errors import DatasetError
 
 N = 60
@@ -92,7 +93,7 @@ def test_a_missing_file_is_refused(tmp_path: Path) -> None:
 
 def test_a_folder_is_refused(tmp_path: Path) -> None:
     (tmp_path / "mine.npz").mkdir()
-    with pytest.raises(DatasetError, match=r"must be a whole file .* \(IsADirectoryError"):
+    with pytest.raises(DatasetError, match=r"must be a file, however: .*mine\.npz' is none"):
         load_dataset(str(tmp_path / "mine.npz"))
 
 
@@ -147,6 +148,26 @@ def test_pickled_objects_are_never_loaded(tmp_path: Path) -> None:
 )
 def test_unsuitable_arrays_are_refused(tmp_path: Path, arrays: dict[str, object], message: str) -> None:
     assert message.format(file=repr(str(tmp_path / "mine.npz"))) in refusal(tmp_path, packed(**arrays))
+
+
+def test_arrays_that_do_not_fit_into_memory_are_refused_unread(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(source, "machine_memory", lambda: 2**20)
+    content = packed(x=np.zeros((60, 1000)))
+    assert "x of " in refusal(tmp_path, content)
+    assert "takes 0.0 GiB to prepare" in refusal(tmp_path, content)
+    assert load_dataset(written(tmp_path, packed())).features == 6
+
+
+def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "mine.npz")
+    with pytest.raises(DatasetError, match=r"must be a file, however: .*mine\.npz' is none"):
+        load_dataset(str(tmp_path / "mine.npz"))
+
+
+def test_a_long_name_is_refused_in_short() -> None:
+    with pytest.raises(DatasetError, match="at most 4096 letters") as caught:
+        load_dataset("x" * 100_000)
+    assert len(str(caught.value)) < 200
 
 
 @settings(max_examples=200, deadline=None)

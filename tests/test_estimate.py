@@ -5,6 +5,8 @@ import dataclasses
 import pytest
 import torch
 
+from smartmixed_search import estimate as estimates
+from smartmixed_search.errors import ResourceError
 from smartmixed_search.estimate import estimate
 from smartmixed_search.layout import Layout
 from smartmixed_search.stack import Stack
@@ -41,3 +43,35 @@ def test_a_stack_that_does_not_fit_is_timed_in_parts(monkeypatch: pytest.MonkeyP
     assert (whole.parts, halves.parts) == (1, 2)
     assert halves.seconds > 0
     assert halves.memory == whole.memory
+
+
+def test_a_network_that_cannot_fit_is_refused_without_an_attempt(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(estimates, "TwoPhaseTraining", None)
+    with pytest.raises(ResourceError, match=r"fit into memory by itself, .* GiB, however: one of 1048576-1048576 "):
+        estimate([BASE, dataclasses.replace(BASE, architecture=(2**20, 2**20))], 2, toy_dataset())
+
+
+def test_what_is_huge_is_estimated_from_a_smaller_stack() -> None:
+    huge = dataclasses.replace(BASE, replicates=10**6, epochs=10**6, batch_size=10**6)
+    cost = estimate([huge], 1, toy_dataset())
+    assert cost.networks == 9 * 10**6
+    assert cost.memory > 9 * 10**6 * cost.parameters[0] * 4
+    assert cost.seconds > 10**4 * estimate([BASE], 1, toy_dataset()).seconds
+
+
+@pytest.mark.parametrize("architecture", [(2**15, 2**15), (64,) * 1000, (2**20,)])
+def test_a_stand_in_keeps_within_the_most_work(architecture: tuple[int, ...]) -> None:
+    config = dataclasses.replace(BASE, architecture=architecture)
+    smaller, times = estimates._stand_in(config, toy_dataset(), 2**26)
+    assert estimates._work(smaller, toy_dataset()) <= 2**26
+    assert times == estimates._work(config, toy_dataset()) / estimates._work(smaller, toy_dataset())
+
+
+def test_what_is_quick_to_time_is_timed_itself() -> None:
+    assert estimates._stand_in(BASE, toy_dataset(), 2**26) == (BASE, 1.0)
+
+
+def test_memory_decides_the_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = estimate([BASE], 1, toy_dataset())
+    monkeypatch.setattr(estimates, "machine_memory", lambda: whole.memory * 2 // 3)
+    assert (whole.parts, estimate([BASE], 1, toy_dataset()).parts) == (1, 2)

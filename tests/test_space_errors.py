@@ -16,6 +16,7 @@ def refusal(action, *arguments) -> str:
         action(*arguments)
     message = str(raised.value)
     assert len(message.splitlines()) == 1, message
+    assert len(message) < 2000
     return message
 
 
@@ -46,6 +47,10 @@ def refusal(action, *arguments) -> str:
         ({"temperature": {"low": 0, "high": 1, "log": True}}, ["temperature", "0"]),
         ({"temperature": {"low": 0.1, "high": 1, "log": True, "step": 0.1}}, ["temperature", "step"]),
         ({"temperature": float("nan")}, ["temperature", "nan"]),
+        ({"temperature": {"low": 1, "high": 1.7e308, "step": 1.6e308}}, ["temperature", "float32", "1.7e+308"]),
+        ({"learning_rate": 1e-300}, ["learning_rate", "float32", "1e-300"]),
+        ({"architecture": "x" * 5000}, ["architecture", "xxx...xxx"]),
+        ({"architecture": {"choices": ["8", "x" * 5000]}}, ["architecture", "xxx...xxx"]),
         ({"temperature_final": -0.1}, ["temperature_final", "-0.1"]),
         ({"phase_fraction": 0}, ["phase_fraction", "0"]),
         ({"phase_fraction": 1.0}, ["phase_fraction", "1.0"]),

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from smartmixed_search.datasets.source import check_size
 from smartmixed_search.errors import DatasetError
 
 _UNSIGNED_BYTE = 0x08
@@ -19,25 +20,33 @@ def read_idx(path: Path, dimensions: int) -> NDArray[np.uint8]:
     """Read an idx file, gzipped if its name ends in `.gz`, as a read-only array of that many dimensions.
 
     Raises:
-        DatasetError: the file cannot be read, is of another kind, or is not as long as its header says.
+        DatasetError: the file cannot be read, is of another kind, is not as long as its header says, or is too large
+            for this machine.
 
     """
+    size = 4 * (1 + dimensions)
     try:
-        content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
+            header = file.read(size)
+            shape = _shape(path, header, dimensions)
+            check_size(f"{str(path)!r}, by its header,", math.prod(shape), 1)
+            content = file.read(math.prod(shape) + 1)  # no more than that: a small gzip may hold terabytes
     except (OSError, EOFError, zlib.error) as error:
         raise DatasetError(f"a dataset's file must be readable, however: {str(path)!r} ({error}); {_REMEDY}") from error
-    header = 4 * (1 + dimensions)
+    if len(content) != math.prod(shape):
+        found = size + len(content) if len(content) < math.prod(shape) else "more"
+        raise DatasetError(
+            f"an idx file must be as long as its header says, {size + math.prod(shape)} bytes, "
+            f"however: {str(path)!r} holds {found}; {_REMEDY}"
+        )
+    return np.frombuffer(content, np.uint8).reshape(shape)
+
+
+def _shape(path: Path, header: bytes, dimensions: int) -> tuple[int, ...]:
     magic = _UNSIGNED_BYTE << 8 | dimensions
-    if len(content) < header or int.from_bytes(content[:4]) != magic:
+    if len(header) < 4 * (1 + dimensions) or int.from_bytes(header[:4]) != magic:
         raise DatasetError(
-            f"an idx file of {dimensions} dimensions must begin with {magic:08x}, "
-            f"however: {str(path)!r} ({len(content)} bytes) begins with {content[:4].hex() or 'nothing'}; {_REMEDY}"
+            f"an idx file of {dimensions} dimensions must begin with {magic:08x} and its shape, "
+            f"however: {str(path)!r} begins with {header.hex() or 'nothing'}; {_REMEDY}"
         )
-    shape = struct.unpack(f">{dimensions}I", content[4:header])
-    length = header + math.prod(shape)
-    if len(content) != length:
-        raise DatasetError(
-            f"an idx file must be as long as its header says, {length} bytes, "
-            f"however: {str(path)!r} holds {len(content)}; {_REMEDY}"
-        )
-    return np.frombuffer(content, np.uint8, offset=header).reshape(shape)
+    return struct.unpack(f">{dimensions}I", header[4:])

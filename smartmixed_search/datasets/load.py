@@ -13,6 +13,8 @@ from smartmixed_search.errors import DatasetError, one_of
 DATASETS = ("digits", *FOLDERS)
 """Datasets with a name of their own; any other is the path of an `.npz` file."""
 
+_LONGEST = 4096  # letters of a path, on Linux
+
 DATA_DIR_VARIABLE = "SMARTMIXED_DATA_DIR"
 
 
@@ -39,6 +41,8 @@ def dataset_name(spec: str) -> str:
     """
     if spec in DATASETS:
         return spec
+    if len(spec) > _LONGEST:
+        raise DatasetError(f"a dataset must have at most {_LONGEST} letters, however: {spec[:20]!r}… has {len(spec)}")
     path = Path(spec)
     if path.suffix != ".npz":
         raise DatasetError(one_of("a dataset", spec, (*DATASETS, "path/to/file.npz")))

@@ -1,5 +1,6 @@
 """A user's own data: an `.npz` file with arrays `x`, `y` and, if there is an official test set, `x_test`, `y_test`."""
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -7,11 +8,12 @@ import numpy as np
 from numpy.lib.npyio import NpzFile
 from numpy.typing import NDArray
 
-from smartmixed_search.datasets.source import Source
+from smartmixed_search.datasets.source import Source, check_size
 from smartmixed_search.errors import DatasetError
 
 _REQUIRED = ("x", "y")
 _OPTIONAL = ("x_test", "y_test")
+_HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
 
 
 def read_npz(path: Path) -> Source:
@@ -41,8 +43,15 @@ def read_npz(path: Path) -> Source:
 
 def _load(path: Path) -> dict[str, Any]:
     try:
-        with path.expanduser().open("rb") as file, NpzFile(file, allow_pickle=False) as archive:
-            return {name: archive[name] for name in _REQUIRED + _OPTIONAL if name in archive}
+        path = path.expanduser()
+        if not path.is_file() and path.exists():  # opening a pipe would wait for whoever writes to it
+            raise DatasetError(f"an .npz dataset must be a file, however: {str(path)!r} is none")
+        with path.open("rb") as file, NpzFile(file, allow_pickle=False) as archive:
+            names = [name for name in _REQUIRED + _OPTIONAL if name in archive]
+            _check_sizes(path, archive, names)
+            return {name: archive[name] for name in names}
+    except DatasetError:
+        raise
     except FileNotFoundError as error:
         raise DatasetError(f"an .npz dataset must be an existing file, however: {str(path)!r} is missing") from error
     except Exception as error:  # zip, zlib, header parser, allocator: a damaged file can make any of them raise
@@ -50,6 +59,18 @@ def _load(path: Path) -> dict[str, Any]:
             "an .npz dataset must be a whole file written by numpy.savez, without pickled objects, "
             f"however: {str(path)!r} ({' '.join(f'{type(error).__name__}: {error}'.split())})"
         ) from error
+
+
+def _check_sizes(path: Path, archive: NpzFile, names: list[str]) -> None:
+    """Look at what the arrays unpack to: a file of a megabyte may hold a gigabyte of zeros."""
+    assert archive.zip is not None
+    for name in names:
+        member = name if name in archive.zip.namelist() else f"{name}.npy"
+        with archive.zip.open(member) as file:
+            shape, _, dtype = _HEADERS[np.lib.format.read_magic(file)](file)
+        values = math.prod(shape)
+        if values * dtype.itemsize <= archive.zip.getinfo(member).file_size:  # else it claims more than it holds
+            check_size(f"{name} of {str(path)!r}", values, dtype.itemsize)
 
 
 def _examples(file: str, arrays: dict[str, Any], x_name: str, y_name: str) -> tuple[NDArray[Any], NDArray[Any]]:

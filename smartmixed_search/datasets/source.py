@@ -7,6 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from smartmixed_search.errors import DatasetError
+from smartmixed_search.memory import machine_memory
+
+_WORK_BYTES = 24
+"""Of memory for every value while examples are split and scaled: two copies in float64, two in float32."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,3 +55,18 @@ class Source:
     def classes(self) -> int:
         """C: number of classes."""
         return int(self.y.max()) + 1
+
+
+def check_size(what: str, values: int, value_bytes: int) -> None:
+    """Make sure, before an array of examples is read, that this machine can hold and prepare it.
+
+    Raises:
+        DatasetError: it cannot.
+
+    """
+    needed, memory = values * (value_bytes + _WORK_BYTES), machine_memory()
+    if needed > memory:
+        raise DatasetError(
+            f"a dataset must fit into this machine's memory, {memory / 2**30:.1f} GiB, "
+            f"however: {what} takes {needed / 2**30:.1f} GiB to prepare; keep fewer examples or features"
+        )
