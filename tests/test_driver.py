@@ -4,8 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from smartmixed_search.errors import SweepError
 from smartmixed_search.search.directory import SweepDirectory
 from smartmixed_search.search.driver import SweepDriver
+from smartmixed_search.search.halving import Halving
 from smartmixed_search.search.ledger import Event, Ledger, Settled
 from smartmixed_search.search.progress import Progress
 from smartmixed_search.search.proposals import Proposer
@@ -36,8 +38,13 @@ class Printer:
     def __init__(self) -> None:
         self.shown: list[Progress] = []
 
+        self.said: list[str] = []
+
     def update(self, progress: Progress) -> None:
         self.shown.append(progress)
+
+    def say(self, message: str) -> None:
+        self.said.append(message)
 
 
 class Sweep:
@@ -48,7 +55,8 @@ class Sweep:
         self.ledger = ledger
         self.queue = TrialQueue(ledger, Proposer(SearchSpace.from_dict(SPACE)), trials=4)
         self.follower, self.printer = Follower(), Printer()
-        self.driver = SweepDriver(self.directory, self.queue, [self.follower], self.printer)
+        halving = Halving(ledger, rungs=(3, 9))
+        self.driver = SweepDriver(self.directory, self.queue, halving, [self.follower], self.printer)
 
     def train(self, number: int) -> None:
         config = self.queue.proposal(number).config
@@ -64,9 +72,9 @@ def sweep(tmp_path: Path) -> Iterator[Sweep]:
 
 
 def test_finished_trial_is_settled_by_what_is_on_the_disk(sweep):
-    config = sweep.driver.next().config
+    config = sweep.driver.next().proposal.config
     sweep.train(0)
-    sweep.driver.finished(0)
+    sweep.driver.ended(0)
     objective = synthetic_result(config).objective
     expected = Settled(number=0, key=config.key, status="finished", objective=objective, confidence=0.6)
     assert sweep.ledger.settled[0] == expected
@@ -76,7 +84,7 @@ def test_followers_know_what_the_ledger_knows(sweep):
     sweep.driver.next()
     assert sweep.follower.events == sweep.ledger.events != []
     sweep.train(0)
-    sweep.driver.finished(0)
+    sweep.driver.ended(0)
     assert sweep.follower.events == sweep.ledger.events
 
 
@@ -87,12 +95,12 @@ def test_result_without_record_is_adopted_on_reentry(sweep, tmp_path):
     again = Sweep(tmp_path, sweep.ledger)
     again.driver.resume()
     assert list(sweep.ledger.settled) == [1]
-    assert again.driver.next().number == 0
-    assert again.driver.next().number == 2
+    assert again.driver.next().proposal.number == 0
+    assert again.driver.next().proposal.number == 2
 
 
 def test_failure_takes_its_reason_from_the_first_line_of_the_error_file(sweep):
-    config = sweep.driver.next().config
+    config = sweep.driver.next().proposal.config
     files = sweep.directory.trial(config.key)
     files.path.mkdir(parents=True)
     files.error.write_text("ValueError: no\n\nTraceback …")
@@ -102,7 +110,7 @@ def test_failure_takes_its_reason_from_the_first_line_of_the_error_file(sweep):
 
 def test_lost_worker_takes_its_reason_from_ray(sweep):
     sweep.directory.trials.mkdir()
-    config = sweep.driver.next().config
+    config = sweep.driver.next().proposal.config
     sweep.driver.failed(0, RAY_MESSAGE)
     assert sweep.ledger.settled[0].reason == (
         "The actor died unexpectedly before finishing this task. The actor is dead because its worker process has died."
@@ -119,11 +127,11 @@ def test_worker_lost_after_its_result_has_not_failed(sweep):
 
 def test_error_inside_a_hook_ends_the_sweep(sweep):
     sweep.driver.next()
-    sweep.driver.guard(lambda: sweep.driver.finished(0))  # nothing is on the disk
+    sweep.driver.guard(lambda: sweep.driver.ended(0))  # nothing is on the disk
     assert sweep.driver.stopping
     assert isinstance(sweep.driver.fault, AssertionError)
     sweep.train(0)
-    sweep.driver.guard(lambda: sweep.driver.finished(0))
+    sweep.driver.guard(lambda: sweep.driver.ended(0))
     assert not sweep.ledger.settled
 
 
@@ -137,11 +145,96 @@ def test_progress_counts_epochs_of_running_trials(sweep):
 
 
 def test_progress_shows_the_best_of_all_sessions(sweep, tmp_path):
-    config = sweep.driver.next().config
+    config = sweep.driver.next().proposal.config
     sweep.train(0)
-    sweep.driver.finished(0)
+    sweep.driver.ended(0)
     again = Sweep(tmp_path, sweep.ledger)
     again.driver.tick()
     (shown,) = again.printer.shown
     assert shown.best == (synthetic_result(config).objective, "8")
     assert (shown.settled, shown.settled_before, shown.total) == (1, 1, 4)
+
+
+def report(sweep: Sweep, number: int, epoch: int, margin: float = 0.0) -> bool:
+    return sweep.driver.reported(number, {"epoch": epoch, "epochs": 10, "margin": margin})
+
+
+def test_trial_that_trails_behind_at_a_rung_is_stopped(sweep):
+    for _ in range(3):
+        sweep.driver.next()
+    assert not report(sweep, 0, 2, margin=0.1)
+    assert not report(sweep, 1, 1, margin=-0.5)
+    assert report(sweep, 1, 2, margin=0.05)
+    assert not report(sweep, 2, 2, margin=0.2)
+    sweep.driver.ended(1)
+    settled = sweep.ledger.settled[1]
+    assert settled.status == "stopped"
+    assert settled.reason.startswith("stopped after 3 epochs: margin +0.0500")
+    assert settled.objective is None
+
+
+def test_trial_stopped_just_before_a_crash_is_not_run_again(sweep, tmp_path):
+    for number in range(2):
+        sweep.driver.next()
+        report(sweep, number, 2, margin=-float(number))
+    again = Sweep(tmp_path, sweep.ledger)
+    again.driver.resume()
+    assert {number: one.status for number, one in sweep.ledger.settled.items()} == {1: "stopped"}
+    assert again.driver.next().proposal.number == 0
+    assert not report(again, 0, 2, margin=-5.0)  # as decided before, whatever it reports now
+
+
+def test_nothing_begins_after_an_interrupt(sweep):
+    sweep.driver.next()
+    sweep.driver.interrupt()
+    assert sweep.driver.next() is None
+    assert not sweep.driver.waiting
+
+
+def test_interrupt_asks_running_trials_to_stop_and_waits_for_them(sweep):
+    sweep.driver.next()
+    sweep.driver.next()
+    sweep.driver.interrupt()
+    sweep.driver.tick()
+    sweep.driver.tick()
+    assert sweep.directory.stop.exists()
+    assert len(sweep.printer.said) == 1
+    assert not sweep.driver.stopping
+    sweep.train(0)
+    sweep.driver.ended(0)
+    assert not sweep.driver.stopping
+    sweep.driver.ended(1)  # without a result: it has kept where it is
+    assert sweep.driver.stopping
+    assert list(sweep.ledger.settled) == [0]
+
+
+def test_interrupt_does_not_wait_for_ever(sweep, monkeypatch):
+    sweep.driver.next()
+    sweep.driver.interrupt()
+    assert not sweep.driver.stopping
+    monkeypatch.setattr("smartmixed_search.search.driver.GRACE_SECONDS", 0)
+    assert sweep.driver.stopping
+
+
+def test_what_no_trial_can_get_over_ends_the_sweep(sweep):
+    sweep.driver.next()
+    sweep.driver.guard(lambda: sweep.driver.reported(0, {"halt": "no room"}))
+    assert isinstance(sweep.driver.fault, SweepError)
+    assert not sweep.ledger.settled
+
+
+def test_node_that_does_not_see_the_directory_ends_the_sweep(sweep):
+    sweep.driver.next()
+    with pytest.raises(SweepError, match="must be one that every node sees"):
+        sweep.driver.failed(0, "RuntimeError: Unable to set up cluster storage with the following settings: …")
+    assert not sweep.ledger.settled
+
+
+def test_state_of_a_settled_trial_is_gone(sweep):
+    config = sweep.driver.next().proposal.config
+    sweep.train(0)
+    state = sweep.directory.trial(config.key).state
+    state.mkdir()
+    (state / "part").write_bytes(b"x")
+    sweep.driver.ended(0)
+    assert not state.exists()

@@ -3,7 +3,7 @@ from dataclasses import replace
 
 from smartmixed_search.search.progress import Progress, ProgressPrinter, format_progress
 
-START = Progress(total=4, settled=0, failed=0, running={}, best=None, elapsed=0.0, settled_before=0)
+START = Progress(total=4, settled=0, failed=0, stopped=0, running={}, best=None, elapsed=0.0, settled_before=0)
 
 
 class Terminal(io.StringIO):

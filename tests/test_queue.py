@@ -1,5 +1,6 @@
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,14 +12,21 @@ from smartmixed_search.search.queue import EXHAUSTED_AFTER, TrialQueue
 
 
 class Script:
-    """Proposes one hidden layer of a width for each number, and remembers what it is told."""
+    """Proposes one hidden layer of a width, at a temperature, for each number, and remembers what it is told."""
 
-    def __init__(self, widths: list[int]) -> None:
+    def __init__(self, widths: list[int], temperatures: list[float] | None = None, **settings: Any) -> None:
         self.widths = widths
+        self.temperatures = temperatures or [0.3] * len(widths)
+        self.settings = settings
         self.told: list[tuple[int, str, float | None]] = []
 
     def propose(self, number: int) -> Proposal:
-        config = TrialConfig(dataset="digits", architecture=(self.widths[number],))
+        config = TrialConfig(
+            dataset="digits",
+            architecture=(self.widths[number],),
+            temperature=self.temperatures[number],
+            **self.settings,
+        )
         return Proposal(number=number, config=config, params={"width": self.widths[number]})
 
     def tell(self, proposal: Proposal, status: str, value: float | None) -> None:
@@ -38,8 +46,8 @@ def finish(queue: TrialQueue, number: int, objective: float = 0.5) -> None:
 
 def handed_out(queue: TrialQueue) -> list[int]:
     numbers = []
-    while (proposal := queue.next()) is not None:
-        numbers.append(proposal.number)
+    while (handout := queue.next()) is not None:
+        numbers.append(handout.proposal.number)
     return numbers
 
 
@@ -49,7 +57,7 @@ def test_never_more_trials_than_asked_for(ledger):
 
 def test_proposal_is_in_the_ledger_when_it_is_handed_out(ledger):
     queue = TrialQueue(ledger, Script([1]), trials=1)
-    proposal = queue.next()
+    proposal = queue.next().proposal
     assert ledger.proposed[0].config == proposal.config.to_dict()
     assert ledger.proposed[0].params == {"width": 1}
 
@@ -85,7 +93,7 @@ def test_duplicate_of_a_running_trial_is_told_when_that_settles(ledger):
 def test_failed_trial_counts_and_is_told(ledger):
     script = Script([1])
     queue = TrialQueue(ledger, script, trials=1)
-    proposal = queue.next()
+    proposal = queue.next().proposal
     queue.settle(Settled(number=0, key=proposal.config.key, status=FAILED, reason="no"))
     assert queue.done
     assert script.told == [(0, FAILED, None)]
@@ -104,7 +112,7 @@ def test_fifty_duplicates_in_a_row_exhaust_the_space(ledger):
 def test_reentered_queue_proposes_what_an_undisturbed_one_would(ledger):
     first = Script([1, 1, 2, 3, 4])
     queue = TrialQueue(ledger, first, trials=4)
-    assert [queue.next().number for _ in range(3)] == [0, 2, 3]
+    assert [queue.next().proposal.number for _ in range(3)] == [0, 2, 3]
     finish(queue, 2, 0.2)
     finish(queue, 0, 0.1)
     second = Script([1, 1, 2, 3, 4])
@@ -139,3 +147,65 @@ def test_smaller_number_of_trials_hands_out_nothing(ledger):
     smaller = TrialQueue(ledger, script, trials=1)
     assert handed_out(smaller) == []
     assert smaller.done
+
+
+SAME_BASELINES = ([8, 8, 16, 8], [0.1, 0.2, 0.3, 0.4])
+"""Trials 0, 1 and 3 differ in temperature only."""
+
+
+def test_trial_waits_while_another_one_trains_its_baselines(ledger):
+    queue = TrialQueue(ledger, Script(*SAME_BASELINES), trials=4)
+    assert handed_out(queue) == [0, 2]
+    assert queue.waiting
+    assert not queue.done
+    finish(queue, 0)
+    assert handed_out(queue) == [1, 3]
+    assert not queue.waiting
+
+
+def test_trial_is_told_whose_baselines_it_can_reuse(ledger):
+    queue = TrialQueue(ledger, Script(*SAME_BASELINES), trials=4)
+    first = queue.next()
+    assert first.baselines_of is None
+    finish(queue, 0)
+    assert queue.next().baselines_of == first.proposal.config.key
+    assert queue.next().baselines_of is None
+    finish(queue, 1)
+    assert queue.next().baselines_of == first.proposal.config.key
+
+
+def test_waiting_trial_trains_baselines_itself_if_the_other_one_fails(ledger):
+    queue = TrialQueue(ledger, Script(*SAME_BASELINES), trials=4)
+    key = queue.next().proposal.config.key
+    assert handed_out(queue) == [2]
+    queue.settle(Settled(number=0, key=key, status=FAILED, reason="no"))
+    handout = queue.next()
+    assert (handout.proposal.number, handout.baselines_of) == (1, None)
+    assert queue.next() is None
+
+
+def test_no_more_trials_wait_than_could_run(ledger):
+    queue = TrialQueue(ledger, Script([8] * 9, [0.1 * (n + 1) for n in range(9)]), trials=9, concurrency=3)
+    assert handed_out(queue) == [0]
+    assert ledger.next_number == 3
+
+
+def test_trials_without_reuse_never_wait(ledger):
+    queue = TrialQueue(ledger, Script(*SAME_BASELINES), trials=4, reuse=False)
+    assert handed_out(queue) == [0, 1, 2, 3]
+    finish(queue, 0)
+    assert TrialQueue(ledger, Script(*SAME_BASELINES), trials=4, reuse=False).next().baselines_of is None
+
+
+def test_trials_without_baselines_never_wait(ledger):
+    alone = {"strategies": ("smartmixed",), "objective": "accuracy"}
+    assert handed_out(TrialQueue(ledger, Script(*SAME_BASELINES, **alone), trials=4)) == [0, 1, 2, 3]
+
+
+def test_reentered_queue_knows_whose_baselines_can_be_reused(ledger):
+    queue = TrialQueue(ledger, Script(*SAME_BASELINES), trials=4)
+    key = queue.next().proposal.config.key
+    finish(queue, 0)
+    queue.next()
+    again = TrialQueue(ledger, Script(*SAME_BASELINES), trials=4)
+    assert again.next().baselines_of == key

@@ -1,17 +1,19 @@
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from wsgiref.util import setup_testing_defaults
 
+import fsspec
 import optuna
 import pytest
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import TrialState
 from optuna_dashboard import wsgi
+from upath import UPath
 
 from smartmixed_search.result import FAILED, FINISHED, STOPPED
-from smartmixed_search.search.ledger import Duplicate, Event, Proposed, Settled
+from smartmixed_search.search.ledger import Duplicate, Event, Proposed, Rung, Settled
 from smartmixed_search.search.proposals import Proposer
 from smartmixed_search.search.sampling import distributions
 from smartmixed_search.search.study import StudyView
@@ -145,3 +147,24 @@ def ask(app: Any, url: str) -> Any:
     environ: dict[str, Any] = {"PATH_INFO": url}
     setup_testing_defaults(environ)
     return json.loads(b"".join(app(environ, lambda *_: None)))
+
+
+def test_margins_at_rungs_are_intermediate_values(path):
+    rungs = [Rung(number=0, epochs=4, margin=0.1, stop=False), Rung(number=0, epochs=12, margin=0.0, stop=True)]
+    StudyView(path, NAME, SPACE).follow([*proposed(1), *rungs, Settled(number=0, key="k0", status=STOPPED)])
+    assert load(path).trials[0].intermediate_values == {4: 0.1, 12: 0.0}
+
+
+def test_where_nothing_can_be_appended_the_file_is_written_now_and_then_and_at_the_end(tmp_path):
+    fsspec.filesystem("memory").store.clear()
+    path = cast(Path, UPath("memory://sweep/study.journal"))
+    view = StudyView(path, NAME, SPACE)
+    view.follow([])
+    before = path.read_bytes()
+    view.follow(events())
+    assert path.read_bytes() == before
+    view.close()
+    local = tmp_path / "study.journal"
+    local.write_bytes(path.read_bytes())
+    StudyView(tmp_path / "expected.journal", NAME, SPACE).follow(events())
+    assert summary(local) == summary(tmp_path / "expected.journal")

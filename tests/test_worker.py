@@ -1,4 +1,6 @@
+import errno
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -7,13 +9,26 @@ import torch
 
 from smartmixed_search.config import TrialConfig
 from smartmixed_search.datasets import Dataset
+from smartmixed_search.errors import TrialInterrupted
 from smartmixed_search.result import TrialResult
 from smartmixed_search.search.cluster import TrialResources
-from smartmixed_search.search.directory import TrialDirectory
-from smartmixed_search.search.worker import REPORT_SECONDS, EpochReports, Job, TrialFunction, work
+from smartmixed_search.search.directory import SweepDirectory
+from smartmixed_search.search.worker import (
+    REPORT_SECONDS,
+    STOP_SECONDS,
+    EpochReports,
+    Job,
+    StopRequest,
+    TrialFunction,
+    work,
+)
+from smartmixed_search.space import SearchSpace
 from tests.trials import synthetic_result
 
 CONFIG = TrialConfig(dataset="tiny", architecture=(8,), epochs=2)
+SPACE = SearchSpace.from_dict(
+    {"dataset": "digits", "architecture": "8", "phase_fraction": {"choices": [0.2, 0.5]}, "epochs": 10}
+)
 
 
 class Shared:
@@ -49,52 +64,59 @@ def _threads() -> Any:
     torch.set_num_threads(before)
 
 
-def job(path: Path, run: TrialFunction, cpus: float = 1, gpus: float = 0) -> Job:
-    return Job(run=run, dataset=Shared(), resources=TrialResources(cpus=cpus, gpus=gpus), trials=path)
+@pytest.fixture
+def directory(tmp_path: Path) -> SweepDirectory:
+    (tmp_path / "resolved.json").write_text("{}")
+    return SweepDirectory(tmp_path)
 
 
-def test_result_is_on_the_disk_and_complete(tmp_path):
-    work(job(tmp_path, Trial()), CONFIG, print)
-    result = TrialDirectory(tmp_path / CONFIG.key).load_result()
+def job(directory: SweepDirectory, run: TrialFunction, cpus: float = 1, gpus: float = 0, **options: Any) -> Job:
+    resources = TrialResources(cpus=cpus, gpus=gpus)
+    return Job(run=run, dataset=Shared(), resources=resources, directory=directory, space=SPACE, **options)
+
+
+def test_result_is_on_the_disk_and_complete(directory):
+    work(job(directory, Trial()), CONFIG, print)
+    result = directory.trial(CONFIG.key).load_result()
     assert result == synthetic_result(CONFIG)
 
 
-def test_trial_gets_dataset_threads_and_a_place_for_its_weights(tmp_path):
+def test_trial_gets_dataset_threads_and_a_place_for_its_weights(directory):
     trial = Trial()
-    work(job(tmp_path, trial, cpus=2.5, gpus=0.25), CONFIG, print)
+    work(job(directory, trial, cpus=2.5, gpus=0.25), CONFIG, print)
     (call,) = trial.calls
     assert call["config"] == CONFIG
     assert call["dataset"].name == "tiny"
     assert call["threads"] == 2
     assert call["device"] == ("cuda" if torch.cuda.is_available() else "cpu")
-    assert call["weights_path"] == tmp_path / CONFIG.key / "weights.safetensors"
+    assert call["weights_path"] == directory.path / "trials" / CONFIG.key / "weights.safetensors"
 
 
-def test_trial_that_is_trained_is_not_trained_again(tmp_path):
+def test_trial_that_is_trained_is_not_trained_again(directory):
     trial = Trial()
     for _ in range(2):
-        work(job(tmp_path, trial), CONFIG, print)
+        work(job(directory, trial), CONFIG, print)
     assert len(trial.calls) == 1
 
 
-def test_error_is_raised_and_left_on_the_disk(tmp_path):
+def test_error_is_raised_and_left_on_the_disk(directory):
     with pytest.raises(ValueError, match="bad"):
-        work(job(tmp_path, Trial(ValueError("bad\nnews"))), CONFIG, print)
-    lines = TrialDirectory(tmp_path / CONFIG.key).error.read_text().splitlines()
+        work(job(directory, Trial(ValueError("bad\nnews"))), CONFIG, print)
+    lines = directory.trial(CONFIG.key).error.read_text().splitlines()
     assert lines[0] == "ValueError: bad news"
     assert lines[2] == "Traceback (most recent call last):"
 
 
-def test_success_leaves_no_error_of_an_earlier_attempt(tmp_path):
+def test_success_leaves_no_error_of_an_earlier_attempt(directory):
     with pytest.raises(ValueError, match="bad"):
-        work(job(tmp_path, Trial(ValueError("bad"))), CONFIG, print)
-    work(job(tmp_path, Trial()), CONFIG, print)
-    assert not TrialDirectory(tmp_path / CONFIG.key).error.exists()
+        work(job(directory, Trial(ValueError("bad"))), CONFIG, print)
+    work(job(directory, Trial()), CONFIG, print)
+    assert not directory.trial(CONFIG.key).error.exists()
 
 
-def test_result_file_is_json_without_extensions(tmp_path):
-    work(job(tmp_path, Trial()), CONFIG, print)
-    text = TrialDirectory(tmp_path / CONFIG.key).result.read_text()
+def test_result_file_is_json_without_extensions(directory):
+    work(job(directory, Trial()), CONFIG, print)
+    text = directory.trial(CONFIG.key).result.read_text()
     json.loads(text, parse_constant=lambda name: pytest.fail(f"{name} is not JSON"))
 
 
@@ -111,3 +133,61 @@ def test_short_trial_reports_nothing():
     sent: list[dict[str, Any]] = []
     EpochReports(sent.append)(0, {"epoch": 0, "epochs": 2})
     assert sent == []
+
+
+def test_epochs_at_rungs_are_always_reported():
+    sent: list[dict[str, Any]] = []
+    reports = EpochReports(sent.append, rungs=(3, 9), clock=lambda: 0.0)
+    for epoch in range(10):
+        reports(epoch, {"epoch": epoch, "epochs": 10})
+    assert [report["epoch"] for report in sent] == [2, 8]
+
+
+def test_request_to_stop_is_looked_for_now_and_then(tmp_path):
+    now = 0.0
+    request = StopRequest(tmp_path / "stop", clock=lambda: now)
+    assert not request()
+    (tmp_path / "stop").touch()
+    assert not request()
+    now += STOP_SECONDS
+    assert request()
+
+
+def test_interrupted_trial_leaves_no_error_and_no_result(directory):
+    sent: list[dict[str, Any]] = []
+    work(job(directory, Trial(TrialInterrupted())), CONFIG, sent.append)
+    assert sent == []
+    assert not directory.trial(CONFIG.key).error.exists()
+    assert not directory.trial(CONFIG.key).result.exists()
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
+def test_full_disk_is_no_failure_of_the_trial(directory, number):
+    sent: list[dict[str, Any]] = []
+    work(job(directory, Trial(OSError(number, "full"))), CONFIG, sent.append)
+    (message,) = sent
+    assert message["halt"].startswith("the output directory must have room, however:")
+    assert not directory.trial(CONFIG.key).error.exists()
+
+
+def test_node_that_does_not_see_the_sweep_trains_nothing(directory):
+    directory.resolved.unlink()
+    trial, sent = Trial(), []
+    work(job(directory, trial), CONFIG, sent.append)
+    assert trial.calls == []
+    assert sent[0]["halt"].startswith("the output directory must be one that every node sees")
+
+
+def test_trial_gets_the_earlier_one_whose_baselines_it_can_reuse(directory):
+    trial = Trial()
+    work(job(directory, trial), CONFIG, print)
+    work(job(directory, trial), replace(CONFIG, temperature=1.0), print, baselines_of=CONFIG.key)
+    assert [call["reuse"] for call in trial.calls] == [None, synthetic_result(CONFIG)]
+
+
+def test_trial_measures_handoffs_of_other_lengths_if_baselines_are_reused(directory):
+    trial = Trial()
+    config = replace(CONFIG, epochs=10)
+    work(job(directory, trial), config, print)
+    work(job(directory, trial, reuse=False), replace(config, temperature=1.0), print)
+    assert [call["handoff_epochs"] for call in trial.calls] == [(2, 5), ()]

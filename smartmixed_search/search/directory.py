@@ -1,22 +1,20 @@
 """A sweep's directory: where its files are, whose space it holds, and which process may write to it."""
 
-import fcntl
 import hashlib
 import json
-import os
 import re
-import socket
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self
 
 from smartmixed_search.datasets import Dataset
 from smartmixed_search.errors import SweepError
+from smartmixed_search.files import is_local, locate, read_bytes, write_atomically
 from smartmixed_search.result import TrialResult
-from smartmixed_search.search.files import write_atomically
+from smartmixed_search.search.lock import Lock, one_writer
 from smartmixed_search.space import SearchSpace
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
@@ -58,6 +56,11 @@ class Resolved:
         """Return the content of `resolved.json`, but for its date."""
         return asdict(self)
 
+    @classmethod
+    def from_dict(cls, plain: Mapping[str, Any]) -> Self:
+        """Read the content of `resolved.json`."""
+        return cls(**{field.name: plain[field.name] for field in fields(cls)})
+
 
 @dataclass(frozen=True)
 class TrialDirectory:
@@ -81,25 +84,24 @@ class TrialDirectory:
         return self.path / "error.txt"
 
     @property
-    def delivered(self) -> Path:
-        """Marks that MLflow has the trial."""
-        return self.path / "delivered"
+    def state(self) -> Path:
+        """Holds how far the training is, until there is a result."""
+        return self.path / "state"
 
     def load_result(self) -> TrialResult | None:
         """Read the trial's result, if it is trained."""
-        if not self.result.exists():
-            return None
-        return TrialResult.from_dict(json.loads(self.result.read_text(encoding="utf-8")))
+        content = read_bytes(self.result)
+        return None if content is None else TrialResult.from_dict(json.loads(content))
 
 
 @dataclass(frozen=True)
 class SweepDirectory:
-    """The files of one sweep. Every path is absolute, so that workers may run anywhere."""
+    """The files of one sweep. Every path is absolute or a URI's, so that workers may run anywhere."""
 
     path: Path
 
     @classmethod
-    def of(cls, output_dir: Path, name: str) -> Self:
+    def of(cls, output_dir: str | Path, name: str) -> Self:
         """Return the directory of the sweep of that name.
 
         Raises:
@@ -110,7 +112,7 @@ class SweepDirectory:
                 "a sweep's name must be up to 100 letters, digits, '.', '_' and '-', starting with a letter or digit, "
                 f"and none of {', '.join(sorted(_TAKEN))}, however: {name!r}"
             )
-        return cls(output_dir.absolute() / name)
+        return cls(locate(output_dir) / name)
 
     @property
     def name(self) -> str:
@@ -138,6 +140,16 @@ class SweepDirectory:
         return self.path / "study.journal"
 
     @property
+    def deliveries(self) -> Path:
+        """Which trials which MLflow store has; whatever else is settled waits to be delivered."""
+        return self.path / "deliveries.jsonl"
+
+    @property
+    def stop(self) -> Path:
+        """Asks the running trials to keep where they are, and to end."""
+        return self.path / "stop"
+
+    @property
     def trials(self) -> Path:
         """Holds one directory for every trial, named by its key."""
         return self.path / "trials"
@@ -151,19 +163,51 @@ class SweepDirectory:
         """Ray Tune's own files, which nothing reads."""
         return self.path / "ray"
 
+    def load_resolved(self) -> Resolved:
+        """Read what the sweep is.
+
+        Raises:
+            SweepError: there is no sweep in this directory.
+        """
+        plain = self._read_resolved()
+        if plain is None:
+            raise SweepError(f"a sweep must have been begun, however: there is none in {str(self.path)!r}")
+        return Resolved.from_dict(plain)
+
     def check(self, wanted: Resolved) -> None:
         """Make sure that the directory is free or holds the very same sweep; writes nothing.
 
         Raises:
             SweepError: it holds another sweep, or something that is no sweep.
         """
-        if self.resolved.exists():
-            self._compare(json.loads(self.resolved.read_text(encoding="utf-8")), wanted.to_dict())
-        elif self.path.exists() and any(not item.name.startswith(".") for item in self.path.iterdir()):
+        found = self._read_resolved()
+        if found is not None:
+            self._compare(found, wanted.to_dict())
+        elif (
+            is_local(self.path) and self.path.exists() and any(not i.name.startswith(".") for i in self.path.iterdir())
+        ):
             raise SweepError(
                 f"a sweep's directory must be new or hold a sweep, however: {str(self.path)!r} holds other files; "
                 "choose another --name"
             )
+
+    def _read_resolved(self) -> dict[str, Any] | None:
+        content = read_bytes(self.resolved)
+        return None if content is None else dict(json.loads(content))
+
+    def unshared(self, host: str) -> str:
+        """Return what the user is told where a node does not see this directory."""
+        return (
+            f"the output directory must be one that every node sees, however: {host} finds no sweep in {self.path}; "
+            "give a folder on a shared file system, or a URI such as s3://bucket/runs, as --output-dir"
+        )
+
+    def full(self, host: str) -> str:
+        """Return what the user is told where there is no room for this directory."""
+        return (
+            f"the output directory must have room, however: {host} finds none in {self.path}; make some, and run the "
+            "same command again to continue"
+        )
 
     def _compare(self, found: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
         for field, what in _IDENTITY.items():
@@ -173,8 +217,16 @@ class SweepDirectory:
                     f"{_short(found[field])}, not {_short(wanted[field])}; choose another --name"
                 )
 
+    def hold(self) -> AbstractContextManager[Lock]:
+        """Be the only writer of a sweep that exists, until the context ends.
+
+        Raises:
+            SweepError: another process is writing.
+        """
+        return one_writer(self.path / ".lock", self.name)
+
     @contextmanager
-    def claim(self, wanted: Resolved, space_yaml: str) -> Iterator[None]:
+    def claim(self, wanted: Resolved, space_yaml: str) -> Iterator[Lock]:
         """Make the directory, or re-enter it, and be its only writer until the context ends.
 
         Raises:
@@ -182,7 +234,7 @@ class SweepDirectory:
         """
         self.check(wanted)
         self.path.mkdir(parents=True, exist_ok=True)
-        with _lock(self.path / ".lock", self.name):
+        with self.hold() as lock:
             self.check(wanted)
             if not self.resolved.exists():
                 created = datetime.now(UTC).isoformat(timespec="seconds")
@@ -190,28 +242,11 @@ class SweepDirectory:
             if not self.space.exists():
                 write_atomically(self.space, space_yaml)
             self.trials.mkdir(exist_ok=True)
-            yield
+            self.stop.unlink(missing_ok=True)
+            yield lock
 
 
 def _short(value: object) -> str:
     if isinstance(value, Mapping):
         return f"{value['name']} ({value['checksum']})"
     return str(value)[:12]
-
-
-@contextmanager
-def _lock(path: Path, sweep: str) -> Iterator[None]:
-    """Hold a lock that ends with this process, however it ends, so that it is never stale."""
-    with path.open("a+", encoding="utf-8") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            file.seek(0)
-            raise SweepError(
-                f"a sweep must have one writer, however: {sweep!r} is being run by {file.read().strip() or 'another'}; "
-                "wait for it, stop it, or choose another --name"
-            ) from None
-        file.truncate(0)
-        file.write(f"process {os.getpid()} on {socket.gethostname()}\n")
-        file.flush()
-        yield

@@ -2,20 +2,28 @@
 
 import textwrap
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol, TypeVar
 
 from smartmixed_search.config import format_architecture
-from smartmixed_search.result import FAILED, FINISHED, TrialResult
+from smartmixed_search.errors import SweepError
+from smartmixed_search.files import remove, write_atomically
+from smartmixed_search.result import FAILED, FINISHED, STOPPED, TrialResult
 from smartmixed_search.search.directory import SweepDirectory, TrialDirectory
-from smartmixed_search.search.files import write_atomically
+from smartmixed_search.search.halving import Halving
 from smartmixed_search.search.ledger import Event, Settled, best_of
 from smartmixed_search.search.progress import Progress
-from smartmixed_search.search.proposals import Proposal
-from smartmixed_search.search.queue import TrialQueue
+from smartmixed_search.search.queue import Handout, TrialQueue
 from smartmixed_search.tracking.records import choice_metrics
 
 T = TypeVar("T")
+
+GRACE_SECONDS = 15.0
+"""How long an interrupted sweep waits for running trials to keep where they are."""
+
+_UNSHARED = "Unable to set up cluster storage"
+"""What Tune says where a node does not see the sweep's directory."""
 
 
 class Follower(Protocol):
@@ -31,6 +39,9 @@ class Printer(Protocol):
     def update(self, progress: Progress) -> None:
         """Show progress if it is time to."""
 
+    def say(self, message: str) -> None:
+        """Show a message."""
+
 
 class SweepDriver:
     """Stands between Tune's hooks and the ledger.
@@ -38,31 +49,59 @@ class SweepDriver:
     Args:
         directory: where results are found.
         queue: whose trials are run.
+        halving: decides which trials are stopped early.
         followers: kept up to date with the ledger.
         printer: shows progress.
+        check: called regularly; raises what must end the sweep.
     """
 
     def __init__(
-        self, directory: SweepDirectory, queue: TrialQueue, followers: Sequence[Follower], printer: Printer
+        self,
+        directory: SweepDirectory,
+        queue: TrialQueue,
+        halving: Halving,
+        followers: Sequence[Follower],
+        printer: Printer,
+        check: Callable[[], None] = lambda: None,
     ) -> None:
-        self.interrupted = False
-        """Whether the user wants to stop; set by a signal handler."""
         self.fault: Exception | None = None
-        """What went wrong in the driver itself."""
+        """What went wrong in the driver itself, or would go wrong in every trial."""
         self._directory = directory
         self._queue = queue
+        self._halving = halving
         self._followers = followers
         self._printer = printer
+        self._check = check
+        self._interrupted_at: float | None = None
+        self._asked_to_stop = False
+        self._active: set[int] = set()
         self._started_at = time.monotonic()
         self._settled_before = len(queue.ledger.settled)
-        self._failed = sum(one.status == FAILED for one in queue.ledger.settled.values())
+        self._ended = Counter(one.status for one in queue.ledger.settled.values())
         self._best = best_of(queue.ledger.settled.values())
         self._shares: dict[int, float] = {}
 
     @property
+    def interrupted(self) -> bool:
+        """Whether the user wants to stop."""
+        return self._interrupted_at is not None
+
+    @property
     def stopping(self) -> bool:
-        """Whether the sweep is to end as soon as possible."""
-        return self.interrupted or self.fault is not None
+        """Whether the sweep is to end now: an interrupted one waits until running trials have kept where they are."""
+        if self.fault is not None:
+            return True
+        waited = 0.0 if self._interrupted_at is None else time.monotonic() - self._interrupted_at
+        return self.interrupted and (not self._active or waited > GRACE_SECONDS)
+
+    @property
+    def waiting(self) -> bool:
+        """Whether there will be more trials, though not now."""
+        return self._queue.waiting and not self.interrupted
+
+    def interrupt(self) -> None:
+        """Begin to end the sweep; fit for a signal handler."""
+        self._interrupted_at = self._interrupted_at or time.monotonic()
 
     def guard(self, action: Callable[[], T]) -> T | None:
         """Do something inside one of Tune's hooks; what it raises ends the sweep.
@@ -77,56 +116,80 @@ class SweepDriver:
         return None
 
     def resume(self) -> None:
-        """Let the followers catch up, and settle trials whose results an earlier session left behind unrecorded."""
+        """Let the followers catch up, and settle trials that an earlier session left behind with an outcome."""
         self._follow()
         for proposal in self._queue.put_back:
-            result = self._files(proposal.number).load_result()
-            if result is not None:
-                self._settle_result(proposal.number, result)
+            self._settle_ended(proposal.number)
 
-    def next(self) -> Proposal | None:
-        """Return the next trial; None once nothing more is to be run."""
-        proposal = self._queue.next()
+    def next(self) -> Handout | None:
+        """Return the next trial; None if there is none: see `waiting`."""
+        if self.interrupted:
+            return None
+        handout = self._queue.next()
         self._follow()
-        return proposal
+        if handout is not None:
+            self._active.add(handout.proposal.number)
+        return handout
 
-    def reported(self, number: int, metrics: dict[str, Any]) -> None:
-        """Take note of an epoch, so that the time left can be told."""
-        self._shares[number] = (metrics["epoch"] + 1) / metrics["epochs"]
+    def reported(self, number: int, metrics: dict[str, Any]) -> bool:
+        """Take note of an epoch, or of why no trial can go on; return whether the trial is to be stopped.
+
+        Raises:
+            SweepError: no trial can go on.
+        """
+        if "halt" in metrics:
+            raise SweepError(metrics["halt"])
+        epochs = metrics["epoch"] + 1
+        self._shares[number] = epochs / metrics["epochs"]
+        return "margin" in metrics and self._halving.stops(number, epochs, metrics["margin"])
 
     def restarted(self, number: int) -> None:
         """Take note that a trial begins anew."""
         self._shares.pop(number, None)
 
-    def finished(self, number: int) -> None:
-        """Settle a trial that ended by itself: what it left on the disk is what counts."""
-        result = self._files(number).load_result()
-        assert result is not None
-        self._settle_result(number, result)
+    def ended(self, number: int) -> None:
+        """Settle a trial that ended by itself or was stopped: what it left on the disk is what counts.
+
+        One that was interrupted left nothing but its state.
+        """
+        self._active.discard(number)
+        settled = self._settle_ended(number)
+        assert settled or self.interrupted, f"trial {number} ended without a result"
 
     def failed(self, number: int, message: str) -> None:
-        """Settle a trial that failed for good, for the reason it left behind, or else the one in Ray's `message`."""
+        """Settle a trial that failed for good, for the reason it left behind, or else the one in Ray's `message`.
+
+        Raises:
+            SweepError: it would fail again.
+        """
+        self._active.discard(number)
+        if _UNSHARED in message:
+            raise SweepError(self._directory.unshared("a node"))
         files = self._files(number)
-        result = files.load_result()
-        if result is not None:  # the worker was lost between its last write and its last word
-            self._settle_result(number, result)
+        if self._settle_ended(number):  # the worker was lost between its last write and its last word
             return
         if not files.error.exists():
-            files.path.mkdir(exist_ok=True)
+            files.path.mkdir(parents=True, exist_ok=True)
             write_atomically(files.error, f"{_reason(message)}\n\n{message}")
         reason = files.error.read_text(encoding="utf-8").split("\n", 1)[0]
         self._settle(Settled(number=number, key=files.path.name, status=FAILED, reason=reason))
 
     def tick(self) -> None:
-        """Show progress, if it is time to."""
+        """Do regular work: see that the sweep may go on, show progress, pass on that the user wants to stop."""
+        self._check()
         self._printer.update(self.progress())
+        if self.interrupted and not self._asked_to_stop:
+            self._asked_to_stop = True
+            self._printer.say("stopping: running trials keep where they are; once more to end at once")
+            write_atomically(self._directory.stop, "")
 
     def progress(self) -> Progress:
         """Return where the sweep stands."""
         return Progress(
             total=self._queue.trials,
             settled=len(self._queue.ledger.settled),
-            failed=self._failed,
+            failed=self._ended[FAILED],
+            stopped=self._ended[STOPPED],
             running={number: self._shares.get(number, 0.0) for number in self._queue.running},
             best=None if self._best is None else (self._best.objective or 0.0, self._architecture(self._best.number)),
             elapsed=time.monotonic() - self._started_at,
@@ -139,27 +202,37 @@ class SweepDriver:
     def _architecture(self, number: int) -> str:
         return format_architecture(self._queue.proposal(number).config.architecture)
 
-    def _settle_result(self, number: int, result: TrialResult) -> None:
-        self._settle(
-            Settled(
-                number=number,
-                key=result.key,
-                status=FINISHED,
-                objective=result.objective,
-                confidence=choice_metrics(result.choices)["choice_confidence"],
-            )
-        )
+    def _settle_ended(self, number: int) -> bool:
+        """Settle a trial that has a result or was stopped; return whether it has."""
+        result, stopped = self._files(number).load_result(), self._halving.stopped(number)
+        if result is not None:
+            self._settle(_finished(number, result))
+        elif stopped is not None:
+            key = self._queue.proposal(number).config.key
+            self._settle(Settled(number=number, key=key, status=STOPPED, reason=stopped))
+        return result is not None or stopped is not None
 
     def _settle(self, settled: Settled) -> None:
         self._queue.settle(settled)
-        self._failed += settled.status == FAILED
+        self._ended[settled.status] += 1
         self._best = best_of([settled] if self._best is None else [self._best, settled])
         self._shares.pop(settled.number, None)
+        remove(self._files(settled.number).state)
         self._follow()
 
     def _follow(self) -> None:
         for follower in self._followers:
             follower.follow(self._queue.ledger.events)
+
+
+def _finished(number: int, result: TrialResult) -> Settled:
+    return Settled(
+        number=number,
+        key=result.key,
+        status=FINISHED,
+        objective=result.objective,
+        confidence=choice_metrics(result.choices)["choice_confidence"],
+    )
 
 
 def _reason(message: str) -> str:

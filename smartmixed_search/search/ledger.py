@@ -5,14 +5,14 @@ progress line follow the ledger and can be rebuilt from it. An event is one of
 
     {"event": "proposed", "number", "config", "params"}
     {"event": "duplicate", "number", "of"}
+    {"event": "rung", "number", "epochs", "margin", "stop"}
     {"event": "settled", "number", "key", "status", "objective", "confidence", "reason"}
 
 where `number` counts proposals from 0 and `of` is the number of the first proposal of the same trial.
 """
 
 import json
-import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
@@ -20,7 +20,7 @@ from typing import Any, Self
 
 from smartmixed_search.errors import SweepError
 from smartmixed_search.result import SETTLED
-from smartmixed_search.search.files import sync_directory
+from smartmixed_search.search.log import Log, read_lines
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,6 +43,18 @@ class Duplicate:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Rung:
+    """A running trial was compared with the others at a rung, and is stopped or goes on."""
+
+    number: int
+    epochs: int
+    """After how many epochs."""
+    margin: float
+    """SmartMixed's validation margin at that epoch."""
+    stop: bool
+
+
+@dataclass(frozen=True, kw_only=True)
 class Settled:
     """A trial ended for good."""
 
@@ -55,7 +67,7 @@ class Settled:
     confidence: float | None = None
     """Mean choice confidence of a finished trial."""
     reason: str | None = None
-    """Why a trial failed, in one line."""
+    """Why a trial failed or was stopped, in one line."""
 
 
 def best_of(settled: Iterable[Settled]) -> Settled | None:
@@ -64,8 +76,13 @@ def best_of(settled: Iterable[Settled]) -> Settled | None:
     return max(finished, key=lambda one: (one.objective, -one.number), default=None)
 
 
-Event = Proposed | Duplicate | Settled
-_EVENTS: dict[str, Callable[..., Event]] = {"proposed": Proposed, "duplicate": Duplicate, "settled": Settled}
+Event = Proposed | Duplicate | Rung | Settled
+_EVENTS: dict[str, Callable[..., Event]] = {
+    "proposed": Proposed,
+    "duplicate": Duplicate,
+    "rung": Rung,
+    "settled": Settled,
+}
 
 
 class Ledger:
@@ -81,12 +98,9 @@ class Ledger:
         self.proposed: dict[int, Proposed] = {}
         self.duplicates: dict[int, Duplicate] = {}
         self.settled: dict[int, Settled] = {}
-        events, whole = _read(path)
-        for event in events:
+        self._log = Log(path)
+        for event in _events(path, self._log.lines):
             self._note(event)
-        self._file = path.open("ab")
-        self._file.truncate(whole)
-        sync_directory(path.parent)
 
     def __enter__(self) -> Self:
         return self
@@ -94,7 +108,7 @@ class Ledger:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._file.close()
+        self._log.close()
 
     @property
     def unfinished(self) -> list[Proposed]:
@@ -129,6 +143,12 @@ class Ledger:
         assert of not in self.duplicates
         self._append(Duplicate(number=number, of=of))
 
+    def rung(self, rung: Rung) -> None:
+        """Record how a running trial compared with the others at a rung."""
+        assert rung.number in self.proposed
+        assert rung.number not in self.settled
+        self._append(rung)
+
     def settle(self, settled: Settled) -> None:
         """Record how a trial ended; it ends once."""
         assert settled.number in self.proposed
@@ -137,10 +157,7 @@ class Ledger:
         self._append(settled)
 
     def _append(self, event: Event) -> None:
-        name = type(event).__name__.lower()
-        self._file.write(json.dumps({"event": name, **asdict(event)}).encode() + b"\n")
-        self._file.flush()
-        os.fsync(self._file.fileno())
+        self._log.append({"event": type(event).__name__.lower(), **asdict(event)})
         self._note(event)
 
     def _note(self, event: Event) -> None:
@@ -156,27 +173,18 @@ class Ledger:
 
 def count_settled(path: Path) -> int:
     """Return how many trials have settled, by a ledger that another process may be writing; 0 if there is none."""
-    events, _ = _read(path)
-    return sum(isinstance(event, Settled) for event in events)
+    return sum(isinstance(event, Settled) for event in _events(path, read_lines(path)))
 
 
-def _read(path: Path) -> tuple[list[Event], int]:
-    """Return the events of a file, and how many bytes hold them.
-
-    The rest is a line inside which the writer was killed, and which nobody has acted on.
-    """
-    content = path.read_bytes() if path.exists() else b""
-    whole = content.rfind(b"\n") + 1
-    events = []
-    for line_number, line in enumerate(content[:whole].splitlines(), start=1):
+def _events(path: Path, lines: Iterable[bytes]) -> Iterator[Event]:
+    for line_number, line in enumerate(lines, start=1):
         try:
-            events.append(_parse(line))
+            yield _parse(line)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise SweepError(
                 f"a ledger must hold one event a line, however: line {line_number} of {path} is damaged; "
                 "restore it from a copy, or choose another --name"
             ) from error
-    return events, whole
 
 
 def _parse(line: bytes) -> Event:

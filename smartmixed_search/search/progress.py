@@ -17,8 +17,9 @@ class Progress:
     total: int
     """Trials asked for."""
     settled: int
-    """Trials that have ended, in this session or an earlier one; failed ones are among them."""
+    """Trials that have ended, in this session or an earlier one; failed and stopped ones are among them."""
     failed: int
+    stopped: int
     running: dict[int, float]
     """Share of its epochs that each running trial has done, by number."""
     best: tuple[float, str] | None
@@ -42,7 +43,7 @@ def format_progress(progress: Progress, objective: str) -> str:
     """Write a sweep's progress as one line; `objective` is `margin` or `accuracy`.
 
     Example:
-        >>> half = Progress(total=8, settled=3, failed=0, running={3: 0.5, 4: 0.5}, best=(0.0125, "512-256"),
+        >>> half = Progress(total=8, settled=3, failed=0, stopped=0, running={3: 0.5, 4: 0.5}, best=(0.0125, "512-256"),
         ...                 elapsed=60.0, settled_before=0)
         >>> format_progress(half, "margin")
         '3/8 settled · 2 running · best margin +0.0125 (512-256) · 1:00 elapsed · 1:00 left'
@@ -52,6 +53,8 @@ def format_progress(progress: Progress, objective: str) -> str:
         parts.append(f"{len(progress.running)} running")
     if progress.failed:
         parts.append(f"{progress.failed} failed")
+    if progress.stopped:
+        parts.append(f"{progress.stopped} stopped early")
     if progress.best is not None:
         value, architecture = progress.best
         number = f"{value:+.4f}" if objective == "margin" else f"{value:.4f}"

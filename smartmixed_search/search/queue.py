@@ -1,8 +1,11 @@
 """The queue of a sweep's trials: which one is next, and when there are enough. Decides; runs nothing."""
 
+import math
 from collections import defaultdict, deque
+from dataclasses import dataclass
 
-from smartmixed_search.config import TrialConfig
+from smartmixed_search.config import SELECTIVE, SMARTMIXED, TrialConfig
+from smartmixed_search.result import FINISHED
 from smartmixed_search.search.ledger import Duplicate, Ledger, Proposed, Settled
 from smartmixed_search.search.proposals import Proposal, Proposer
 
@@ -10,25 +13,50 @@ EXHAUSTED_AFTER = 50
 """Duplicate proposals in a row after which a space counts as exhausted."""
 
 
+@dataclass(frozen=True)
+class Handout:
+    """A trial that is to be run now."""
+
+    proposal: Proposal
+    baselines_of: str | None
+    """Key of a finished trial whose baselines it can reuse."""
+
+
 class TrialQueue:
     """Hands out distinct trials until as many are settled as were asked for; starts where the ledger ends.
+
+    A trial whose baselines another one is training just now is held back until it can reuse them.
 
     Args:
         ledger: told of every event before anybody else, and replayed here at the start.
         proposer: proposes configurations, and is told every outcome, those of duplicates included.
         trials: distinct trials to settle.
+        concurrency: how many trials may be running or held back: more would be proposed without need, knowing less.
+        reuse: whether trials may reuse baselines.
     """
 
-    def __init__(self, ledger: Ledger, proposer: Proposer, trials: int) -> None:
+    def __init__(
+        self,
+        ledger: Ledger,
+        proposer: Proposer,
+        trials: int,
+        *,
+        concurrency: float = math.inf,
+        reuse: bool = True,
+    ) -> None:
         self.ledger = ledger
         self.trials = trials
         self.running: dict[int, Proposal] = {}
         """Trials handed out and not yet settled, by number."""
         self._proposer = proposer
+        self._concurrency = concurrency
+        self._reuse = reuse
         self._proposals: dict[int, Proposal] = {}
         self._first: dict[str, int] = {}
         self._told: dict[int, Settled] = {}
         self._awaiting: defaultdict[int, list[int]] = defaultdict(list)
+        self._baselines: dict[str, str] = {}
+        self._held: list[Proposal] = []
         for event in ledger.events:
             match event:
                 case Proposed():
@@ -52,7 +80,12 @@ class TrialQueue:
     @property
     def done(self) -> bool:
         """Whether nothing is left to run."""
-        return not self.left or (self.exhausted and not self._put_back and not self.running)
+        return not self.left or (self.exhausted and not (self._put_back or self.running or self._held))
+
+    @property
+    def waiting(self) -> bool:
+        """Whether trials are held back, to be handed out once others have settled."""
+        return bool(self._held)
 
     @property
     def put_back(self) -> list[Proposal]:
@@ -63,22 +96,23 @@ class TrialQueue:
         """Return the proposal of that number."""
         return self._proposals[number]
 
-    def next(self) -> Proposal | None:
-        """Hand out the next trial; None once nothing more is to be run."""
-        while len(self.ledger.settled) + len(self.running) < self.trials:
-            if self._put_back:
-                proposal = self._put_back.popleft()
-            elif not self.exhausted:
-                proposal = self._propose()
-            else:
-                return None
+    def next(self) -> Handout | None:
+        """Hand out the next trial; None if there is none, or none before others have settled: see `waiting`."""
+        for proposal in self._held:
+            if self._is_ready(proposal):
+                self._held.remove(proposal)
+                return self._hand_out(proposal)
+        while self._wants_more():
+            proposal = self._put_back.popleft() if self._put_back else self._propose()
             first = self._first[proposal.config.key]
-            if first == proposal.number:
-                self.running[proposal.number] = proposal
-                return proposal
-            duplicate = Duplicate(number=proposal.number, of=first)
-            self.ledger.duplicate(duplicate.number, duplicate.of)
-            self._tell_duplicate(duplicate)
+            if first != proposal.number:
+                duplicate = Duplicate(number=proposal.number, of=first)
+                self.ledger.duplicate(duplicate.number, duplicate.of)
+                self._tell_duplicate(duplicate)
+            elif self._is_ready(proposal):
+                return self._hand_out(proposal)
+            else:
+                self._held.append(proposal)
         return None
 
     def settle(self, settled: Settled) -> None:
@@ -87,6 +121,22 @@ class TrialQueue:
         self.running.pop(settled.number, None)
         self._put_back = deque(proposal for proposal in self._put_back if proposal.number != settled.number)
         self._tell(settled)
+
+    def _wants_more(self) -> bool:
+        busy = len(self.running) + len(self._held)
+        enough = len(self.ledger.settled) + busy >= self.trials or busy >= self._concurrency
+        return not enough and bool(self._put_back or not self.exhausted)
+
+    def _is_ready(self, proposal: Proposal) -> bool:
+        """Whether no running trial is training the baselines that this one could reuse."""
+        wanted = proposal.config.baseline_key
+        if not self._reuse or wanted in self._baselines or not _has_baselines(proposal.config):
+            return True
+        return all(other.config.baseline_key != wanted for other in self.running.values())
+
+    def _hand_out(self, proposal: Proposal) -> Handout:
+        self.running[proposal.number] = proposal
+        return Handout(proposal, self._baselines.get(proposal.config.baseline_key) if self._reuse else None)
 
     def _propose(self) -> Proposal:
         proposal = self._proposer.propose(self.ledger.next_number)
@@ -100,6 +150,8 @@ class TrialQueue:
 
     def _tell(self, settled: Settled) -> None:
         self._told[settled.number] = settled
+        if settled.status == FINISHED:
+            self._baselines.setdefault(self._proposals[settled.number].config.baseline_key, settled.key)
         for number in (settled.number, *self._awaiting.pop(settled.number, ())):
             self._proposer.tell(self._proposals[number], settled.status, settled.objective)
 
@@ -113,3 +165,7 @@ class TrialQueue:
 
 def _proposal(event: Proposed) -> Proposal:
     return Proposal(number=event.number, config=TrialConfig.from_dict(event.config), params=event.params)
+
+
+def _has_baselines(config: TrialConfig) -> bool:
+    return not {SMARTMIXED, SELECTIVE}.issuperset(config.members)

@@ -1,10 +1,11 @@
-"""The sweep as an Optuna study on disk, for optuna-dashboard to look at; derived from the ledger, never read back.
+"""The sweep as an Optuna study in a file, for optuna-dashboard to look at; derived from the ledger, never read back.
 
 The file has the format of Optuna's `JournalFileBackend`. Its one writer needs none of that backend's locks, and since
 the file is written anew from the ledger at every start, it need not be durable either.
 """
 
 import json
+import time
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,10 +17,13 @@ from optuna.study import StudyDirection
 from optuna.trial import TrialState, create_trial
 
 from smartmixed_search.config import TrialConfig
-from smartmixed_search.search.files import write_atomically
-from smartmixed_search.search.ledger import Duplicate, Event, Proposed, Settled
+from smartmixed_search.files import is_local, write_atomically
+from smartmixed_search.search.ledger import Duplicate, Event, Proposed, Rung, Settled
 from smartmixed_search.search.sampling import STATES, distributions, quiet_optuna
 from smartmixed_search.space import SearchSpace
+
+_REWRITE_SECONDS = 30.0
+"""How often a journal is written anew where files cannot be appended to."""
 
 
 class StudyView:
@@ -43,21 +47,27 @@ class StudyView:
             self._study = self._storage.create_new_study([StudyDirection.MAXIMIZE], name)
         self._seen = 0
         self._written = 0
+        self._rewritten_at = 0.0
         self._settled: dict[int, Settled] = {}
         self._awaiting: defaultdict[int, list[int]] = defaultdict(list)
 
     def follow(self, events: Sequence[Event]) -> None:
-        """Bring the file up to date with all events of the ledger so far; the first call writes it anew."""
+        """Bring the study up to date with all events of the ledger so far; the first call writes its file anew."""
         for event in events[self._seen :]:
             self._note(event)
         self._seen = len(events)
-        text = "".join(self._journal.lines[self._written :])
-        if self._written:
+        if self._written and is_local(self._path):
             with self._path.open("a", encoding="utf-8") as file:
-                file.write(text)
-        else:
-            write_atomically(self._path, text)
-        self._written = len(self._journal.lines)
+                file.write("".join(self._journal.lines[self._written :]))
+            self._written = len(self._journal.lines)
+        elif not self._written or time.monotonic() - self._rewritten_at > _REWRITE_SECONDS:
+            self.close()
+
+    def close(self) -> None:
+        """Write the file anew, unless it is up to date."""
+        if self._written != len(self._journal.lines):
+            write_atomically(self._path, "".join(self._journal.lines))
+            self._written, self._rewritten_at = len(self._journal.lines), time.monotonic()
 
     def _note(self, event: Event) -> None:
         match event:
@@ -66,6 +76,9 @@ class StudyView:
             case Duplicate():
                 self._storage.set_trial_user_attr(self._trial(event.number), "duplicate_of", event.of)
                 self._awaiting[event.of].append(event.number)
+            case Rung():
+                trial = self._trial(event.number)
+                self._storage.set_trial_intermediate_value(trial, event.epochs, event.margin)
             case Settled():
                 self._settled[event.number] = event
                 self._end(event.number, event)

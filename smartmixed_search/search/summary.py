@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from smartmixed_search.config import TrialConfig
-from smartmixed_search.result import CONVERGED_CONFIDENCE, FAILED, FINISHED, SETTLED
+from smartmixed_search.result import CONVERGED_CONFIDENCE, FAILED, FINISHED, SETTLED, STOPPED
 from smartmixed_search.search.directory import SweepDirectory
 from smartmixed_search.search.ledger import Settled, best_of
 from smartmixed_search.search.queue import EXHAUSTED_AFTER, TrialQueue
@@ -67,8 +67,13 @@ class SweepSummary:
                 f"(mean choice confidence below {CONVERGED_CONFIDENCE}): their choices are close to random; "
                 "more epochs or a higher logit_learning_rate help"
             )
+        if self.settled[STOPPED]:
+            lines.append(
+                f"{self.settled[STOPPED]} of {self.trials} trials were stopped early: they are in no leaderboard, and "
+                "those that finished are a selected sample"
+            )
         if self.undelivered:
-            lines.append(f"{self.undelivered} trials are not in MLflow yet: run the same command again to deliver them")
+            lines.append(f"{self.undelivered} trials are not in MLflow yet: `smartmixed-search sync` delivers them")
         if self.interrupted:
             lines.append(
                 f"interrupted with {sum(self.settled.values())} of {self.trials} trials settled: "

@@ -6,7 +6,6 @@ Tuner for the trials that the ledger has no outcome for.
 
 import logging
 import os
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
@@ -16,8 +15,10 @@ from typing import Any
 from ray import tune
 from ray.tune import Callback, Stopper
 from ray.tune.experiment import Trial
+from ray.tune.schedulers import FIFOScheduler
 from ray.tune.search import Searcher
 
+from smartmixed_search.files import is_local, remove
 from smartmixed_search.search.cluster import TrialResources
 from smartmixed_search.search.driver import SweepDriver
 from smartmixed_search.search.worker import Job, trainable
@@ -53,24 +54,39 @@ class _Adapter:
 
 
 class QueueSearcher(_Adapter, Searcher):
-    """Suggests what the driver hands out next, as `{"number", "config"}`."""
+    """Suggests what the driver hands out next, as `{"number", "config", "baselines_of"}`."""
 
     def __init__(self, driver: SweepDriver) -> None:
         Searcher.__init__(self)
         _Adapter.__init__(self, driver)
 
-    def suggest(self, trial_id: str) -> dict[str, Any] | str:
-        """Return the next trial, or that there is none."""
-        proposal = self._driver.guard(self._driver.next)
-        if proposal is None:
-            return str(Searcher.FINISHED)
-        return {"number": proposal.number, "config": proposal.config.to_dict()}
+    def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
+        """Return the next trial, or that there is none; None if there is none before others have settled."""
+        handout = self._driver.guard(self._driver.next)
+        if handout is None:
+            return None if self._driver.waiting else str(Searcher.FINISHED)
+        proposal = handout.proposal
+        config = proposal.config.to_dict()
+        return {"number": proposal.number, "config": config, "baselines_of": handout.baselines_of}
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
         """Leave it to the callback, which learns of the same event with more detail."""
 
     def save(self, checkpoint_path: str) -> None:
         """Leave no snapshot."""
+
+
+class DriverScheduler(_Adapter, FIFOScheduler):
+    """Passes on every epoch, and stops the trials that the driver says."""
+
+    def __init__(self, driver: SweepDriver) -> None:
+        FIFOScheduler.__init__(self)
+        _Adapter.__init__(self, driver)
+
+    def on_trial_result(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> str:
+        """Return whether the trial goes on."""
+        stop = self._driver.guard(lambda: self._driver.reported(trial.config["number"], result))
+        return str(FIFOScheduler.STOP if stop else FIFOScheduler.CONTINUE)
 
 
 class DriverCallback(_Adapter, Callback):
@@ -84,15 +100,9 @@ class DriverCallback(_Adapter, Callback):
         """Pass on that a trial is being retried."""
         self._driver.guard(lambda: self._driver.restarted(trial.config["number"]))
 
-    def on_trial_result(
-        self, iteration: int, trials: list[Trial], trial: Trial, result: dict[str, Any], **info: Any
-    ) -> None:
-        """Pass on an epoch."""
-        self._driver.guard(lambda: self._driver.reported(trial.config["number"], result))
-
     def on_trial_complete(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
-        """Pass on that a trial has ended by itself."""
-        self._driver.guard(lambda: self._driver.finished(trial.config["number"]))
+        """Pass on that a trial has ended by itself, or was stopped."""
+        self._driver.guard(lambda: self._driver.ended(trial.config["number"]))
 
     def on_trial_error(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
         """Pass on that a trial has failed for good, with what Ray says of it."""
@@ -114,7 +124,7 @@ class DriverStopper(_Adapter, Stopper):
 
 def run_trials(driver: SweepDriver, job: Job, placement: Placement, scratch: Path) -> None:
     """Run trials until the driver has no more, or is stopping; it is told of everything that happens."""
-    shutil.rmtree(scratch, ignore_errors=True)  # of an earlier session
+    remove(scratch)  # of an earlier session
     resources = {"cpu": placement.resources.cpus, "gpu": placement.resources.gpus}
     with _quiet_tune():
         tune.Tuner(
@@ -122,6 +132,7 @@ def run_trials(driver: SweepDriver, job: Job, placement: Placement, scratch: Pat
             tune_config=tune.TuneConfig(
                 num_samples=-1,
                 search_alg=QueueSearcher(driver),
+                scheduler=DriverScheduler(driver),
                 # Tune asks for this many trials at a time, too, so that starting up is not serial.
                 max_concurrent_trials=placement.concurrency,
                 reuse_actors=True,
@@ -129,13 +140,23 @@ def run_trials(driver: SweepDriver, job: Job, placement: Placement, scratch: Pat
             ),
             run_config=tune.RunConfig(
                 name="tune",
-                storage_path=str(scratch),
+                **_storage(scratch),
                 callbacks=[DriverCallback(driver)],
                 stop=DriverStopper(driver),
                 failure_config=tune.FailureConfig(max_failures=placement.max_failures),
                 verbose=0,
             ),
         ).fit()
+
+
+def _storage(scratch: Path) -> dict[str, Any]:
+    """Return where Tune keeps its files, as it wants to be told."""
+    if is_local(scratch):
+        return {"storage_path": str(scratch)}
+    from pyarrow.fs import FSSpecHandler, PyFileSystem
+
+    storage: Any = scratch
+    return {"storage_path": storage.path, "storage_filesystem": PyFileSystem(FSSpecHandler(storage.fs))}
 
 
 @contextmanager

@@ -1,9 +1,10 @@
 """The work of one trial, wherever Ray places it: read the dataset, train, make the result durable."""
 
 import json
+import socket
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,12 +15,16 @@ from ray import tune
 
 from smartmixed_search.config import TrialConfig
 from smartmixed_search.datasets import Dataset
+from smartmixed_search.errors import TrialInterrupted
+from smartmixed_search.files import is_full, write_atomically
 from smartmixed_search.result import TrialResult
 from smartmixed_search.search.cluster import TrialResources
-from smartmixed_search.search.directory import TrialDirectory
-from smartmixed_search.search.files import write_atomically
+from smartmixed_search.search.directory import SweepDirectory, TrialDirectory
+from smartmixed_search.space import SearchSpace
 
 REPORT_SECONDS = 1.0
+STOP_SECONDS = 1.0
+"""How often a trial looks whether it is to stop."""
 
 TrialFunction = Callable[..., TrialResult]
 """`run_trial`, or a module-level function of its signature."""
@@ -52,33 +57,45 @@ class Job:
     run: TrialFunction
     dataset: SharedDataset
     resources: TrialResources
-    trials: Path
-    """Holds one directory for every trial, named by its key."""
+    directory: SweepDirectory
+    space: SearchSpace
+    reuse: bool = True
+    """Whether trials may take over each other's baselines."""
 
 
 def trainable(job: Job) -> Callable[[dict[str, Any]], None]:
-    """Return the function that Ray Tune calls with every suggestion, `{"number", "config"}`."""
+    """Return the function that Ray Tune calls with every suggestion, `{"number", "config", "baselines_of"}`."""
 
     def train(suggestion: dict[str, Any]) -> None:
-        work(job, TrialConfig.from_dict(suggestion["config"]), tune.report)
+        work(job, TrialConfig.from_dict(suggestion["config"]), tune.report, suggestion["baselines_of"])
 
     return train
 
 
-def work(job: Job, config: TrialConfig, send: Callable[[dict[str, Any]], None]) -> None:
+def work(
+    job: Job, config: TrialConfig, send: Callable[[dict[str, Any]], None], baselines_of: str | None = None
+) -> None:
     """Train a trial and make its result durable, unless an earlier attempt has done so.
 
-    Whatever the trial raises is also written to `error.txt` in the trial's directory.
+    Whatever the trial raises is also written to `error.txt` in the trial's directory. Where no trial could go on, the
+    driver is told why as `halt`, and it is not the trial that fails.
     """
-    files = TrialDirectory(job.trials / config.key)
-    files.path.mkdir(parents=True, exist_ok=True)
-    files.error.unlink(missing_ok=True)
-    if files.result.exists():
-        return
+    files = job.directory.trial(config.key)
     try:
-        result = _train(job, config, files, send)
-        write_atomically(files.result, json.dumps(result.to_dict()))
+        if not job.directory.resolved.exists():
+            send({"halt": job.directory.unshared(socket.gethostname())})
+            return
+        files.path.mkdir(parents=True, exist_ok=True)
+        files.error.unlink(missing_ok=True)
+        if not files.result.exists():
+            result = _train(job, config, files, send, baselines_of)
+            write_atomically(files.result, json.dumps(result.to_dict()))
+    except TrialInterrupted:
+        return
     except Exception as error:
+        if is_full(error):
+            send({"halt": job.directory.full(socket.gethostname())})
+            return
         write_atomically(files.error, f"{one_line(error)}\n\n{traceback.format_exc()}")
         raise
 
@@ -90,27 +107,65 @@ def one_line(error: BaseException) -> str:
 
 
 class EpochReports:
-    """Passes a trial's epochs on to the driver, seldom enough that small trials are not slowed by it."""
+    """Passes a trial's epochs on to the driver: those at rungs, else seldom enough that small trials are not slowed."""
 
-    def __init__(self, send: Callable[[dict[str, Any]], None], clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        send: Callable[[dict[str, Any]], None],
+        rungs: Collection[int] = (),
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._send = send
+        self._rungs = rungs
         self._clock = clock
         self._sent_at = clock()
 
     def __call__(self, epoch: int, metrics: dict[str, float]) -> None:
-        """Report an epoch, counted from 0, if the last report is long enough ago."""
-        if self._clock() - self._sent_at >= REPORT_SECONDS:
+        """Report an epoch, counted from 0, if it is one to compare or the last report is long enough ago."""
+        if epoch + 1 in self._rungs or self._clock() - self._sent_at >= REPORT_SECONDS:
             self._send({"epoch": epoch, **metrics})
             self._sent_at = self._clock()
 
 
-def _train(job: Job, config: TrialConfig, files: TrialDirectory, send: Callable[[dict[str, Any]], None]) -> TrialResult:
+class StopRequest:
+    """Looks, now and then, whether the driver asks the running trials to stop."""
+
+    def __init__(self, path: Path, clock: Callable[[], float] = time.monotonic) -> None:
+        self._path = path
+        self._clock = clock
+        self._looked_at = clock()
+
+    def __call__(self) -> bool:
+        """Whether it does."""
+        if self._clock() - self._looked_at < STOP_SECONDS:
+            return False
+        self._looked_at = self._clock()
+        return self._path.exists()
+
+
+def _train(
+    job: Job,
+    config: TrialConfig,
+    files: TrialDirectory,
+    send: Callable[[dict[str, Any]], None],
+    baselines_of: str | None,
+) -> TrialResult:
     torch.set_num_threads(job.resources.threads)
     device = "cuda" if job.resources.gpus > 0 and torch.cuda.is_available() else "cpu"
     dataset = _resident_dataset(job.dataset, device)
     if device == "cuda":
         torch.cuda.empty_cache()  # what an earlier trial of this worker left reserved belongs to the GPU's other trials
-    return job.run(config, dataset, device=device, report=EpochReports(send), weights_path=files.weights)
+    return job.run(
+        config,
+        dataset,
+        device=device,
+        report=EpochReports(send, job.space.rungs),
+        weights_path=files.weights,
+        state_dir=files.state,
+        stop=StopRequest(job.directory.stop),
+        reuse=None if baselines_of is None else job.directory.trial(baselines_of).load_result(),
+        handoff_epochs=job.space.selection_lengths(config.epochs) if job.reuse else (),
+    )
 
 
 _resident: dict[tuple[str, str], Dataset] = {}
