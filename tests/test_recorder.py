@@ -1,90 +1,302 @@
 import json
+import threading
 import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from mlflow import MlflowClient
 
 from smartmixed_search.config import TrialConfig
-from smartmixed_search.errors import SweepError
+from smartmixed_search.errors import SweepError, TrackingError
+from smartmixed_search.search import recorder as module
+from smartmixed_search.search.deliveries import Deliveries
 from smartmixed_search.search.directory import Resolved, SweepDirectory
 from smartmixed_search.search.ledger import Event, Proposed, Settled
-from smartmixed_search.search.recorder import Recorder, check_name
+from smartmixed_search.search.recorder import Recorder, check_name, meet_store
+from smartmixed_search.tracking.store import default_tracking_uri
 from smartmixed_search.tracking.writer import Tracker
+from tests.tracked import all_runs
 from tests.trials import synthetic_result
 
-CONFIGS = [TrialConfig(dataset="digits", architecture=(width,), epochs=4) for width in (4, 8)]
+CONFIGS = [
+    TrialConfig(dataset="digits", architecture=(width,), strategies=("smartmixed", "relu"), epochs=4)
+    for width in (4, 8, 16)
+]
+KEYS = [config.key for config in CONFIGS]
 RESOLVED = Resolved(
     name="demo", hash="a" * 64, seed=0, dataset={"name": "digits", "checksum": "c" * 16}, space={"dataset": "digits"}
 )
+EVENTS: list[Event] = [
+    *(Proposed(number=number, config=one.to_dict(), params={}) for number, one in enumerate(CONFIGS)),
+    Settled(number=0, key=KEYS[0], status="finished", objective=0.5, confidence=0.4),
+    Settled(number=1, key=KEYS[1], status="failed", reason="ValueError: no"),
+    Settled(number=2, key=KEYS[2], status="stopped", reason="stopped after 2 epochs"),
+]
+NOWHERE = "http://127.0.0.1:9"
+
+
+@dataclass
+class Outcome:
+    trials: int = 3
+    complete: bool = True
 
 
 @pytest.fixture
 def directory(tmp_path: Path) -> SweepDirectory:
-    """A sweep with one finished and one failed trial."""
+    """A sweep with one finished, one failed and one stopped trial."""
     directory = SweepDirectory(tmp_path / "demo")
     with directory.claim(RESOLVED, "dataset: digits\n"):
-        files = directory.trial(CONFIGS[0].key)
+        files = directory.trial(KEYS[0])
         files.path.mkdir()
-        files.result.write_text(json.dumps(synthetic_result(CONFIGS[0]).to_dict()))
+        files.weights.write_bytes(b"weights")
+        result = replace(synthetic_result(CONFIGS[0]), weights_path="/gone/weights.safetensors")
+        files.result.write_text(json.dumps(result.to_dict()))
     return directory
 
 
-def events() -> list[Event]:
-    proposed = [Proposed(number=number, config=one.to_dict(), params={}) for number, one in enumerate(CONFIGS)]
-    return [
-        *proposed,
-        Settled(number=0, key=CONFIGS[0].key, status="finished", objective=0.5),
-        Settled(number=1, key=CONFIGS[1].key, status="failed", reason="ValueError: no"),
-    ]
+@pytest.fixture
+def make(directory: SweepDirectory, tracking_uri: str) -> Iterator[Callable[..., Recorder]]:
+    """Make recorders of the sweep, and close them."""
+    made: list[Recorder] = []
+
+    def make(uri: str = tracking_uri, **options: Any) -> Recorder:
+        made.append(Recorder(directory, RESOLVED, uri, **options))
+        return made[-1]
+
+    yield make
+    for recorder in made:
+        recorder._delivery.close(lambda: None, 0)
+
+
+def record_all(recorder: Recorder) -> Recorder:
+    recorder.follow(EVENTS)
+    recorder.drain(lambda: True)
+    recorder.close(Outcome())
+    return recorder
+
+
+def eventually(condition: Callable[[], bool]) -> bool:
+    deadline = time.monotonic() + 20
+    while not condition() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    return condition()
 
 
 def trial_status(uri: str) -> dict[str, str]:
-    client = MlflowClient(uri)
-    experiments = [experiment.experiment_id for experiment in client.search_experiments()]
-    tags = [run.data.tags for run in client.search_runs(experiments)]
-    return {tag["smartmixed.key"]: tag["smartmixed.status"] for tag in tags if tag["smartmixed.kind"] == "trial"}
+    return {run.data.tags["smartmixed.key"]: run.data.tags["smartmixed.status"] for run in all_runs(uri)["trial"]}
 
 
-def test_settled_trials_reach_mlflow_and_are_marked(directory, tracking_uri):
-    recorder = Recorder(directory, RESOLVED, tracking_uri)
-    recorder.follow(events())
-    recorder.drain(lambda: True)
-    assert recorder.undelivered == 0
-    assert trial_status(tracking_uri) == {CONFIGS[0].key: "finished", CONFIGS[1].key: "failed"}
-    assert all(directory.trial(config.key).delivered.exists() for config in CONFIGS)
+def test_settled_trials_reach_mlflow_and_are_remembered(make: Any, directory: Any, tracking_uri: str) -> None:
+    recorder = record_all(make())
+    assert (recorder.undelivered, recorder.delivered, recorder.problem) == (0, 3, None)
+    assert trial_status(tracking_uri) == dict(zip(KEYS, ("finished", "failed", "stopped"), strict=True))
+    entries = [json.loads(line) for line in directory.deliveries.read_text().splitlines()]
+    assert entries == [{"key": key, "store": tracking_uri} for key in KEYS]
 
 
-def test_following_again_delivers_nothing_twice(directory, tracking_uri, monkeypatch):
-    recorder = Recorder(directory, RESOLVED, tracking_uri)
-    recorder.follow(events())
-    recorder.follow(events())
-    recorder.drain(lambda: True)
+def test_a_sweep_is_closed_with_what_it_came_to(make: Any, tracking_uri: str) -> None:
+    record_all(make())
+    (run,) = all_runs(tracking_uri)["sweep"]
+    assert (run.data.tags["smartmixed.status"], run.info.status) == ("finished", "FINISHED")
+    assert run.data.metrics == {
+        "finished": 1,
+        "failed": 1,
+        "stopped": 1,
+        "trials": 3,
+        "unconverged": 1,
+        "best_objective": 0.5,
+    }
+
+
+def test_weights_are_found_where_the_directory_is_now(make: Any, tracking_uri: str, tmp_path: Path) -> None:
+    record_all(make())
+    (run,) = (run for run in all_runs(tracking_uri)["trial"] if run.data.tags["smartmixed.key"] == KEYS[0])
+    path = MlflowClient(tracking_uri).download_artifacts(run.info.run_id, "weights.safetensors", str(tmp_path))
+    assert Path(path).read_bytes() == b"weights"
+
+
+def test_following_again_delivers_nothing_twice(make: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    recorder = make()
+    recorder.follow(EVENTS)
+    assert record_all(recorder).delivered == 3
     monkeypatch.setattr(Tracker, "record_trial", lambda *_: pytest.fail("delivered twice"))
-    again = Recorder(directory, RESOLVED, tracking_uri)
-    again.follow(events())
-    assert again.undelivered == 0
-    again.drain(lambda: True)
+    again = record_all(make())
+    assert (again.undelivered, again.delivered, again.problem) == (0, 0, None)
 
 
-def test_store_that_is_away_keeps_nobody_waiting_who_is_impatient(directory, tracking_uri, monkeypatch):
-    def away(*_: object) -> None:
-        raise ConnectionError("away")
+def test_results_are_not_held_in_memory_while_they_wait(make: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "prepare_store", away)
+    loaded: list[str] = []
+    monkeypatch.setattr(Recorder, "_load", lambda self, key: loaded.append(key))
+    recorder = make()
+    recorder.follow(EVENTS)
+    assert eventually(lambda: recorder.problem is not None)
+    assert recorder.undelivered == 3
+    assert loaded == []
 
-    recorder = Recorder(directory, RESOLVED, tracking_uri)
-    monkeypatch.setattr(Tracker, "record_trial", away)
-    monkeypatch.setattr(Tracker, "record_failure", away)
-    recorder.follow(events())
-    start = time.monotonic()
+
+# --- a store that is away ---
+
+
+def away(*_: object) -> None:
+    raise TrackingError("the store is away")
+
+
+def test_a_recorder_does_not_wait_for_a_store_that_hangs(make: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    released = threading.Event()
+    monkeypatch.setattr(module, "prepare_store", lambda *_: released.wait(30))
+    recorder = make()
+    recorder.follow(EVENTS)
+    assert (recorder.undelivered, recorder.problem) == (3, None)
+    released.set()
+
+
+def test_a_store_that_is_away_keeps_nobody_waiting_who_is_impatient(
+    make: Any, directory: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "prepare_store", away)
+    monkeypatch.setattr(module, "_GRACE_SECONDS", 0.1)
+    said: list[str] = []
+    recorder = make(say=said.append)
+    recorder.follow(EVENTS)
     recorder.drain(lambda: False)
-    assert time.monotonic() - start < 10
-    assert recorder.undelivered == 2
-    assert not any(directory.trial(config.key).delivered.exists() for config in CONFIGS)
+    recorder.close(Outcome())
+    assert (recorder.undelivered, recorder.problem) == (3, "the store is away")
+    assert not directory.deliveries.exists()
 
 
-def test_name_of_another_sweep_in_the_store_is_refused(directory, tracking_uri):
-    Recorder(directory, RESOLVED, tracking_uri).drain(lambda: True)
+def test_the_user_is_told_once_that_the_store_went_away_and_once_that_it_is_back(
+    make: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "prepare_store", away)
+        recorder = make(say=said.append)
+        assert eventually(lambda: recorder.problem is not None)
+        for _ in range(3):
+            recorder.follow(EVENTS)
+    assert eventually(lambda: not recorder.undelivered)
+    for _ in range(3):
+        recorder.follow(EVENTS)
+    assert said == [
+        "nothing can be recorded in MLflow now (the store is away); the sweep goes on, and records wait",
+        "MLflow records again",
+    ]
+
+
+def test_the_wait_at_the_end_is_announced(make: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "prepare_store", away)
+    monkeypatch.setattr(module, "_PATIENCE_SECONDS", 0.5)
+    monkeypatch.setattr(module, "_QUIET_SECONDS", 0.1)
+    said: list[str] = []
+    recorder = make(say=said.append)
+    recorder.follow(EVENTS)
+    recorder.drain(lambda: True)
+    assert said[-1] == "recording 3 trials in MLflow (the store is away)"
+
+
+def test_a_sweep_that_was_delivered_before_is_not_waited_for(make: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    record_all(make())
+    monkeypatch.setattr(module, "prepare_store", away)
+    said: list[str] = []
+    recorder = record_all(make(say=said.append))
+    assert recorder.undelivered == 0
+    assert said[-1] == (
+        "the end of the sweep could not be recorded in MLflow (the store is away): `smartmixed-search sync` does it"
+    )
+
+
+def test_a_later_session_delivers_what_was_left(make: Any, tracking_uri: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(Tracker, "record_failure", away)
+        patch.setattr(module, "_PATIENCE_SECONDS", 0.0)
+        first = make()
+        first.follow(EVENTS)
+        assert eventually(lambda: first.delivered == 2)
+        record_all(first)
+    assert (first.delivered, first.undelivered) == (2, 1)
+    second = record_all(make())
+    assert (second.delivered, second.undelivered) == (1, 0)
+    assert len(trial_status(tracking_uri)) == 3
+
+
+# --- which store has what ---
+
+
+def test_another_store_gets_everything(make: Any, store_template: Path, tmp_path: Path) -> None:
+    record_all(make())
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "mlflow.db").write_bytes(store_template.read_bytes())
+    other = default_tracking_uri(tmp_path / "other")
+    assert record_all(make(other)).delivered == 3
+    assert len(trial_status(other)) == 3
+    assert record_all(make()).delivered == 0
+
+
+def test_a_store_that_lost_what_it_had_gets_it_again(
+    make: Any, tracking_uri: str, store_template: Path, tmp_path: Path
+) -> None:
+    record_all(make())
+    (tmp_path / "mlflow.db").write_bytes(store_template.read_bytes())
+    recorder = record_all(make())
+    assert (recorder.undelivered, recorder.delivered) == (0, 3)
+    assert len(trial_status(tracking_uri)) == 3
+
+
+def test_deliveries_that_cannot_be_remembered_are_deliveries(make: Any, directory: Any) -> None:
+    directory.deliveries.mkdir()
+    recorder = record_all(make())
+    assert (recorder.undelivered, recorder.delivered) == (0, 3)
+    assert record_all(make()).delivered == 0
+
+
+def test_a_damaged_record_of_deliveries_is_overlooked(tmp_path: Path) -> None:
+    path = tmp_path / "deliveries.jsonl"
+    path.write_bytes(b'{"key": "a", "store": "s"}\n\0\0\0\n["b"]\n{"key": "c", "store": "other"}\n{"key": "d", "sto')
+    known = Deliveries(path, "s")
+    known.add("e")
+    known.close()
+    known.add("f")
+    again = Deliveries(path, "s")
+    assert [key for key in "abcdef" if key in again] == ["a", "e"]
+
+
+# --- meeting the store ---
+
+
+def test_name_of_another_sweep_in_the_store_is_refused(make: Any, tracking_uri: str) -> None:
+    record_all(make())
     check_name(tracking_uri, RESOLVED)
     other = Resolved(**(RESOLVED.to_dict() | {"seed": 1}))
-    with pytest.raises(SweepError, match="'demo' is there with another space, seed or dataset"):
-        check_name(tracking_uri, other)
+    for continued in (True, False):
+        with pytest.raises(SweepError, match="'demo' is there with another space, seed or dataset"):
+            meet_store(tracking_uri, other, continued=continued)
+
+
+def test_a_store_that_turns_out_to_have_another_sweep_of_that_name_leaves_the_records_waiting(
+    make: Any, directory: SweepDirectory, tracking_uri: str
+) -> None:
+    Tracker(tracking_uri, sweep="demo", dataset="digits").open_sweep(key="other", space={}, seed=0, environment={})
+    said: list[str] = []
+    recorder = make(say=said.append)
+    recorder.follow(EVENTS)
+    assert eventually(lambda: recorder.problem is not None)
+    recorder.follow(EVENTS)
+    assert recorder.undelivered == 3
+    assert "'demo' is there with another space, seed or dataset" in said[0]
+    assert len(all_runs(tracking_uri)["sweep"]) == 1
+
+
+def test_a_new_sweep_needs_its_store_and_a_continued_one_does_not() -> None:
+    with pytest.raises(TrackingError, match="must be reachable"):
+        meet_store(NOWHERE, RESOLVED, continued=False)
+    meet_store(NOWHERE, RESOLVED, continued=True)
+
+
+def test_checking_a_name_writes_nothing(tracking_uri: str, tmp_path: Path) -> None:
+    before = (tmp_path / "mlflow.db").read_bytes()
+    check_name(tracking_uri, RESOLVED)
+    assert (tmp_path / "mlflow.db").read_bytes() == before

@@ -1,5 +1,6 @@
 """Sweeps through Ray, with trials that do next to no work."""
 
+import errno
 import itertools
 import json
 import os
@@ -20,6 +21,7 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 
 from smartmixed_search.errors import ConfigError, ResourceError, SweepError
+from smartmixed_search.search import driver
 from smartmixed_search.search.ledger import count_settled
 from smartmixed_search.search.summary import SweepSummary
 from smartmixed_search.search.sweep import run_sweep
@@ -167,6 +169,64 @@ def test_lost_worker_is_retried(ray_session, tracking_uri, tmp_path):
     assert list(attempts(tmp_path).values()) == [2]
 
 
+def test_interrupted_sweep_does_not_wait_for_a_trial_that_does_not_stop(
+    ray_session, tracking_uri, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(driver, "GRACE_SECONDS", 0.5)
+
+    def interrupt() -> None:
+        while not list(tmp_path.glob("demo/trials/*")):
+            time.sleep(0.1)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    threading.Thread(target=interrupt, daemon=True).start()
+    summary = sweep(tmp_path, trials.deaf, trials=1)
+    assert summary.interrupted
+    assert summary.settled == {"finished": 0, "failed": 0, "stopped": 0}
+
+
+def test_full_disk_ends_the_sweep_and_fails_no_trial(ray_session, tracking_uri, tmp_path):
+    with pytest.raises(SweepError, match="the output directory must have room"):
+        sweep(tmp_path, trials.without_room, trials=3, max_failures=0)
+    assert recorded(tracking_uri)["trial", "finished"] == 1
+    assert recorded(tracking_uri)["trial", "failed"] == 0
+    assert sweep(tmp_path, trials=3).settled == {"finished": 3, "failed": 0, "stopped": 0}
+
+
+def test_driver_that_finds_the_disk_full_says_so(ray_session, tracking_uri, tmp_path):
+    def full(*_: object) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "pwrite", full)
+        with pytest.raises(SweepError, match="the output directory must have room"):
+            sweep(tmp_path, trials=3)
+    assert sweep(tmp_path, trials=3).complete
+
+
+def test_trials_that_trail_behind_are_stopped(ray_session, tracking_uri, tmp_path):
+    asha = {"scheduler": "asha", "architecture": "8", "temperature": {"choices": [0.1, 0.2, 0.3, 0.4, 0.5, 0.6]}}
+    summary = sweep(tmp_path, trials.climbing, changes=asha | {"phase_fraction": 0.125, "sampler": "grid"}, trials=6)
+    rungs = events(summary, "rung")
+    assert [rung["epochs"] for rung in rungs if rung["number"] == 0] == [2, 6]
+    assert summary.settled["stopped"] >= 2
+    assert summary.settled["finished"] + summary.settled["stopped"] == 6
+    stopped = {event["number"] for event in events(summary, "settled") if event["status"] == "stopped"}
+    assert stopped == {rung["number"] for rung in rungs if rung["stop"]}
+    assert recorded(tracking_uri)["trial", "stopped"] == len(stopped)
+    assert recorded(tracking_uri)["strategy", "finished"] == 3 * (6 - len(stopped))
+
+
+@pytest.mark.parametrize("reuse", [True, False])
+def test_baselines_are_reused_unless_that_is_switched_off(ray_session, tracking_uri, tmp_path, reuse):
+    summary = sweep(tmp_path, trials=5, concurrency=2, reuse=reuse)
+    trained = {event["config"]["architecture"]: event["number"] for event in reversed(events(summary, "proposed"))}
+    reused = {path.parent.name: path.read_text() for path in summary.directory.glob("trials/*/reused")}
+    assert len(reused) == (5 - len(trained) if reuse else 0)
+    keys = {event["number"]: event["key"] for event in events(summary, "settled")}
+    assert set(reused.values()) <= {keys[number] for number in trained.values()}
+
+
 def test_space_with_fewer_trials_is_exhausted(ray_session, tracking_uri, tmp_path):
     small = {"architecture": "8", "temperature": 0.3, "phase_fraction": {"choices": [0.1, 0.5, 0.9]}, "trials": 5}
     summary = sweep(tmp_path, changes=small)
@@ -175,21 +235,22 @@ def test_space_with_fewer_trials_is_exhausted(ray_session, tracking_uri, tmp_pat
     assert recorded(tracking_uri)["trial", "finished"] == 3
 
 
-def test_interrupt_ends_the_sweep_and_the_same_call_continues_it(ray_session, tracking_uri, tmp_path):
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_interrupt_ends_the_sweep_and_the_same_call_continues_it(ray_session, tracking_uri, tmp_path, number):
     ledger = tmp_path / "demo" / "ledger.jsonl"
 
     def interrupt() -> None:
         while count_settled(ledger) < 1:
             time.sleep(0.1)
-        os.kill(os.getpid(), signal.SIGINT)
+        os.kill(os.getpid(), number)
 
     threading.Thread(target=interrupt, daemon=True).start()
-    handler = signal.getsignal(signal.SIGINT)
+    handler = signal.getsignal(number)
     first = sweep(tmp_path, trials.slow, trials=6, concurrency=2)
     assert most_at_once(first) == 2
     assert first.interrupted
     assert not first.complete
-    assert signal.getsignal(signal.SIGINT) is handler
+    assert signal.getsignal(number) is handler
     second = sweep(tmp_path, trials.instant, trials=6)
     assert second.complete
     assert not second.interrupted
@@ -204,13 +265,13 @@ def test_killed_driver_loses_nothing(ray_session, tracking_uri, tmp_path):
     )
     root = Path(__file__).parents[1]
     with (tmp_path / "log").open("w") as log:
-        driver = subprocess.Popen([sys.executable, "-c", script, str(tmp_path)], cwd=root, stdout=log, stderr=log)
+        process = subprocess.Popen([sys.executable, "-c", script, str(tmp_path)], cwd=root, stdout=log, stderr=log)
     ledger = tmp_path / "demo" / "ledger.jsonl"
     while count_settled(ledger) < 1:
-        assert driver.poll() is None, (tmp_path / "log").read_text()
+        assert process.poll() is None, (tmp_path / "log").read_text()
         time.sleep(0.1)
-    driver.kill()
-    driver.wait()
+    process.kill()
+    process.wait()
     settled = count_settled(ledger)
     summary = sweep(tmp_path, trials.instant, trials=4)
     assert 1 <= settled < 4

@@ -1,42 +1,53 @@
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
-from smartmixed_search.config import TrialConfig
+import pytest
+
 from smartmixed_search.errors import TrackingError
-from smartmixed_search.result import TrialResult
 from smartmixed_search.tracking.delivery import Delivery
-from tests.factories import make_result
-
-RESULTS = [make_result(seed=seed, accuracies={"smartmixed": 0.9, "relu": 0.8}) for seed in range(3)]
-KEYS = [result.key for result in RESULTS]
 
 
-class FakeTracker:
-    """Keeps the keys it was given; `refuse` decides which attempts fail."""
+class FakeStore:
+    """Keeps what it was given; `refuse` decides which attempts fail, `away` whether it can be opened at all."""
 
-    def __init__(self, refuse: Callable[[str], bool] = lambda key: False) -> None:
+    def __init__(self, refuse: Callable[[str], bool] = lambda record: False) -> None:
+        self.opened = 0
         self.recorded: list[str] = []
         self.attempts: list[float] = []
+        self.threads: set[int] = set()
         self.refuse = refuse
+        self.away = False
 
-    def record_trial(self, result: TrialResult) -> None:
-        self._record(result.key)
+    def open(self) -> None:
+        self.threads.add(threading.get_ident())
+        if self.away:
+            self.attempts.append(time.monotonic())
+            raise TrackingError("the store\nis away")
+        self.opened += 1
 
-    def record_failure(self, config: TrialConfig, key: str, reason: str) -> None:
-        self._record(f"{key}: {reason}")
-
-    def _record(self, what: str) -> None:
+    def take(self, record: str) -> None:
+        self.threads.add(threading.get_ident())
         self.attempts.append(time.monotonic())
-        if self.refuse(what):
+        if self.refuse(record):
             raise TrackingError("the store\nis down")
-        self.recorded.append(what)
+        self.recorded.append(record)
 
 
-def make_delivery(tracker: Any, delivered: list[str] | None = None, **waits: float) -> Delivery:
-    waits = {"first_wait": 0.01, "longest_wait": 0.04} | waits
-    return Delivery(tracker, ([] if delivered is None else delivered).append, **waits)
+@pytest.fixture
+def make() -> Iterator[Callable[..., Delivery[str]]]:
+    """Make deliveries, and let their threads end."""
+    made: list[Delivery[str]] = []
+
+    def make(store: FakeStore, **waits: float) -> Delivery[str]:
+        made.append(Delivery(store.open, store.take, **({"first_wait": 0.01, "longest_wait": 0.04} | waits)))
+        return made[-1]
+
+    yield make
+    for delivery in made:
+        delivery.close(lambda: None, 0)
 
 
 def eventually(condition: Callable[[], bool]) -> bool:
@@ -46,110 +57,126 @@ def eventually(condition: Callable[[], bool]) -> bool:
     return condition()
 
 
-def test_records_are_delivered_in_order_and_announced() -> None:
-    tracker, delivered = FakeTracker(), []
-    delivery = make_delivery(tracker, delivered)
-    for result in RESULTS:
-        delivery.trial(result)
-    delivery.failure(RESULTS[0].config, "key", "reason")
-    assert delivery.close(10) == 0
-    assert tracker.recorded == [*KEYS, "key: reason"]
-    assert delivered == [*KEYS, "key"]
-
-
-def test_queueing_never_waits_for_the_store() -> None:
+@contextmanager
+def hanging() -> Iterator[FakeStore]:
+    """A store that does not answer until the context ends."""
     released = threading.Event()
-    tracker = FakeTracker(refuse=lambda key: not released.wait(10))
-    delivery = make_delivery(tracker)
-    start = time.monotonic()
-    for result in RESULTS:
-        delivery.trial(result)
-    assert time.monotonic() - start < 1
-    assert delivery.undelivered == 3
-    released.set()
-    assert delivery.close(10) == 0
+    try:
+        yield FakeStore(refuse=lambda record: not released.wait(30))
+    finally:
+        released.set()
 
 
-def test_an_outage_in_the_middle_delays_and_loses_nothing() -> None:
+def test_records_are_delivered_in_order_in_one_thread_of_their_own(make: Any) -> None:
+    store = FakeStore()
+    delivery = make(store)
+    for record in "abc":
+        delivery.add(record)
+    assert eventually(lambda: delivery.waiting == 0)
+    assert delivery.close(lambda: store.take("end"), 10)
+    assert store.recorded == ["a", "b", "c", "end"]
+    assert store.opened == 1
+    assert len(store.threads - {threading.get_ident()}) == 1
+
+
+def test_the_store_is_opened_before_there_is_a_record(make: Any) -> None:
+    store = FakeStore()
+    make(store)
+    assert eventually(lambda: store.opened == 1)
+
+
+def test_a_store_that_cannot_be_opened_loses_nothing(make: Any) -> None:
+    store = FakeStore()
+    store.away = True
+    delivery = make(store)
+    for record in "ab":
+        delivery.add(record)
+    assert eventually(lambda: delivery.problem == "the store is away")
+    assert delivery.waiting == 2
+    store.away = False
+    assert eventually(lambda: delivery.waiting == 0)
+    assert delivery.problem is None
+    assert sorted(store.recorded) == ["a", "b"]
+
+
+def test_queueing_never_waits_for_the_store(make: Any) -> None:
+    with hanging() as store:
+        delivery = make(store)
+        for record in "abc":
+            delivery.add(record)
+        assert delivery.waiting == 3
+    store.refuse = lambda record: False
+    assert eventually(lambda: delivery.waiting == 0)
+
+
+def test_an_outage_in_the_middle_delays_and_loses_nothing_and_the_store_is_opened_again(make: Any) -> None:
     down = threading.Event()
-    tracker = FakeTracker(refuse=lambda key: down.is_set())
-    delivery = make_delivery(tracker)
-    delivery.trial(RESULTS[0])
-    assert eventually(lambda: delivery.undelivered == 0)
+    store = FakeStore(refuse=lambda record: down.is_set())
+    delivery = make(store)
+    delivery.add("a")
+    assert eventually(lambda: delivery.waiting == 0)
     down.set()
-    delivery.trial(RESULTS[1])
-    delivery.trial(RESULTS[2])
+    delivery.add("b")
+    delivery.add("c")
     assert eventually(lambda: delivery.problem == "the store is down")
     down.clear()
-    assert delivery.close(10) == 0
-    assert sorted(tracker.recorded) == sorted(KEYS)
+    assert eventually(lambda: delivery.waiting == 0)
+    assert sorted(store.recorded) == ["a", "b", "c"]
     assert delivery.problem is None
+    assert store.opened > 1
 
 
-def test_attempts_become_rarer_up_to_the_longest_wait() -> None:
-    tracker = FakeTracker(refuse=lambda key: True)
-    delivery = make_delivery(tracker, first_wait=0.02, longest_wait=0.08)
-    delivery.trial(RESULTS[0])
-    assert eventually(lambda: len(tracker.attempts) == 6)
-    delivery.close(0)
-    waits = [later - earlier for earlier, later in zip(tracker.attempts, tracker.attempts[1:], strict=False)]
+def test_attempts_become_rarer_up_to_the_longest_wait(make: Any) -> None:
+    store = FakeStore(refuse=lambda record: True)
+    make(store, first_wait=0.02, longest_wait=0.08).add("a")
+    assert eventually(lambda: len(store.attempts) == 6)
+    waits = [later - earlier for earlier, later in zip(store.attempts, store.attempts[1:], strict=False)]
     assert all(wait >= least for wait, least in zip(waits, (0.02, 0.04, 0.08, 0.08, 0.08), strict=False))
 
 
-def test_close_reports_what_is_undelivered_when_time_is_up() -> None:
-    delivered: list[str] = []
-    delivery = make_delivery(FakeTracker(refuse=lambda key: True), delivered)
-    for result in RESULTS:
-        delivery.trial(result)
-    start = time.monotonic()
-    assert delivery.close(0.2) == 3
-    assert time.monotonic() - start < 2
-    assert delivered == []
+def test_a_record_that_is_refused_does_not_hold_up_the_others(make: Any) -> None:
+    store = FakeStore(refuse=lambda record: record == "a")
+    delivery = make(store)
+    for record in "abc":
+        delivery.add(record)
+    assert eventually(lambda: store.recorded == ["b", "c"])
+    assert delivery.waiting == 1
 
 
-def test_close_does_not_wait_out_a_long_pause() -> None:
-    down = threading.Event()
-    down.set()
-    tracker = FakeTracker(refuse=lambda key: down.is_set())
-    delivery = make_delivery(tracker, first_wait=60, longest_wait=60)
-    delivery.trial(RESULTS[0])
+def test_who_is_in_a_hurry_does_not_wait_out_a_long_pause(make: Any) -> None:
+    store = FakeStore()
+    store.away = True
+    delivery = make(store, first_wait=600, longest_wait=600)
+    delivery.add("a")
     assert eventually(lambda: delivery.problem is not None)
-    down.clear()
-    start = time.monotonic()
-    assert delivery.close(30) == 0
-    assert time.monotonic() - start < 5
+    store.away = False
+    delivery.hurry()
+    assert eventually(lambda: delivery.waiting == 0)
 
 
-def test_close_returns_in_time_while_an_attempt_hangs() -> None:
-    released = threading.Event()
-    delivery = make_delivery(FakeTracker(refuse=lambda key: not released.wait(30)))
-    delivery.trial(RESULTS[0])
-    start = time.monotonic()
-    assert delivery.close(0.1) == 1
-    assert time.monotonic() - start < 2
-    released.set()
+def test_nothing_is_tried_after_stop(make: Any) -> None:
+    store = FakeStore(refuse=lambda record: True)
+    delivery = make(store)
+    delivery.add("a")
+    assert eventually(lambda: delivery.problem is not None)
+    delivery.stop()
+    store.refuse = lambda record: False
+    assert delivery.close(lambda: None, 10)
+    assert store.recorded == []
+    assert delivery.waiting == 1
 
 
-def test_a_record_that_is_refused_does_not_hold_up_the_others() -> None:
-    tracker = FakeTracker(refuse=lambda key: key == KEYS[0])
-    delivery = make_delivery(tracker)
-    for result in RESULTS:
-        delivery.trial(result)
-    assert eventually(lambda: len(tracker.recorded) == 2)
-    assert delivery.close(0.1) == 1
+def test_close_gives_up_on_an_attempt_that_hangs(make: Any) -> None:
+    with hanging() as store:
+        delivery = make(store)
+        delivery.add("a")
+        assert eventually(lambda: len(store.attempts) == 1)
+        assert not delivery.close(lambda: store.take("end"), 0.1)
+        assert delivery.waiting == 1
 
 
-def test_an_error_of_the_announcement_leaves_the_record_undelivered() -> None:
-    def disk_full(key: str) -> None:
-        raise OSError("disk full")
-
-    delivery = Delivery(FakeTracker(), disk_full, first_wait=0.01, longest_wait=0.01)  # type: ignore[arg-type]
-    delivery.trial(RESULTS[0])
-    assert eventually(lambda: delivery.problem == "disk full")
-    assert delivery.close(0) == 1
-
-
-def test_closing_without_records_is_immediate() -> None:
-    start = time.monotonic()
-    assert make_delivery(FakeTracker()).close(30) == 0
-    assert time.monotonic() - start < 2
+def test_close_says_whether_the_last_thing_was_done(make: Any) -> None:
+    store = FakeStore(refuse=lambda record: record == "end")
+    delivery = make(store)
+    assert not delivery.close(lambda: store.take("end"), 10)
+    assert delivery.problem == "the store is down"

@@ -5,7 +5,9 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from click.testing import CliRunner
 
+from smartmixed_search.cli import cli
 from smartmixed_search.errors import ConfigError, TrackingError
 from smartmixed_search.ranking import leaderboard
 from smartmixed_search.tracking import queries, runs, tables
@@ -242,6 +244,44 @@ def test_status_of_a_sweep_without_trials_has_no_best(tracking_uri: str) -> None
     record(tracking_uri, "new", [])
     table = status(tracking_uri=tracking_uri)
     assert records(table, "finished", "best_objective", "best_architecture") == [[0, None, None]]
+
+
+# --- trials that were stopped early ---
+
+
+@pytest.fixture
+def with_stopped(tracking_uri: str) -> str:
+    """A store with a finished trial and two that were stopped."""
+    tracker = record(tracking_uri, "asha", [NARROW])
+    for seed in (1, 2):
+        config = make_result(seed=seed).config
+        tracker.record_stopped(config, config.key, "stopped after 2 epochs")
+    return tracking_uri
+
+
+def test_stopped_trials_are_counted_and_in_no_ranking(with_stopped: str) -> None:
+    assert records(status(tracking_uri=with_stopped), "finished", "failed", "stopped", "running") == [[1, 0, 2, 0]]
+    table = trials(tracking_uri=with_stopped)
+    assert table.loc[table["status"] == "stopped", "reason"].tolist() == ["stopped after 2 epochs"] * 2
+    assert top(by="trial", tracking_uri=with_stopped)["trial"].tolist() == [NARROW.key]
+    assert set(top(by="strategy", tracking_uri=with_stopped)["trials"]) == {1}
+    assert set(strategies(tracking_uri=with_stopped)["trial"]) == {NARROW.key}
+
+
+@pytest.mark.parametrize("command", ["top", "status"])
+def test_the_user_is_told_that_trials_were_stopped(with_stopped: str, command: str) -> None:
+    answer = CliRunner().invoke(cli, [command, "--tracking-uri", with_stopped])
+    assert answer.exit_code == 0
+    assert (
+        "2 of 3 settled trials were stopped early: they are in no leaderboard, and those that finished are a selected "
+        "sample\n"
+    ) in answer.stderr
+    assert "stopped early" not in answer.stdout
+
+
+@pytest.mark.parametrize("command", ["top", "status"])
+def test_nothing_is_said_where_no_trial_was_stopped(uri: str, command: str) -> None:
+    assert "stopped early" not in CliRunner().invoke(cli, [command, "--tracking-uri", uri]).stderr
 
 
 # --- what is not there ---

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from upath import UPath
 
 from smartmixed_search.result import TrialResult
 from smartmixed_search.tracking.store import connect
@@ -139,6 +140,7 @@ COMMON_METRICS = {
         "best_epoch_r1",
         "epochs",
         "optimizer_steps",
+        "optimizer_steps_spent",
         "diverged",
         "val_loss_last",
         "val_accuracy_last",
@@ -207,6 +209,16 @@ def test_curves_are_means_over_the_replicates_by_epoch(recorded: Any) -> None:
     assert [(point.step, point.value) for point in history] == [
         (epoch, pytest.approx(0.98 - 0.1 / (epoch + 1))) for epoch in range(4)
     ]
+
+
+def test_weights_are_copied_from_other_storage(tracking_uri: str, tmp_path: Path) -> None:
+    weights = UPath("memory://weights/of-this-test")
+    weights.write_bytes(b"far away")
+    make_tracker(tracking_uri).record_trial(make_result(accuracies=SMALL, weights_path=str(weights)))
+    weights.unlink()
+    run_id = all_runs(tracking_uri)["trial"][0].info.run_id
+    path = connect(tracking_uri).download_artifacts(run_id, "weights.safetensors", str(tmp_path))
+    assert Path(path).read_bytes() == b"far away"
 
 
 def test_one_replicate_has_no_deviation(tracking_uri: str) -> None:

@@ -9,6 +9,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from upath import UPath
 
 from smartmixed_search.errors import TrackingError
 from smartmixed_search.tracking.store import (
@@ -19,6 +20,7 @@ from smartmixed_search.tracking.store import (
     open_store,
     prepare_store,
     resolve_tracking_uri,
+    store_name,
 )
 
 PREPARE = "import sys; from smartmixed_search.tracking.store import prepare_store; prepare_store(sys.argv[1])"
@@ -181,6 +183,26 @@ def test_the_uri_comes_from_the_argument_the_environment_or_the_output_directory
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://server:5000/")
     assert resolve_tracking_uri() == "http://server:5000"
     assert resolve_tracking_uri("sqlite:///mine.db") == f"sqlite:///{tmp_path}/mine.db"
+
+
+def test_an_output_directory_on_other_storage_needs_a_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    for output in ("memory://runs", UPath("memory://runs")):
+        with pytest.raises(TrackingError, match=r"however: 'memory://runs'; give an MLflow server's address"):
+            resolve_tracking_uri(output_dir=output)
+    assert resolve_tracking_uri("http://server:5000", "memory://runs") == "http://server:5000"
+
+
+@pytest.mark.parametrize(
+    ("uri", "name"),
+    [
+        ("https://me:secret@host:5000/", "https://host:5000"),
+        ("http://host", "http://host"),
+        ("sqlite:///a/../b@c/mlflow.db", f"sqlite:///{Path.cwd()}/a/../b@c/mlflow.db"),
+    ],
+)
+def test_a_store_goes_by_its_address_without_who_asks(uri: str, name: str) -> None:
+    assert store_name(uri) == name
 
 
 def test_importing_the_queries_does_not_import_mlflow() -> None:

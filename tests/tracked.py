@@ -1,6 +1,9 @@
 """Sweeps recorded in a store, and what the store then holds."""
 
+from collections.abc import Callable
 from typing import Any
+
+from mlflow.exceptions import MlflowException
 
 from smartmixed_search.tracking.store import connect
 from smartmixed_search.tracking.writer import Tracker
@@ -18,9 +21,13 @@ SMALL = {"smartmixed": 0.9, "relu": 0.8}
 
 def make_tracker(uri: str, sweep: str = "mine", dataset: str = "digits", **changes: Any) -> Tracker:
     tracker = Tracker(uri, sweep=sweep, dataset=dataset)
-    arguments = {"key": "k", "space": SPACE, "seed": 7, "environment": {"git": None}} | changes
-    tracker.open_sweep(**arguments)
+    tracker.open_sweep(**opening(**changes))
     return tracker
+
+
+def opening(**changes: Any) -> dict[str, Any]:
+    """What a sweep is opened with."""
+    return {"key": "k", "space": SPACE, "seed": 7, "environment": {"git": None}} | changes
 
 
 def all_runs(uri: str) -> dict[str, list[Any]]:
@@ -31,3 +38,59 @@ def all_runs(uri: str) -> dict[str, list[Any]]:
     for run in client.search_runs(ids):
         kinds[run.data.tags["smartmixed.kind"]].append(run)
     return kinds
+
+
+def contents(uri: str, sweep: str | None = None) -> dict[tuple[str, str], Any]:
+    """What all runs, or a sweep's, hold, apart from ids and times, by kind and key; fails where two have one key."""
+    client, found = connect(uri), {}
+    for run in (run for kind in all_runs(uri).values() for run in kind):
+        if sweep not in (None, run.data.tags["smartmixed.sweep"]):
+            continue
+        tags = {name: v for name, v in run.data.tags.items() if name not in ("mlflow.parentRunId", "smartmixed.opened")}
+        of_sweep = tags["smartmixed.kind"] == "sweep"  # whose metrics are measured anew whenever they are recorded
+        points = {
+            name: {(m.step, m.value) if of_sweep else (m.step, m.value, m.timestamp - run.info.start_time) for m in all}
+            for name, all in ((name, client.get_metric_history(run.info.run_id, name)) for name in run.data.metrics)
+        }
+        artifacts = sorted(artifact.path for artifact in client.list_artifacts(run.info.run_id))
+        identity = (tags["smartmixed.kind"], tags["smartmixed.key"])
+        assert identity not in found, f"two runs of {identity}"
+        found[identity] = (run.data.params, tags, points, run.info.status, artifacts)
+    return found
+
+
+class Faulty:
+    """An MLflow client whose write of that number, of those made by `methods`, goes unanswered, once.
+
+    `lost` says what becomes of it: the `request` is lost, the `answer` is, or it is done `late`, when somebody calls
+    what is kept for that.
+    """
+
+    WRITES = (
+        *("create_experiment", "create_run", "delete_run", "update_run", "log_batch", "set_tag", "set_terminated"),
+        *("log_dict", "log_text", "log_artifact"),
+    )
+
+    def __init__(self, client: Any, number: int, lost: str, methods: tuple[str, ...] = WRITES) -> None:
+        self._client = client
+        self._left = number
+        self._lost = lost
+        self._methods = methods
+        self._late: Callable[[], object] | None = None
+
+    def __getattr__(self, name: str) -> Any:
+        method: Callable[..., Any] = getattr(self._client, name)
+        return self._counted(method) if name in self._methods else method
+
+    def _counted(self, method: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*args: Any, **kwargs: Any) -> Any:
+            self._left -= 1
+            if self._left != -1:
+                return method(*args, **kwargs)
+            if self._lost == "answer":
+                method(*args, **kwargs)
+            elif self._lost == "late":
+                self._late = lambda: method(*args, **kwargs)
+            raise MlflowException("no answer")
+
+        return call

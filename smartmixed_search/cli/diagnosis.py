@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Literal
 
 from smartmixed_search.errors import DatasetError, TrackingError
+from smartmixed_search.files import is_local, locate
 
 _GIB = 2**30
 _LEAST_MEMORY = 4 * _GIB
@@ -99,7 +100,11 @@ def _gpus() -> Check:
 
 def _output_directory(output_dir: Path) -> Check:
     """Look at the folder, or at the nearest existing one above it, in which it would be created."""
-    path = output_dir.absolute()
+    path = locate(output_dir)
+    if not is_local(path):
+        return Check(
+            name="output folder", status="ok", detail=f"{path}, not tried: whether it can be written shows a run"
+        )
     nearest = next(folder for folder in (path, *path.parents) if folder.exists())
     if not (nearest.is_dir() and os.access(nearest, os.W_OK | os.X_OK)):
         return Check(

@@ -6,18 +6,33 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from smartmixed_search.files import is_local, locate
+
 if TYPE_CHECKING:
     import pandas as pd
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
+
+class _OutputDir(click.ParamType[Path]):
+    """A folder, or a URI of storage that fsspec knows."""
+
+    name = "folder"
+
+    def convert(self, value: str | Path, param: click.Parameter | None, ctx: click.Context | None) -> Path:
+        path = locate(value)
+        if is_local(path) and path.exists() and not path.is_dir():
+            self.fail(f"--output-dir must be a folder, however: {str(value)!r} is a file", param, ctx)
+        return path
+
+
 _OUTPUT_DIR = click.option(
     "--output-dir",
-    type=click.Path(file_okay=False, path_type=Path),
-    default=Path("smartmixed-runs"),
+    type=_OutputDir(),
+    default="smartmixed-runs",
     show_default=True,
     envvar="SMARTMIXED_OUTPUT_DIR",
-    help="Folder of sweeps and of the default tracking store.",
+    help="Folder, or URI such as s3://bucket/runs, of sweeps and of the default tracking store.",
 )
 _TRACKING_URI = click.option(
     "--tracking-uri",

@@ -1,10 +1,14 @@
 """`top` and `status`: what MLflow knows."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from smartmixed_search.cli.options import common, print_frame, table_format
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _SWEEP = click.option("--sweep", help="Name of a sweep.  [default: the latest]")
 
@@ -55,6 +59,7 @@ def top(
     uri = resolve_tracking_uri(tracking_uri, output_dir)
     frame = queries.top(k, by, sweep=sweep, all_sweeps=all_sweeps, tracking_uri=uri)
     print_frame(frame, output_format, _TABLE_COLUMNS[by])
+    _say_stopped(queries.status(sweep=sweep, all_sweeps=all_sweeps, tracking_uri=uri))
     if not frame["selection_converged"].dropna().all():
         click.echo(
             "selection has not converged where choice confidence is below 0.5: close to random choices", err=True
@@ -79,4 +84,17 @@ def status(
     from smartmixed_search.tracking.store import resolve_tracking_uri
 
     uri = resolve_tracking_uri(tracking_uri, output_dir)
-    print_frame(queries.status(sweep=sweep, all_sweeps=all_sweeps, tracking_uri=uri), output_format, _STATUS_COLUMNS)
+    frame = queries.status(sweep=sweep, all_sweeps=all_sweeps, tracking_uri=uri)
+    print_frame(frame, output_format, _STATUS_COLUMNS)
+    _say_stopped(frame)
+
+
+def _say_stopped(sweeps: "pd.DataFrame") -> None:
+    stopped = int(sweeps["stopped"].sum())
+    if stopped:
+        settled = int(sweeps[["finished", "failed", "stopped"]].sum().sum())
+        click.echo(
+            f"{stopped} of {settled} settled trials were stopped early: they are in no leaderboard, and those that "
+            "finished are a selected sample",
+            err=True,
+        )

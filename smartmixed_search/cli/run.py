@@ -33,6 +33,7 @@ INTERRUPTED = 130
 @click.option(
     "--max-failures", default=1, show_default=True, type=click.IntRange(min=0), help="Retries of a failing trial."
 )
+@click.option("--no-reuse", is_flag=True, help="Train every baseline in every trial, also where an earlier one has.")
 @click.option("--dry-run", is_flag=True, help="Validate, say what it would cost, and stop.")
 @click.option("--quiet", is_flag=True, help="No progress, only messages.")
 @data_dir
@@ -51,6 +52,7 @@ def run(
     gpus_per_trial: str | None,
     ray_address: str | None,
     max_failures: int,
+    no_reuse: bool,
     dry_run: bool,
     quiet: bool,
     data_dir: Path | None,
@@ -85,6 +87,7 @@ def run(
         concurrency=concurrency,
         ray_address=ray_address,
         max_failures=max_failures,
+        reuse=not no_reuse,
         progress=not quiet,
     )
     if summary.interrupted:

@@ -1,106 +1,257 @@
-"""The recorder: hands a sweep and every settled trial to MLflow, now or in a later session."""
+"""The recorder: hands a sweep and every settled trial to MLflow, now or in a later session.
 
+Nothing waits for MLflow but the end of a sweep, and that not for long. A settled trial has its result on the disk and
+its line in the ledger, so whatever a store does not have can be delivered at any time.
+"""
+
+import json
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
-from typing import Any
+from contextlib import suppress
+from dataclasses import replace
+from typing import Any, Protocol
 
 from smartmixed_search.config import TrialConfig
-from smartmixed_search.errors import SweepError, TrackingError
-from smartmixed_search.result import FAILED, FINISHED, STOPPED
+from smartmixed_search.errors import TrackingError
+from smartmixed_search.files import read_bytes, write_atomically
+from smartmixed_search.result import CONVERGED_CONFIDENCE, FAILED, FINISHED, SETTLED, STOPPED, TrialResult
+from smartmixed_search.search.deliveries import Deliveries
 from smartmixed_search.search.directory import Resolved, SweepDirectory
 from smartmixed_search.search.environment import environment
-from smartmixed_search.search.ledger import Event, Proposed, Settled
-from smartmixed_search.search.summary import SweepSummary
-from smartmixed_search.tracking import runs, schema
+from smartmixed_search.search.ledger import Event, Proposed, Settled, best_of
 from smartmixed_search.tracking.delivery import Delivery
-from smartmixed_search.tracking.store import connect, store_errors
+from smartmixed_search.tracking.store import prepare_store, store_name
 from smartmixed_search.tracking.writer import Tracker
 
 _PATIENCE_SECONDS = 30.0
 """How long the end of a sweep waits for a store that accepts nothing."""
+_GRACE_SECONDS = 5.0
+"""How long it waits for one that accepts something, once the user is impatient."""
+_CLOSING_SECONDS = 10.0
+"""How long the end of a sweep itself may take to be recorded."""
+_ANSWER_SECONDS = 30.0
+"""How long the store may take to answer where nobody waits for it."""
+_QUIET_SECONDS = 1.0
+"""How long it waits without saying what for."""
+_SAY_SECONDS = 10.0
+"""How often it says so from then on."""
+
+
+class Outcome(Protocol):
+    """What a sweep has come to."""
+
+    @property
+    def trials(self) -> int:
+        """Distinct trials that were asked for."""
+
+    @property
+    def complete(self) -> bool:
+        """Whether nothing is left to run."""
 
 
 def check_name(uri: str, resolved: Resolved) -> None:
-    """Make sure that the tracking store has no other sweep of that name; writes nothing.
+    """Make sure that the tracking store takes this sweep; writes nothing.
 
     Raises:
-        SweepError: it has one.
+        SweepError: it has another one of that name.
+        TrackingError: it cannot be reached, or refuses.
     """
-    with store_errors(uri):
-        found = runs.sweep_runs(connect(uri), resolved.name)
-    if any(run.data.tags[schema.TAG_KEY] != resolved.key for run in found):
-        raise SweepError(
-            f"a sweep's name must be new in the tracking store, however: {resolved.name!r} is there with another "
-            "space, seed or dataset; choose another --name"
-        )
+    Tracker(uri, sweep=resolved.name, dataset=resolved.dataset["name"]).check(resolved.key)
+
+
+def meet_store(uri: str, resolved: Resolved, *, continued: bool) -> None:
+    """Prepare the tracking store for a sweep.
+
+    Args:
+        uri: of the store.
+        resolved: the sweep.
+        continued: whether it has trials already: then it goes on also without the store, as the recorder will say.
+
+    Raises:
+        SweepError: the store has another sweep of that name.
+        TrackingError: the store of a new sweep cannot be reached, or refuses.
+    """
+    try:
+        prepare_store(uri)
+        check_name(uri, resolved)
+    except TrackingError:
+        if not continued:
+            raise
 
 
 class Recorder:
-    """Follows the ledger into MLflow; a marker in a trial's directory says that MLflow has it.
+    """Follows the ledger into MLflow, which need not be there.
 
-    Raises:
-        TrackingError: the store does not take the sweep.
+    Args:
+        directory: of the sweep, whose only writer this process is.
+        resolved: the sweep.
+        uri: of the tracking store.
+        say: shows the user a message; called in the caller's thread.
+        running: whether the sweep is being run, and not only recorded.
     """
 
-    def __init__(self, directory: SweepDirectory, resolved: Resolved, uri: str) -> None:
-        self._directory = directory
-        self._tracker = Tracker(uri, sweep=directory.name, dataset=resolved.dataset["name"])
-        self._tracker.open_sweep(
-            key=resolved.key,
-            space=resolved.space,
-            seed=resolved.seed,
-            environment=environment(resolved.dataset),
-            artifacts=(directory.space, directory.resolved),
-        )
-        self._delivery = Delivery(self._tracker, self._mark)
+    def __init__(
+        self,
+        directory: SweepDirectory,
+        resolved: Resolved,
+        uri: str,
+        say: Callable[[str], None] = lambda message: None,
+        *,
+        running: bool = True,
+    ) -> None:
+        self._directory, self._resolved, self._uri = directory, resolved, uri
+        self._say, self._running = say, running
+        self._environment = self._know_environment()
+        self._deliveries = Deliveries(directory.deliveries, store_name(uri))
         self._configs: dict[int, dict[str, Any]] = {}
+        self._settled: list[Settled] = []
         self._seen = 0
+        self._waiting: set[str] = set()
+        self._announced: str | None = None
+        self._tracker: Tracker | None = None
+        self._known: frozenset[str] = frozenset()
+        self._delivered = 0
+        self._delivery = Delivery(self._open, self._deliver)
 
     @property
     def undelivered(self) -> int:
-        """Number of settled trials that MLflow does not have yet."""
-        return self._delivery.undelivered
+        """Number of settled trials that the store does not have yet."""
+        return len(self._waiting)
+
+    @property
+    def delivered(self) -> int:
+        """Number of trials that this recorder has delivered."""
+        return self._delivered
+
+    @property
+    def problem(self) -> str | None:
+        """Why nothing is being delivered at the moment, in one line; None if nothing hinders it."""
+        return self._delivery.problem
 
     def follow(self, events: Sequence[Event]) -> None:
-        """Have every trial recorded that has settled since the last call, unless MLflow has it already."""
+        """Have every trial recorded that has settled since the last call, unless the store has it already."""
         for event in events[self._seen :]:
             match event:
                 case Proposed():
                     self._configs[event.number] = event.config
-                case Settled() if not self._directory.trial(event.key).delivered.exists():
-                    self._record(event)
+                case Settled():
+                    self._settled.append(event)
+                    if event.key not in self._deliveries:
+                        self._waiting.add(event.key)
+                    self._delivery.add(event)
         self._seen = len(events)
-
-    def _record(self, settled: Settled) -> None:
-        if settled.status == FINISHED:
-            result = self._directory.trial(settled.key).load_result()
-            assert result is not None
-            self._delivery.trial(result)
-        elif settled.status == FAILED:
-            config = TrialConfig.from_dict(self._configs[settled.number])
-            self._delivery.failure(config, settled.key, settled.reason or "")
+        self._announce()
 
     def drain(self, patient: Callable[[], bool]) -> None:
-        """Wait while trials are being delivered, as long as the caller is patient and the store accepts some."""
-        left, since = self.undelivered, time.monotonic()
-        while left and patient() and time.monotonic() - since < _PATIENCE_SECONDS:
-            time.sleep(0.05)
-            if self.undelivered < left:
-                left, since = self.undelivered, time.monotonic()
-        self._delivery.close(timeout=5.0)
+        """Wait while trials are being delivered, as long as the caller is patient and the store accepts some.
 
-    def close(self, summary: SweepSummary) -> None:
-        """Record what the sweep came to, if the store is there."""
-        metrics: dict[str, float] = {**summary.settled, "trials": summary.trials, "unconverged": summary.unconverged}
-        if summary.best is not None:
-            metrics["best_objective"] = summary.best.objective
-        try:
-            self._tracker.close_sweep(FINISHED if summary.complete else STOPPED, metrics)
-        except TrackingError:
-            if not summary.undelivered:  # else the summary says already that the store is not there
-                raise
+        Nothing is delivered any more after that.
+        """
+        self._delivery.hurry()
+        left, now = self._delivery.waiting, time.monotonic()
+        say_at, give_up_at = now + _QUIET_SECONDS, now + _PATIENCE_SECONDS
+        while self._delivery.waiting and (self.undelivered or self.problem is None) and now < give_up_at:
+            time.sleep(0.02)
+            now = time.monotonic()
+            if not patient():
+                give_up_at = min(give_up_at, now + _GRACE_SECONDS)
+            elif self._delivery.waiting < left:
+                left, give_up_at = self._delivery.waiting, now + _PATIENCE_SECONDS
+            if now > say_at and self.undelivered:
+                self._say(f"recording {_trials(self.undelivered)} in MLflow{self._reason()}")
+                say_at = now + _SAY_SECONDS
+        self._delivery.stop()
 
-    def _mark(self, key: str) -> None:
+    def close(self, outcome: Outcome) -> None:
+        """Record what the sweep has come to, if the store is there; a message says if it was not to be."""
+        counts = Counter(one.status for one in self._settled)
+        metrics = {status: float(counts[status]) for status in SETTLED}
+        metrics["trials"] = outcome.trials
+        metrics["unconverged"] = sum(
+            one.confidence is not None and one.confidence < CONVERGED_CONFIDENCE for one in self._settled
+        )
+        best = best_of(self._settled)
+        if best is not None and best.objective is not None:
+            metrics["best_objective"] = best.objective
+        status = FINISHED if outcome.complete else STOPPED
+        closed = self._delivery.close(lambda: self._close(status, metrics), _CLOSING_SECONDS)
+        self._deliveries.close()
+        if not closed and not self.undelivered:
+            self._say(
+                f"the end of the sweep could not be recorded in MLflow{self._reason()}: "
+                "`smartmixed-search sync` does it"
+            )
+
+    def _announce(self) -> None:
+        """Tell the user once when the store goes away, and once when it is back."""
+        problem = self.problem
+        if problem is not None and self._announced is None:
+            self._say(f"nothing can be recorded in MLflow now ({problem}); the sweep goes on, and records wait")
+        elif problem is None and self._announced is not None:
+            self._say("MLflow records again")
+        self._announced = problem
+
+    def _reason(self) -> str:
+        return "" if self.problem is None else f" ({self.problem})"
+
+    # What follows runs in the delivery's thread.
+
+    def _open(self) -> None:
+        prepare_store(self._uri, _ANSWER_SECONDS)
+        tracker = Tracker(self._uri, sweep=self._directory.name, dataset=self._resolved.dataset["name"])
+        tracker.open_sweep(
+            key=self._resolved.key,
+            space=self._resolved.space,
+            seed=self._resolved.seed,
+            environment=self._environment,
+            artifacts=(self._directory.space, self._directory.resolved),
+            running=self._running,
+        )
+        self._known = tracker.recorded()
+        self._tracker = tracker
+
+    def _deliver(self, settled: Settled) -> None:
+        if settled.key not in self._known:
+            self._waiting.add(settled.key)  # although it was delivered once, to a store that has lost it
+            self._record(settled)
+            self._delivered += 1
+        self._deliveries.add(settled.key)
+        self._waiting.discard(settled.key)
+
+    def _record(self, settled: Settled) -> None:
+        assert self._tracker is not None
+        if settled.status == FINISHED:
+            self._tracker.record_trial(self._load(settled.key))
+            return
+        record = {FAILED: self._tracker.record_failure, STOPPED: self._tracker.record_stopped}[settled.status]
+        record(TrialConfig.from_dict(self._configs[settled.number]), settled.key, settled.reason or "")
+
+    def _load(self, key: str) -> TrialResult:
         files = self._directory.trial(key)
-        files.path.mkdir(parents=True, exist_ok=True)
-        files.delivered.touch()
+        result = files.load_result()
+        if result is None:
+            raise TrackingError(f"a finished trial must have a result, however: {files.result} is not there")
+        # The directory may have moved since the trial was trained.
+        return result if result.weights_path is None else replace(result, weights_path=str(files.weights))
+
+    def _close(self, status: str, metrics: dict[str, float]) -> None:
+        if self._tracker is None:
+            raise TrackingError(self.problem or "it has not answered yet")
+        self._tracker.close_sweep(status, metrics)
+
+    def _know_environment(self) -> dict[str, Any]:
+        """Return the environment that the sweep is run in, or was when it is only recorded now."""
+        path = self._directory.path / "environment.json"
+        content = None if self._running else read_bytes(path)
+        if content is not None:
+            return dict(json.loads(content))
+        found = environment(self._resolved.dataset)
+        if self._running:
+            with suppress(OSError):  # a full disk ends a sweep where it has something to lose
+                write_atomically(path, json.dumps(found, indent=1) + "\n")
+        return found
+
+
+def _trials(count: int) -> str:
+    return f"{count} trial{'' if count == 1 else 's'}"

@@ -1,58 +1,54 @@
 """Delivery: records travel to MLflow in the background, so that training never waits for it, nor fails with it."""
 
 import threading
-import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import Generic, TypeVar
 
-from smartmixed_search.config import TrialConfig
-from smartmixed_search.result import TrialResult
-from smartmixed_search.tracking.writer import Tracker
+Record = TypeVar("Record")
 
 
-@dataclass(frozen=True)
-class _Record:
-    key: str
-    write: Callable[[], None]
-
-
-class Delivery:
-    """Hands the records of settled trials to a tracker, one at a time, in a thread of its own.
+class Delivery(Generic[Record]):
+    """Delivers records one at a time, in a thread of its own, in which alone everything given here is called.
 
     A record that cannot be delivered goes to the end of the queue, and the next attempt waits: at first for
     `first_wait`, then ever longer up to `longest_wait` seconds, until one succeeds. So an unreachable store is asked
-    ever more rarely, and a record that the store refuses does not hold up the others.
+    ever more rarely, and a record that the store refuses does not hold up the others. A queue of records takes as much
+    memory as they do: let them say where the data are.
 
     Args:
-        tracker: where `open_sweep` has been called; used by no other thread until `close`.
-        on_delivered: called in the thread with the key of every trial that MLflow has completely.
+        begin: opens the store; called before the first record, whether or not one comes, and again after any failure.
+        deliver: delivers a record; may be called again with one that it has delivered.
         first_wait: seconds after a first failure.
         longest_wait: seconds after many.
     """
 
     def __init__(
         self,
-        tracker: Tracker,
-        on_delivered: Callable[[str], None],
+        begin: Callable[[], None],
+        deliver: Callable[[Record], None],
         *,
         first_wait: float = 1.0,
         longest_wait: float = 30.0,
     ) -> None:
-        self._tracker = tracker
-        self._on_delivered = on_delivered
+        self._begin = begin
+        self._deliver = deliver
         self._first_wait = first_wait
         self._longest_wait = longest_wait
-        self._records: deque[_Record] = deque()
+        self._records: deque[Record] = deque()
         self._changed = threading.Condition()
-        self._deadline: float | None = None
+        self._begun = False
+        self._hurried = False
+        self._stopped = False
+        self._last: Callable[[], None] | None = None
+        self._closed = False
         self._problem: str | None = None
-        self._thread = threading.Thread(target=self._deliver_all, name="smartmixed-delivery", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="smartmixed-delivery", daemon=True)
         self._thread.start()
 
     @property
-    def undelivered(self) -> int:
-        """Number of records that MLflow does not have yet."""
+    def waiting(self) -> int:
+        """Number of records that are not delivered yet."""
         return len(self._records)
 
     @property
@@ -60,52 +56,72 @@ class Delivery:
         """Why the last attempt failed, in one line; None if it did not."""
         return self._problem
 
-    def trial(self, result: TrialResult) -> None:
-        """Queue a finished trial; returns at once."""
-        self._add(_Record(result.key, lambda: self._tracker.record_trial(result)))
-
-    def failure(self, config: TrialConfig, key: str, reason: str) -> None:
-        """Queue a failed trial; returns at once."""
-        self._add(_Record(key, lambda: self._tracker.record_failure(config, key, reason)))
-
-    def close(self, timeout: float) -> int:
-        """Try until everything is delivered, or for `timeout` seconds, and return how many records are not.
-
-        An attempt that is under way then is left to itself; the others are given up.
-        """
-        with self._changed:
-            self._deadline = time.monotonic() + timeout
-            self._changed.notify()
-        self._thread.join(timeout)
-        return self.undelivered
-
-    def _add(self, record: _Record) -> None:
+    def add(self, record: Record) -> None:
+        """Queue a record; returns at once."""
         with self._changed:
             self._records.append(record)
             self._changed.notify()
 
-    def _deliver_all(self) -> None:
+    def hurry(self) -> None:
+        """Try again at once, and from now on after short waits."""
+        with self._changed:
+            self._hurried = True
+            self._changed.notify()
+
+    def close(self, last: Callable[[], None], timeout: float) -> bool:
+        """Give up what is not delivered, call `last`, and return whether that was done well within `timeout` seconds.
+
+        An attempt that is under way comes to its end first; if it takes too long, it is left to itself.
+        """
+        with self._changed:
+            self._last, self._stopped = last, True
+            self._changed.notify()
+        self._thread.join(timeout)
+        return self._closed
+
+    def stop(self) -> None:
+        """Begin no further attempt."""
+        with self._changed:
+            self._stopped = True
+            self._changed.notify()
+
+    def _run(self) -> None:
         wait = 0.0
         while self._next_is_due(wait):
-            record = self._records[0]
-            try:
-                record.write()
-                self._on_delivered(record.key)
-            except Exception as error:  # whatever it is, it must not end the sweep
-                self._problem = " ".join(str(error).split()) or type(error).__name__
-                self._records.rotate(-1)
-                wait = min(max(2 * wait, self._first_wait), self._longest_wait)
-            else:
-                self._problem = None
+            wait = 0.0 if self._try(self._attempt) else min(max(2 * wait, self._first_wait), self._longest_wait)
+        with self._changed:
+            self._changed.wait_for(lambda: self._last is not None)
+        assert self._last is not None
+        self._closed = self._try(self._last)
+
+    def _attempt(self) -> None:
+        try:
+            if not self._begun:
+                self._begin()
+                self._begun = True
+            if self._records:
+                self._deliver(self._records[0])
                 self._records.popleft()
-                wait = 0.0
+        except BaseException:
+            self._begun = False
+            self._records.rotate(-1)
+            raise
+
+    def _try(self, action: Callable[[], None]) -> bool:
+        try:
+            action()
+        except Exception as error:  # whatever it is, it must not end the sweep
+            self._problem = " ".join(str(error).split()) or type(error).__name__
+            return False
+        self._problem = None
+        return True
 
     def _next_is_due(self, wait: float) -> bool:
-        """Pause after a failure, then wait for a record; False once there will be none, or time is up."""
+        """Pause after a failure, then wait until there is something to do; False once nothing more is to be tried."""
         with self._changed:
-            if self._deadline is None:
-                self._changed.wait_for(lambda: self._deadline is not None, wait)
+            if self._hurried:
+                self._changed.wait_for(lambda: self._stopped, min(wait, self._first_wait))
             else:
-                self._changed.wait(min(wait, self._first_wait))
-            self._changed.wait_for(lambda: self._records or self._deadline is not None)
-            return bool(self._records) and (self._deadline is None or time.monotonic() < self._deadline)
+                self._changed.wait_for(lambda: self._stopped or self._hurried, wait)
+            self._changed.wait_for(lambda: self._stopped or self._records or not self._begun)
+            return not self._stopped

@@ -110,6 +110,8 @@ def strategy_metrics(networks: Sequence[NetworkResult], ranking: pd.DataFrame) -
     metrics |= {f"best_epoch_r{network.replicate}": network.best_epoch for network in networks}
     metrics["epochs"] = statistics.fmean(network.epochs for network in networks)
     metrics["optimizer_steps"] = statistics.fmean(network.steps for network in networks)
+    # What this trial has spent: a reused network's training is counted where it took place.
+    metrics["optimizer_steps_spent"] = statistics.fmean(0 if n.reused_from else n.steps for n in networks)
     metrics["diverged"] = sum(network.status == DIVERGED for network in networks)
     metrics["test_accuracy_at_handoff"] = _mean(network.test_accuracy_at_handoff for network in networks)
     for name in networks[0].phase1:

@@ -8,13 +8,14 @@ and that the MLflow page shows the answers as columns:
   `smartmixed.tables` and artifacts `tables/`: see `stored`;
 * trial: tag `smartmixed.best_fixed` (the fixed strategy of highest validation accuracy) and the metrics
   `smartmixed_rank`, `smartmixed_test_accuracy`, `best_fixed_test_accuracy`;
-* a failed trial: tag `smartmixed.reason`;
+* a failed or stopped trial: tag `smartmixed.reason`;
 * strategy: metrics `val_correct`, `test_correct` (summed over the replicates), which make ties exact, and
-  `phase1_best_epoch`, and `val_loss_last`, `val_accuracy_last` (last epoch).
+  `phase1_best_epoch`, and `val_loss_last`, `val_accuracy_last` (last epoch), and `optimizer_steps_spent`: 0 where the
+  network was reused, `optimizer_steps` elsewhere.
 """
 
 from smartmixed_search.config import TrialConfig, format_architecture
-from smartmixed_search.result import SETTLED
+from smartmixed_search.result import SETTLED, NetworkResult
 
 VERSION = "1"
 EXPERIMENT_PREFIX = "smartmixed/"
@@ -40,6 +41,7 @@ TAG_OPENED = "smartmixed.opened"
 TAG_TABLES = "smartmixed.tables"
 TAG_BEST_FIXED = "smartmixed.best_fixed"
 TAG_REASON = "smartmixed.reason"
+TAG_REUSED_FROM = "smartmixed.reused_from"
 TAG_PARENT = "mlflow.parentRunId"
 
 REASON_LENGTH = 1000
@@ -88,14 +90,21 @@ def trial_tags(sweep: str, key: str, config: TrialConfig, parent: str) -> Tags:
     }
 
 
-def strategy_tags(trial: Tags, strategy: str, role: str, parent: str) -> Tags:
-    """Return the tags a strategy run starts with; `trial` are its trial's, `parent` is the id of the trial run."""
-    return {name: trial[name] for name in (TAG_ARCHITECTURE, TAG_TRIAL)} | {
-        **_tags(STRATEGY, trial[TAG_SWEEP], f"{trial[TAG_KEY]}/{strategy}", trial[TAG_DATASET]),
-        TAG_STRATEGY: strategy,
-        TAG_ROLE: role,
+def strategy_tags(trial: Tags, network: NetworkResult, parent: str) -> Tags:
+    """Return the tags that the run of a network's strategy starts with.
+
+    Args:
+        trial: the tags of its trial.
+        network: one of the strategy's.
+        parent: id of the trial run.
+    """
+    tags = {name: trial[name] for name in (TAG_ARCHITECTURE, TAG_TRIAL)} | {
+        **_tags(STRATEGY, trial[TAG_SWEEP], f"{trial[TAG_KEY]}/{network.strategy}", trial[TAG_DATASET]),
+        TAG_STRATEGY: network.strategy,
+        TAG_ROLE: network.role,
         TAG_PARENT: parent,
     }
+    return tags if network.reused_from is None else tags | {TAG_REUSED_FROM: network.reused_from}
 
 
 def _tags(kind: str, sweep: str, key: str, dataset: str) -> Tags:

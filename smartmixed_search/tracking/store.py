@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit
 
 from smartmixed_search.errors import TrackingError
+from smartmixed_search.files import is_local, locate
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -41,15 +42,26 @@ _MLFLOW_DEFAULTS = {
 
 
 def default_tracking_uri(output_dir: str | Path) -> str:
-    """Return the URI of the SQLite store inside an output directory."""
-    return f"{_SQLITE}{Path(output_dir).absolute() / _DATABASE}"
+    """Return the URI of the SQLite store inside an output directory.
+
+    Raises:
+        TrackingError: SQLite cannot live there.
+    """
+    path = locate(output_dir)
+    if not is_local(path):
+        raise TrackingError(
+            "an output directory must be a folder where no tracking URI is given, for SQLite needs one, however: "
+            f"{str(path)!r}; give an MLflow server's address, such as http://HOST:5000, as --tracking-uri"
+        )
+    return f"{_SQLITE}{path / _DATABASE}"
 
 
 def resolve_tracking_uri(tracking_uri: str | None = None, output_dir: str | Path | None = None) -> str:
     """Return the URI that a command uses: the one given, else the environment's, else the output directory's store.
 
     Raises:
-        TrackingError: the URI is of a kind that is not supported.
+        TrackingError: the URI is of a kind that is not supported, or none is given and the output directory is no
+            folder.
     """
     uri = tracking_uri or os.environ.get(TRACKING_URI_VARIABLE)
     directory = output_dir or os.environ.get(OUTPUT_DIR_VARIABLE) or DEFAULT_OUTPUT_DIR
@@ -76,10 +88,14 @@ def normalize_uri(uri: str) -> str:
     )
 
 
-def prepare_store(uri: str) -> None:
+def prepare_store(uri: str, seconds: float | None = None) -> None:
     """Make sure that runs can be recorded: create the SQLite file if there is none yet, or ask the server.
 
     Any number of processes may call this at once; each finds the store complete when its call returns.
+
+    Args:
+        uri: of the store.
+        seconds: how long a server may take to answer; default: `CHECK_SECONDS`.
 
     Raises:
         TrackingError: the store cannot be created, does not answer, or is not in order.
@@ -87,7 +103,7 @@ def prepare_store(uri: str) -> None:
     uri = normalize_uri(uri)
     path = _sqlite_path(uri)
     if path is None:
-        _ask_server(uri)
+        _ask_server(uri, seconds)
         return
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -175,6 +191,13 @@ def store_errors(uri: str) -> Iterator[None]:
         ) from error
 
 
+def store_name(uri: str) -> str:
+    """Return what a store goes by in messages and in records of deliveries: its URI without user and password."""
+    uri = normalize_uri(uri)
+    parts = urlsplit(uri)
+    return uri.replace(f"{parts.netloc}", parts.netloc.rpartition("@")[2], 1) if "@" in parts.netloc else uri
+
+
 def artifact_location(uri: str) -> str | None:
     """Return where a store's experiments keep their artifacts: beside a SQLite file; a server decides itself."""
     path = _sqlite_path(normalize_uri(uri))
@@ -220,7 +243,7 @@ def _require_database(path: Path) -> None:
         raise TrackingError(f"the tracking store must be an MLflow database, however: {path} ({error})") from error
 
 
-def _ask_server(uri: str) -> None:
+def _ask_server(uri: str, seconds: float | None = None) -> None:
     _import_quietly()
     from mlflow.utils.credentials import get_default_host_creds
     from mlflow.utils.rest_utils import http_request, verify_rest_response
@@ -228,7 +251,12 @@ def _ask_server(uri: str) -> None:
     endpoint = "/api/2.0/mlflow/experiments/search"
     try:
         answer = http_request(
-            get_default_host_creds(uri), endpoint, "POST", timeout=CHECK_SECONDS, max_retries=0, json={"max_results": 1}
+            get_default_host_creds(uri),
+            endpoint,
+            "POST",
+            timeout=seconds or CHECK_SECONDS,
+            max_retries=0,
+            json={"max_results": 1},
         )
         verify_rest_response(answer, endpoint)
     except Exception as error:  # the vendor's own, requests' and urllib3's

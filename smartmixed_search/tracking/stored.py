@@ -57,12 +57,12 @@ def read(client: "MlflowClient", sweep: "Run", name: str) -> pd.DataFrame | None
     try:
         count = json.loads(sweep.data.tags[schema.TAG_TABLES])[name]
         table = _parse(_files(client, sweep, name), name)
-    except Exception:  # whatever the store of artifacts may raise: the runs hold the same
+        uncounted = table[_TRIAL_ID[name]][count:].drop_duplicates()
+        left = [run_id for run_id in uncounted if client.get_run(run_id).data.tags[schema.TAG_STATUS] == schema.RUNNING]
+    except Exception:  # whatever the stores of artifacts and of runs may raise: the runs hold the same
         return None
     if len(table) < count:
         return None
-    uncounted = table[_TRIAL_ID[name]][count:].drop_duplicates()
-    left = [run_id for run_id in uncounted if client.get_run(run_id).data.tags[schema.TAG_STATUS] == schema.RUNNING]
     return table[~table[_TRIAL_ID[name]].isin(left)] if left else table
 
 

@@ -2,7 +2,7 @@
 
 Every run is found by its key or created, and every write may be repeated. A trial is written from the inside out
 (strategies, artifacts, figures, its rows in the sweep's tables, status last): one that says `finished` is complete, and
-recording it again after a crash in the middle completes what is missing.
+recording it again after a crash in the middle, or after an answer that was lost, completes what is missing.
 """
 
 import time
@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from smartmixed_search.config import TrialConfig
-from smartmixed_search.errors import TrackingError
+from smartmixed_search.errors import SweepError, TrackingError
+from smartmixed_search.files import locate, read_bytes
 from smartmixed_search.ranking import best_fixed_strategy, rank_networks
-from smartmixed_search.result import FAILED, FINISHED, NetworkResult, TrialResult
-from smartmixed_search.tracking import records, runs, schema, stored, tables
+from smartmixed_search.result import FAILED, FINISHED, STOPPED, NetworkResult, TrialResult
+from smartmixed_search.tracking import doubles, records, runs, schema, stored, tables
 from smartmixed_search.tracking.store import artifact_location, connect, store_errors
 from smartmixed_search.tracking.view import experiment_tags
 
@@ -38,9 +39,19 @@ class Tracker:
         self._sweep = sweep
         self._dataset = dataset
         self._client = connect(uri)
-        self._experiment_id = ""
-        self._sweep_run_id = ""
+        self._sweep_run: Run | None = None
         self._tables: stored.TableWriter | None = None
+        self._recorded: set[str] = set()
+
+    def check(self, key: str) -> None:
+        """Make sure that the store takes the sweep of that key (see `open_sweep`); writes nothing.
+
+        Raises:
+            SweepError: the name is taken by a sweep with another key.
+        """
+        with store_errors(self._uri):
+            if not self._find_sweeps(key):
+                self._find_experiment()
 
     def open_sweep(
         self,
@@ -50,6 +61,7 @@ class Tracker:
         seed: int,
         environment: Mapping[str, Any],
         artifacts: Iterable[Path] = (),
+        running: bool = True,
     ) -> str:
         """Create the sweep run, or find and reopen it, and return its id. Must precede every record.
 
@@ -58,27 +70,36 @@ class Tracker:
             space: the resolved space as a plain dict.
             seed: the sweep's seed.
             environment: content of `environment.json`.
-            artifacts: files logged under their own names, such as `space.yaml` and `resolved.json`.
+            artifacts: text files logged under their own names, such as `space.yaml` and `resolved.json`.
+            running: whether the sweep is being run, which makes it the latest one, and not only recorded.
 
         Raises:
-            TrackingError: the name is taken by a sweep with another key.
+            SweepError: the name is taken by a sweep with another key.
         """
         opened = datetime.now(UTC).isoformat()
         with store_errors(self._uri):
-            run = self._find_sweep(key) or self._create_sweep(key, opened)
-            self._experiment_id, self._sweep_run_id = run.info.experiment_id, run.info.run_id
-            runs.reopen(self._client, run)
+            run = doubles.keep_one(self._client, self._find_sweeps(key)) or self._create_sweep(key, opened)
+            self._sweep_run, self._tables = run, None
+            if running:
+                runs.reopen(self._client, run)
             # A parameter can never change in MLflow: what a continued sweep may change (trials, resources) stays as
             # first recorded here, and is up to date in the artifacts.
             params = records.sweep_params(space, seed)
             new = {name: value for name, value in params.items() if name not in run.data.params}
-            asked = {"trials": space["trials"]} if space.get("trials") else {}
-            tags = {schema.TAG_OPENED: opened}
+            asked = {"trials": space["trials"]} if space.get("trials") and running else {}
+            tags = {schema.TAG_OPENED: opened} if running else {}
             runs.log(self._client, run, params=new, metrics=asked, tags=tags, time=_now())
-            self._client.log_dict(self._sweep_run_id, dict(environment), "environment.json")
+            self._client.log_dict(run.info.run_id, dict(environment), "environment.json")
             for path in artifacts:
-                self._client.log_artifact(self._sweep_run_id, str(path))
-        return self._sweep_run_id
+                self._client.log_text(run.info.run_id, path.read_text(encoding="utf-8"), path.name)
+            doubles.delete_unsettled(self._client, run)
+        return str(run.info.run_id)
+
+    def recorded(self) -> frozenset[str]:
+        """Return the keys of the trials that the store has completely."""
+        with store_errors(self._uri):
+            self._stored_tables()
+        return frozenset(self._recorded)
 
     def record_trial(self, result: TrialResult) -> None:
         """Record a finished trial with all its strategies and controls."""
@@ -102,43 +123,62 @@ class Tracker:
             self._settle(trial, FINISHED, ended, strategies)
 
     def record_failure(self, config: TrialConfig, key: str, reason: str) -> None:
-        """Record a trial that failed for good, with its reason."""
+        """Record a trial that failed for good, and why."""
+        self._record_end(config, key, FAILED, reason)
+
+    def record_stopped(self, config: TrialConfig, key: str, reason: str) -> None:
+        """Record a trial that was stopped early, and why: it has no figures, no strategies and no ranks."""
+        self._record_end(config, key, STOPPED, reason)
+
+    def _record_end(self, config: TrialConfig, key: str, status: str, reason: str) -> None:
         with store_errors(self._uri):
             trial = self._trial_run(config, key, 0.0)
-            if runs.has_settled(trial, FAILED):
+            if runs.has_settled(trial, status):
                 self._stored_tables().count()
                 return
             params, tags = records.trial_params(config), {schema.TAG_REASON: reason[: schema.REASON_LENGTH]}
             trial = runs.log(self._client, trial, params=params, tags=tags)
-            self._settle(trial, FAILED, trial.info.start_time)
+            self._settle(trial, status, trial.info.start_time)
 
     def close_sweep(self, status: str, summary: Mapping[str, float]) -> None:
-        """Close the sweep run with a status of the schema; `summary` becomes its metrics."""
+        """Close the sweep run with a status of the schema, unless it is; `summary` becomes its metrics."""
         with store_errors(self._uri):
-            run = self._client.get_run(self._sweep_run_id)
-            runs.log(self._client, run, metrics=summary, time=_now())
-            runs.settle(self._client, run, status, _now())
+            run = self._client.get_run(self._opened.info.run_id)
+            doubles.delete_unsettled(self._client, run)
+            if not (runs.has_settled(run, status) and summary.items() <= run.data.metrics.items()):
+                runs.log(self._client, run, metrics=summary, time=_now())
+                runs.settle(self._client, run, status, _now())
 
-    def _find_sweep(self, key: str) -> "Run | None":
-        for run in runs.sweep_runs(self._client, self._sweep):
-            if run.data.tags[schema.TAG_KEY] != key:
-                raise TrackingError(
-                    f"a sweep that is continued must keep its space, seed and data, however: {self._sweep!r} in the "
-                    "tracking store has others; choose another --name"
-                )
-            return run
-        return None
+    @property
+    def _opened(self) -> "Run":
+        assert self._sweep_run is not None, "open_sweep precedes everything else"
+        return self._sweep_run
+
+    def _find_sweeps(self, key: str) -> "list[Run]":
+        """Return the sweep's runs: one, unless there are doubles. Of two sweeps of one name the older one has it."""
+        found = sorted(runs.sweep_runs(self._client, self._sweep), key=doubles.age)
+        if found and found[0].data.tags[schema.TAG_KEY] != key:
+            raise SweepError(
+                f"a sweep's name must be new in the tracking store, however: {self._sweep!r} is there with another "
+                "space, seed or dataset; choose another --name"
+            )
+        return [run for run in found if run.data.tags[schema.TAG_KEY] == key]
 
     def _create_sweep(self, key: str, opened: str) -> "Run":
+        experiment_id = self._find_experiment() or self._create_experiment()
         tags = schema.sweep_tags(self._sweep, key, self._dataset, opened)
-        return runs.create_run(self._client, self._experiment(), self._sweep, tags, _now())
+        created = runs.create_run(self._client, experiment_id, self._sweep, tags, _now())
+        try:
+            return doubles.keep_one(self._client, self._find_sweeps(key)) or created
+        except SweepError:  # at the same moment another process has created one of this name
+            doubles.delete(self._client, created)
+            raise
 
-    def _experiment(self) -> str:
+    def _find_experiment(self) -> str | None:
         name = schema.experiment_name(self._dataset)
         experiment = self._client.get_experiment_by_name(name)
         if experiment is None:
-            location = artifact_location(self._uri)
-            return str(self._client.create_experiment(name, artifact_location=location, tags=experiment_tags()))
+            return None
         if experiment.lifecycle_stage != "active":
             raise TrackingError(
                 f"the experiment {name!r} must not be deleted, however: it is in MLflow's trash; restore it with "
@@ -146,26 +186,31 @@ class Tracker:
             )
         return str(experiment.experiment_id)
 
-    def _trial_run(self, config: TrialConfig, key: str, seconds: float) -> "Run":
-        found = self._children(self._sweep_run_id, runs.equals(schema.TAG_KEY, key))
-        if found:
-            return found[0]
-        tags = schema.trial_tags(self._sweep, key, config, self._sweep_run_id)
-        started = _now() - round(1000 * seconds)
-        return runs.create_run(self._client, self._experiment_id, schema.trial_run_name(config), tags, started)
+    def _create_experiment(self) -> str:
+        name, location = schema.experiment_name(self._dataset), artifact_location(self._uri)
+        return str(self._client.create_experiment(name, artifact_location=location, tags=experiment_tags()))
 
-    def _children(self, parent_id: str, *clauses: str) -> "list[Run]":
-        clauses = (runs.equals(schema.TAG_PARENT, parent_id), *clauses)
-        return list(runs.search(self._client, [self._experiment_id], clauses))
+    def _trial_run(self, config: TrialConfig, key: str, seconds: float) -> "Run":
+        found = doubles.children(self._client, self._opened, runs.equals(schema.TAG_KEY, key))
+        kept = doubles.keep_one(self._client, found)
+        if kept is not None:
+            return kept
+        tags = schema.trial_tags(self._sweep, key, config, self._opened.info.run_id)
+        started = _now() - round(1000 * seconds)
+        return self._create_run(schema.trial_run_name(config), tags, started)
+
+    def _create_run(self, name: str, tags: schema.Tags, started: int) -> "Run":
+        return runs.create_run(self._client, self._opened.info.experiment_id, name, tags, started)
 
     def _stored_tables(self) -> stored.TableWriter:
         """Return the sweep's tables, at the first call as MLflow has them."""
         if self._tables is None:
-            sweep = self._client.get_run(self._sweep_run_id)
+            sweep = self._client.get_run(self._opened.info.run_id)
             found = {name: stored.read(self._client, sweep, name) for name in (stored.TRIALS, stored.STRATEGIES)}
             whole = {name: table for name, table in found.items() if table is not None}
             known = whole if len(whole) == len(found) else tables.read_runs(self._client, sweep)
             self._tables = stored.TableWriter(self._client, sweep, known, stored=known is whole)
+            self._recorded = set(known[stored.TRIALS]["trial"])
         return self._tables
 
     def _settle(self, trial: "Run", status: str, ended: int, strategies: "Sequence[Run]" = ()) -> None:
@@ -175,10 +220,11 @@ class Tracker:
 
     def _record_strategies(self, trial: "Run", result: TrialResult, ranking: pd.DataFrame, ended: int) -> "list[Run]":
         recorded = []
-        known = {run.data.tags[schema.TAG_STRATEGY]: run for run in self._children(trial.info.run_id)}
+        known = doubles.children(self._client, trial)
         for strategy in result.config.members:
             networks = [network for network in result.networks if network.strategy == strategy]
-            run = known.get(strategy) or self._create_strategy(trial, result.config, networks[0])
+            found = [run for run in known if run.data.tags[schema.TAG_STRATEGY] == strategy]
+            run = doubles.keep_one(self._client, found) or self._create_strategy(trial, result.config, networks[0])
             if not runs.has_settled(run, FINISHED):
                 run = runs.log(
                     self._client,
@@ -193,18 +239,18 @@ class Tracker:
         return recorded
 
     def _create_strategy(self, trial: "Run", config: TrialConfig, network: NetworkResult) -> "Run":
-        tags = schema.strategy_tags(trial.data.tags, network.strategy, network.role, trial.info.run_id)
+        tags = schema.strategy_tags(trial.data.tags, network, trial.info.run_id)
         name = schema.strategy_run_name(config, network.strategy)
-        return runs.create_run(self._client, self._experiment_id, name, tags, trial.info.start_time)
+        return self._create_run(name, tags, trial.info.start_time)
 
     def _log_artifacts(self, run_id: str, result: TrialResult) -> None:
         self._client.log_dict(run_id, result.config.to_dict(), "config.json")
         self._client.log_dict(run_id, records.choices_artifact(result.choices), "choices.json")
-        weights = Path(result.weights_path or "")
-        if weights.is_file():
+        weights = None if result.weights_path is None else read_bytes(locate(result.weights_path))
+        if weights is not None:
             with TemporaryDirectory() as folder:
                 named = Path(folder) / schema.WEIGHTS_FILE
-                named.symlink_to(weights.absolute())
+                named.write_bytes(weights)
                 self._client.log_artifact(run_id, str(named))
 
 

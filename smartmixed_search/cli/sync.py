@@ -1,0 +1,55 @@
+"""`sync`: brings to MLflow what could not be delivered while it was away."""
+
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from smartmixed_search.cli.options import common
+from smartmixed_search.errors import SweepError, UserError
+
+if TYPE_CHECKING:
+    from smartmixed_search.search.directory import SweepDirectory
+
+
+@click.command()
+@click.option("--sweep", help="Name of a sweep.  [default: all in the output folder]")
+@common
+def sync(sweep: str | None, output_dir: Path, tracking_uri: str | None, debug: bool) -> int:
+    """Deliver settled trials that MLflow does not have yet.
+
+    With another --tracking-uri than a sweep was run with, it is recorded there as well, as a whole. A sweep that is
+    being run is left to the process that runs it.
+    """
+    from smartmixed_search.search.sync import find_sweeps
+    from smartmixed_search.tracking.store import prepare_store, resolve_tracking_uri
+
+    sweeps = find_sweeps(output_dir, sweep)
+    uri = resolve_tracking_uri(tracking_uri, output_dir)
+    prepare_store(uri)
+    delivered = [_deliver(directory, uri) for directory in sweeps]
+    return 0 if all(delivered) else 1
+
+
+def _deliver(directory: "SweepDirectory", uri: str) -> bool:
+    """Deliver one sweep, print how it stands, and return whether nothing is left to deliver."""
+    from smartmixed_search.search.sync import sync_sweep
+
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(directory.hold())
+        except SweepError as error:
+            click.echo(f"{directory.name}: left to the process that runs it ({error})")
+            return True
+        try:
+            found = sync_sweep(directory, uri, lambda message: click.echo(f"{directory.name}: {message}", err=True))
+        except UserError as error:
+            click.echo(f"{directory.name}: not delivered ({error})")
+            return False
+    why = f" ({found.problem})" if found.missing and found.problem else ""
+    click.echo(
+        f"{directory.name}: {found.delivered} delivered, {found.settled - found.missing} of {found.settled} settled "
+        f"trials in MLflow{why}"
+    )
+    return not found.missing

@@ -1,0 +1,153 @@
+"""Recording over HTTP, with a real MLflow server that is killed, and with one that is too slow."""
+
+import json
+import random
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
+
+import pytest
+
+from smartmixed_search.config import TrialConfig
+from smartmixed_search.search.directory import Resolved, SweepDirectory
+from smartmixed_search.search.ledger import Event, Proposed, Settled
+from smartmixed_search.search.recorder import Recorder
+from tests.chaos.services import MlflowServer, mlflow_server
+from tests.tracked import contents
+from tests.trials import synthetic_result
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+
+TRIALS = 6
+STRATEGIES = ("smartmixed", "relu")
+
+
+class Outcome:
+    trials = TRIALS
+    complete = True
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[MlflowServer]:
+    with mlflow_server() as server:
+        yield server
+
+
+def make_sweep(folder: Path, name: str) -> tuple[SweepDirectory, Resolved, list[Event]]:
+    """A sweep with as many finished trials as are recorded here."""
+    dataset = {"name": "digits", "checksum": name}
+    resolved = Resolved(name=name, hash="a" * 64, seed=0, dataset=dataset, space={"dataset": "digits"})
+    directory, events = SweepDirectory.of(folder, name), []
+    with directory.claim(resolved, "dataset: digits\n"):
+        for number in range(TRIALS):
+            config = TrialConfig(dataset="digits", architecture=(4 + number,), strategies=STRATEGIES, epochs=4)
+            directory.trial(config.key).path.mkdir()
+            directory.trial(config.key).result.write_text(json.dumps(synthetic_result(config).to_dict()))
+            events.append(Proposed(number=number, config=config.to_dict(), params={}))
+            events.append(Settled(number=number, key=config.key, status="finished", objective=0.5, confidence=0.6))
+    return directory, resolved, events
+
+
+def record(folder: Path, name: str, uri: str, meanwhile: Callable[[Recorder], None] = lambda recorder: None) -> None:
+    """Record a sweep to its end, whatever happens in between."""
+    directory, resolved, events = make_sweep(folder, name)
+    recorder = Recorder(directory, resolved, uri)
+    recorder.follow(events)
+    meanwhile(recorder)
+    recorder.drain(lambda: True)
+    recorder.close(Outcome())
+    assert recorder.undelivered == 0, recorder.problem
+
+
+def check(uri: str, name: str) -> None:
+    """Make sure that the store has every run of the sweep once, and all of it finished."""
+    found = list(contents(uri, name).items())
+    assert sorted(kind for (kind, _), _ in found) == ["strategy"] * 2 * TRIALS + ["sweep"] + ["trial"] * TRIALS
+    assert {tags["smartmixed.status"] for _, (_, tags, *_) in found} == {"finished"}
+    assert {status for _, (*_, status, _) in found} == {"FINISHED"}
+
+
+def test_a_server_that_is_killed_and_started_again(server: MlflowServer, tmp_path: Path) -> None:
+    dice = random.Random(0)
+
+    def disturb(recorder: Recorder) -> None:
+        for _ in range(3):
+            delivered = recorder.delivered
+            while recorder.delivered == delivered and recorder.undelivered:
+                time.sleep(0.01)
+            time.sleep(dice.uniform(0, 0.5))
+            server.kill()
+            while recorder.problem is None and recorder.undelivered:
+                time.sleep(0.01)
+            server.start()
+
+    record(tmp_path, "killed", server.uri, disturb)
+    check(server.uri, "killed")
+
+
+@contextmanager
+def slow_proxy(uri: str, late: Callable[[int], str | None]) -> Iterator[str]:
+    """A server in front of another one; `late` says of each request whether it, or its answer, is late, by number."""
+    lock, count = threading.Lock(), [0]
+
+    class Handler(BaseHTTPRequestHandler):
+        def handle_request(self) -> None:
+            with lock:
+                number = count[0]
+                count[0] += 1
+            body = self.rfile.read(int(self.headers.get("Content-Length") or 0)) or None
+            what = late(number)
+            if what == "request":
+                time.sleep(LATE_SECONDS)
+            headers = {name: value for name, value in self.headers.items() if name.lower() != "host"}
+            try:
+                with urlopen(Request(uri + self.path, body, headers, method=self.command), timeout=60) as answer:
+                    status, content, kind = answer.status, answer.read(), answer.headers.get("Content-Type")
+            except HTTPError as error:
+                status, content, kind = error.code, error.read(), error.headers.get("Content-Type")
+            if what == "answer":
+                time.sleep(LATE_SECONDS)
+            try:
+                self.send_response(status)
+                self.send_header("Content-Type", kind or "application/json")
+                self.send_header("Content-Length", str(len(content)))
+                self.end_headers()
+                self.wfile.write(content)
+            except OSError:  # nobody waits for it any more
+                pass
+
+        do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = handle_request  # noqa: N815
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    front = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    front.daemon_threads = True
+    threading.Thread(target=front.serve_forever, daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{front.server_port}"
+    finally:
+        front.shutdown()
+        front.server_close()
+
+
+LATE_SECONDS = 3.0
+
+
+@pytest.mark.parametrize("what", ["request", "answer"])
+def test_a_server_that_answers_after_nobody_waits_any_more(
+    server: MlflowServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "2")
+    dice = random.Random(0)
+    with slow_proxy(server.uri, lambda number: what if dice.random() < 0.06 else None) as uri:
+        record(tmp_path, f"slow-{what}", uri)
+        time.sleep(LATE_SECONDS + 1)
+    record(tmp_path, f"slow-{what}", server.uri)  # what took effect after the end is put right by the next session
+    check(server.uri, f"slow-{what}")
