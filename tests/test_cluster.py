@@ -1,9 +1,13 @@
 import socket
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from smartmixed_search.errors import ResourceError
 from smartmixed_search.search.cluster import TrialResources, check_address, slots, trial_resources
+from tests.chaos.processes import Process, cleaned_up, listening, python, wait_until
+from tests.chaos.services import Cluster, cluster
 
 LAPTOP = [{"CPU": 2.0}]
 CLUSTER = [{"CPU": 16.0, "GPU": 2.0}, {"CPU": 8.0, "GPU": 1.0}, {"CPU": 64.0}]
@@ -56,3 +60,43 @@ def test_address_where_nothing_answers_is_refused_soon():
         address = f"127.0.0.1:{unused.getsockname()[1]}"
         with pytest.raises(ResourceError, match=f"nothing answers at '{address}'"):
             check_address(address)
+
+
+@pytest.mark.ray
+def test_local_ray_listens_on_the_loopback_alone(tmp_path):
+    script = (
+        "import time, ray\nfrom smartmixed_search.search.cluster import ray_session\n"
+        "with ray_session():\n    ray.get(ray.remote(lambda: None).remote())\n    print('up')\n    time.sleep(50)"
+    )
+    with cleaned_up(Process.start(python("-u", "-c", script), tmp_path / "log")) as process:
+        wait_until(lambda: "up" in process.output or not process.running, 40, "Ray is up")
+        addresses = listening(process)
+    assert addresses, process.output
+    assert {address.is_loopback for address in addresses} == {True}, addresses
+
+
+@pytest.fixture(scope="module")
+def guarded() -> Iterator[Cluster]:
+    """A cluster that asks for a token."""
+    with cluster(("--num-cpus=1",)) as made:
+        yield made
+
+
+@pytest.mark.slow
+@pytest.mark.ray
+@pytest.mark.parametrize(
+    "variables",
+    [{"RAY_AUTH_MODE": "disabled"}, {"RAY_AUTH_MODE": "token"}, {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": "0" * 64}],
+    ids=["no mode", "no token", "another token"],
+)
+def test_process_without_the_token_is_refused_in_one_line(guarded, tmp_path, variables):
+    (tmp_path / "home").mkdir()
+    main = "from smartmixed_search.cli import main; main()"
+    command = python("-c", main, "run", "quickstart", "--output-dir", tmp_path, "--ray-address", guarded.address)
+    process = Process.start(command, tmp_path / "log", variables | {"HOME": str(tmp_path / "home")})
+    with cleaned_up(process):
+        assert process.wait(50) == 2
+    (line,) = process.output.splitlines()
+    assert "must have the token of the cluster" in line
+    assert "RAY_AUTH_TOKEN_PATH" in line
+    assert list(Path(tmp_path).glob("*/ledger.jsonl")) == []

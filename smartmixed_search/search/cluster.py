@@ -6,13 +6,18 @@ import socket
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import ray
+from ray._private import ray_constants
+from ray.exceptions import AuthenticationError
 
 from smartmixed_search.errors import ResourceError
 
 _AUTO_GPU_SHARE = 0.25
 _ANSWER_SECONDS = 5.0
+_ATTEMPTS = "RAY_gcs_server_port_wait_time_s"
+"""How often Ray tries to join a cluster, once a second."""
 
 Node = Mapping[str, float]
 """What one node has: `CPU`, `GPU` and whatever else Ray knows of."""
@@ -38,27 +43,70 @@ def ray_session(address: str | None = None) -> Iterator[None]:
     A Ray that the process is connected to already is used as it is, and left running.
 
     Raises:
-        ResourceError: no cluster answers at the address.
+        ResourceError: no cluster answers at the address, or it refuses this process's token.
     """
     if ray.is_initialized():
         yield
         return
-    if address is not None:
-        check_address(address)
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    try:
-        ray.init(
-            address=address or "local",
-            include_dashboard=None if address else False,
-            log_to_driver=False,
-            logging_level=logging.ERROR,
-        )
-    except ConnectionError as error:
-        raise ResourceError(f"--ray-address must be that of a running Ray cluster, however: {address!r}") from error
+    if address is None:
+        _start_local()
+    else:
+        check_address(address)
+        _join(address)
     try:
         yield
     finally:
         ray.shutdown()
+
+
+def _start_local() -> None:
+    """Start a Ray that listens on the loopback alone.
+
+    On Linux, Ray takes every machine for one that others are to reach, replaces a loopback address by a public one, and
+    listens on all interfaces; where it does without clusters, as on macOS, it stays on the loopback.
+    """
+    clusters = ray_constants.ENABLE_RAY_CLUSTER
+    ray_constants.ENABLE_RAY_CLUSTER = False
+    try:
+        ray.init(address="local", include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
+    finally:
+        ray_constants.ENABLE_RAY_CLUSTER = clusters
+
+
+def _join(address: str) -> None:
+    try:
+        with _one_quiet_attempt():
+            ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
+    except (ConnectionError, AuthenticationError) as error:
+        if "AuthenticationError" in repr([error, error.__cause__]):
+            raise ResourceError(
+                f"this process must have the token of the cluster at {address!r}, however: it has none, or another; "
+                "set RAY_AUTH_MODE=token, and RAY_AUTH_TOKEN_PATH to a copy of the cluster's token file"
+            ) from error
+        raise ResourceError(f"--ray-address must be that of a running Ray cluster, however: {address!r}") from error
+
+
+@contextmanager
+def _one_quiet_attempt() -> Iterator[None]:
+    """Let Ray try to join once, where it would try for 20 seconds, and keep what its core prints from the user.
+
+    A cluster that refuses this process goes on refusing it, and the error that is raised says so.
+    """
+    before = os.environ.get(_ATTEMPTS)
+    os.environ[_ATTEMPTS] = "1"
+    stderr = os.dup(2)
+    with Path(os.devnull).open("w") as nowhere:
+        os.dup2(nowhere.fileno(), 2)
+    try:
+        yield
+    finally:
+        os.dup2(stderr, 2)
+        os.close(stderr)
+        if before is None:
+            del os.environ[_ATTEMPTS]
+        else:
+            os.environ[_ATTEMPTS] = before
 
 
 def check_address(address: str) -> None:

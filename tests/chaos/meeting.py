@@ -1,0 +1,38 @@
+"""A trial function that ends only if a number of trials run at once; run as a program, a sweep of such trials."""
+
+import os
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from smartmixed_search.config import TrialConfig
+from smartmixed_search.datasets import Dataset
+from smartmixed_search.result import TrialResult
+from tests import trials
+
+EXPECTED = 8
+PATIENCE_SECONDS = 120.0
+
+
+def meet(config: TrialConfig, dataset: Dataset, *, device: str, weights_path: Path, **options: Any) -> TrialResult:
+    """Wait until all trials are here; leave a line on where this one was placed."""
+    place = weights_path.parent.parent.parent / "meeting"
+    place.mkdir(exist_ok=True)
+    (place / config.key).write_text(f"{os.environ['CUDA_VISIBLE_DEVICES']} {device} {os.getpid()}")
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while len(list(place.iterdir())) < EXPECTED:
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"only {len(list(place.iterdir()))} trials run at once")
+        time.sleep(0.1)
+    return trials.synthetic_result(config)
+
+
+if __name__ == "__main__":
+    from smartmixed_search.search.sweep import run_sweep
+    from smartmixed_search.space import SearchSpace
+    from tests.chaos import meeting
+
+    resources = {"cpus_per_trial": 0.25, "gpus_per_trial": 0.25}
+    space = SearchSpace.from_dict(trials.SPACE | {"trials": EXPECTED, "resources": resources})
+    run_sweep(space, name="gpus", output_dir=sys.argv[1], ray_address=sys.argv[2], max_failures=0, run=meeting.meet)
