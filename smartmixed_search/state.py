@@ -87,7 +87,7 @@ def file_name(part: Part) -> str:
 
     Example:
         >>> file_name(Part(members=("smartmixed", "relu"), replicates=(0, 1)))
-        'part-ab52d5dbeb11cb9a.safetensors'
+        'part-fcb4c3fe876e6cfd.safetensors'
     """
     networks = json.dumps([part.members, part.replicates])
     return f"part-{hashlib.sha256(networks.encode()).hexdigest()[:16]}.safetensors"

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -144,7 +145,7 @@ def test_what_the_store_refuses_is_said_and_the_rest_delivered(
     code, out, err = sync()
     assert code == 1
     assert out.startswith("demo: 2 delivered, 2 of 3 settled trials in MLflow (a finished trial must have a result")
-    assert "demo: recording 1 trial in MLflow" in err
+    assert re.search(r"demo: recording \d trials? in MLflow", err)
 
 
 def test_a_name_that_is_taken_does_not_hold_up_other_sweeps(sync: Run, tmp_path: Path, tracking_uri: str) -> None:
@@ -208,8 +209,10 @@ def memory_output() -> Iterator[str]:
 def test_ctrl_c_ends_it_with_130(tmp_path: Path, tracking_uri: str) -> None:
     make_sweep(tmp_path)
     program = (
-        "import sys\nfrom smartmixed_search.tracking.writer import Tracker\nfrom smartmixed_search.cli import main\n"
-        "import time\ndef slow(*_):\n    print('recording', flush=True)\n    time.sleep(600)\n"
+        "import signal, sys, time\nfrom smartmixed_search.cli import main\n"
+        "from smartmixed_search.tracking.writer import Tracker\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # a shell's background job ignores it
+        "def slow(*_):\n    print('recording', flush=True)\n    time.sleep(600)\n"
         "Tracker.record_trial = slow\nmain(['sync', '--output-dir', sys.argv[1]])"
     )
     command = [sys.executable, "-c", program, str(tmp_path)]
