@@ -80,6 +80,8 @@ class Choice:
     """Mean over the neurons of the entropy of the softmax probabilities, in nats."""
     changed: list[float]
     """Share of the neurons whose choice differs from their initial tilt."""
+    counts: list[list[list[int]]] = field(default_factory=list)
+    """By selection epoch, layer and function of the pool: number of neurons whose most likely function it was."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -177,6 +177,8 @@ def _recorded(training: TwoPhaseTraining) -> dict[str, Tensor]:
     """Return, by name, what training has recorded so far."""
     tensors = {f"curves.{name}": torch.stack(curve) for name, curve in training.curves.items()}
     tensors |= {f"{_AT_HANDOFF}{length}": correct for length, correct in training.test_correct_at.items()}
+    if training.choice_counts:
+        tensors["choice_counts"] = torch.stack(training.choice_counts)
     if training.selected is not None:
         for field in _SELECTED:
             layers = getattr(training.selected, field)
@@ -188,6 +190,8 @@ def _restore_records(training: TwoPhaseTraining, tensors: Mapping[str, Tensor]) 
     device, layers = training.layout.device, range(len(training.config.architecture))
     for name, curve in training.curves.items():
         curve[:] = tensors[f"curves.{name}"].to(device).unbind()
+    if "choice_counts" in tensors:
+        training.choice_counts[:] = tensors["choice_counts"].to(device).unbind()
     for name in tensors:
         if name.startswith(_AT_HANDOFF):
             training.test_correct_at[int(name.removeprefix(_AT_HANDOFF))] = tensors[name].to(device)

@@ -63,6 +63,8 @@ class TwoPhaseTraining:
         """Optimiser steps of networks that started anew at the handoff, [R, S]."""
         self.curves: dict[str, list[Tensor]] = {"train_loss": [], "val_loss": [], "val_correct": []}
         """One tensor [R, S] per epoch."""
+        self.choice_counts: list[Tensor] = []
+        """Neurons of SmartMixed that prefer each function, [R, L, K], at the end of every selection epoch."""
         self.test_correct_at: dict[int, Tensor] = {}
         """Correct test examples [R, S] of each network's best epoch of the first so many; SmartMixed's has none."""
         anything_fixed = set(part.members) != {SMARTMIXED}
@@ -114,6 +116,7 @@ class TwoPhaseTraining:
             self.early.update(self.epoch, evaluation, self._early_states(), alive)
             if self.layout.smartmixed is not None:
                 eligible[:, self.layout.smartmixed] = False
+                self.choice_counts.append(_count_choices(self.stack.parameters))
         self.final.update(self.epoch, evaluation, [self.stack.parameters], eligible)
         self.curves["train_loss"].append(train_loss)
         self.curves["val_loss"].append(evaluation.loss)
@@ -186,6 +189,11 @@ class TwoPhaseTraining:
 def selecting_columns(stack: Stack) -> list[int]:
     """Return the columns of a stack that are selecting."""
     return [column for column, index in enumerate(stack.selecting) if index is not None]
+
+
+def _count_choices(parameters: Parameters) -> Tensor:
+    """Count SmartMixed's neurons by most likely function, [R, L, K]."""
+    return torch.stack([one_hot(logit[:, 0]).sum(1) for logit in parameters.logits], dim=1)
 
 
 def argmax_mixes(parameters: Parameters) -> list[Tensor]:

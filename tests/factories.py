@@ -151,4 +151,5 @@ def _choice(replicate: int, architecture: tuple[int, ...], confidence: float) ->
         confidence=[confidence] * depth,
         entropy=[0.5] * depth,
         changed=[0.25] * depth,
+        counts=[[[width - 1, 0, 0, 0, 1, 0] for width in architecture]],
     )

@@ -118,6 +118,7 @@ def test_trial_s_artifacts_can_be_read_back(recorded: Any, tmp_path: Path) -> No
     assert {a.path for a in client.list_artifacts(run.info.run_id)} == {
         "config.json",
         "choices.json",
+        "choice_counts.json",
         "weights.safetensors",
     }
     folder = Path(client.download_artifacts(run.info.run_id, "", str(tmp_path)))

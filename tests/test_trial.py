@@ -55,6 +55,14 @@ def test_the_same_call_gives_the_same_numbers(result: TrialResult) -> None:
     assert numbers(run_trial(BASE, toy_dataset())) == numbers(result)
 
 
+def test_choices_are_counted_at_every_selection_epoch(result: TrialResult) -> None:
+    for choice in result.choices:
+        assert len(choice.counts) == result.selection_epochs
+        assert [[sum(layer) for layer in epoch] for epoch in choice.counts] == [[9, 7]] * result.selection_epochs
+        at_handoff = [[layer.count(name) for name in BASE.pool] for layer in choice.functions]
+        assert choice.counts[-1] == at_handoff, "the handoff is from the last epoch"
+
+
 def test_a_result_survives_json(result: TrialResult) -> None:
     assert TrialResult.from_dict(json.loads(json.dumps(result.to_dict()))) == result
 

@@ -89,6 +89,11 @@ def choices_artifact(choices: Sequence[Choice]) -> dict[str, dict[str, list[str]
     }
 
 
+def choice_counts_artifact(result: TrialResult) -> dict[str, Any]:
+    """Return {pool: [function, …], replicates: {replicate: [selection epoch][layer][function] → neurons}}."""
+    return {"pool": list(result.config.pool), "replicates": {str(c.replicate): c.counts for c in result.choices}}
+
+
 def strategy_params(config: TrialConfig, networks: Sequence[NetworkResult]) -> Params:
     """Return the parameters of a strategy run."""
     return {

@@ -6,8 +6,9 @@ and that the MLflow page shows the answers as columns:
 * sweep: tag `smartmixed.opened` (when it was last launched or continued; finds the latest sweep) and metrics: `trials`
   (asked for; a parameter cannot follow when a sweep is extended) and those that `Tracker.close_sweep` is given; tag
   `smartmixed.tables` and artifacts `tables/`: see `stored`;
-* trial: tag `smartmixed.best_fixed` (the fixed strategy of highest validation accuracy) and the metrics
-  `smartmixed_rank`, `smartmixed_test_accuracy`, `best_fixed_test_accuracy`;
+* trial: artifact `choice_counts.json` (how choices evolve: neurons by selection epoch, layer and function); tag
+  `smartmixed.best_fixed` (the fixed strategy of highest validation accuracy) and the metrics `smartmixed_rank`,
+  `smartmixed_test_accuracy`, `best_fixed_test_accuracy`;
 * a failed or stopped trial: tag `smartmixed.reason`;
 * strategy: metrics `val_correct`, `test_correct` (summed over the replicates), which make ties exact, and
   `phase1_best_epoch`, and `val_loss_last`, `val_accuracy_last` (last epoch), and `optimizer_steps_spent`: 0 where the

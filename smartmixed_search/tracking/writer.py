@@ -246,6 +246,7 @@ class Tracker:
     def _log_artifacts(self, run_id: str, result: TrialResult) -> None:
         self._client.log_dict(run_id, result.config.to_dict(), "config.json")
         self._client.log_dict(run_id, records.choices_artifact(result.choices), "choices.json")
+        self._client.log_dict(run_id, records.choice_counts_artifact(result), "choice_counts.json")
         weights = None if result.weights_path is None else read_bytes(locate(result.weights_path))
         if weights is not None:
             with TemporaryDirectory() as folder:
