@@ -35,4 +35,6 @@ if __name__ == "__main__":
 
     resources = {"cpus_per_trial": 0.25, "gpus_per_trial": 0.25}
     space = SearchSpace.from_dict(trials.SPACE | {"trials": EXPECTED, "resources": resources})
-    run_sweep(space, name="gpus", output_dir=sys.argv[1], ray_address=sys.argv[2], max_failures=0, run=meeting.meet)
+    # With reuse, trials would wait for each other's baselines, and so would never all be here.
+    options = {"max_failures": 0, "reuse": False, "run": meeting.meet}
+    run_sweep(space, name="gpus", output_dir=sys.argv[1], ray_address=sys.argv[2], **options)

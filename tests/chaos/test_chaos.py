@@ -66,7 +66,7 @@ def test_driver_killed_at_five_moments(tracking_uri, tmp_path, undisturbed, dice
     for moment in range(KILLS):
         with sweep.launched() as driver:
             wait_for_settled(driver, sweep, moment * (sweep.trials - 1) // KILLS)
-            pause(dice, 12 if moment == 0 else 4)
+            pause(dice, 12 if moment == 0 else 1)
             kill_driver(driver, sweep)
     assert sweep.settled < sweep.trials
     sweep.complete()
@@ -187,7 +187,7 @@ def test_interrupted_sweep_says_how_to_continue(tracking_uri, tmp_path, undistur
 
 @pytest.mark.slow
 def test_second_process_is_refused(tracking_uri, tmp_path):
-    sweep = Sweep(tmp_path, tracking_uri)
+    sweep = Sweep(tmp_path, tracking_uri, SPACE | {"epochs": 2000})
     with sweep.launched() as first:
         wait_for_settled(first, sweep, 1)
         second = Process.start(sweep.command, tmp_path / "second.log")
