@@ -187,7 +187,7 @@ def test_interrupted_sweep_says_how_to_continue(tracking_uri, tmp_path, undistur
 
 @pytest.mark.slow
 def test_second_process_is_refused(tracking_uri, tmp_path):
-    sweep = Sweep(tmp_path, tracking_uri, SPACE | {"epochs": 2000})
+    sweep = Sweep(tmp_path, tracking_uri, SPACE | {"epochs": 300})
     with sweep.launched() as first:
         wait_for_settled(first, sweep, 1)
         second = Process.start(sweep.command, tmp_path / "second.log")
