@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from smartmixed_search.activations import register_activation
+    from smartmixed_search.comparison import Comparison
     from smartmixed_search.config import TrialConfig
     from smartmixed_search.datasets import Dataset, load_dataset
     from smartmixed_search.errors import SmartMixedError, UserError
@@ -17,13 +18,14 @@ if TYPE_CHECKING:
     from smartmixed_search.search.summary import SweepSummary
     from smartmixed_search.search.sweep import run_sweep
     from smartmixed_search.space import SearchSpace, shipped_spaces
-    from smartmixed_search.tracking.queries import status, top
+    from smartmixed_search.tracking.queries import compare, status, top
     from smartmixed_search.trial import run_trial
     from smartmixed_search.weights import load_network
 
 __version__ = "0.1.0"
 
 _HOMES = {
+    "Comparison": "comparison",
     "Dataset": "datasets",
     "FrozenNetwork": "frozen",
     "MixedActivation": "modules",
@@ -35,6 +37,7 @@ _HOMES = {
     "TrialConfig": "config",
     "TrialResult": "result",
     "UserError": "errors",
+    "compare": "tracking.queries",
     "freeze_selections": "modules",
     "load_dataset": "datasets",
     "load_network": "weights",
@@ -47,6 +50,7 @@ _HOMES = {
 }
 
 __all__ = [
+    "Comparison",
     "Dataset",
     "FrozenNetwork",
     "MixedActivation",
@@ -59,6 +63,7 @@ __all__ = [
     "TrialResult",
     "UserError",
     "__version__",
+    "compare",
     "freeze_selections",
     "load_dataset",
     "load_network",

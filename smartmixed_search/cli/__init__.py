@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from smartmixed_search import __version__
+from smartmixed_search.cli.compare import compare
 from smartmixed_search.cli.export import export
 from smartmixed_search.cli.local import doctor, spaces, ui
 from smartmixed_search.cli.query import status, top
@@ -27,7 +28,7 @@ class _Commands(click.Group):
 
 @click.group(
     cls=_Commands,
-    commands=[run, top, status, export, sync, spaces, doctor, ui],
+    commands=[run, top, compare, status, export, sync, spaces, doctor, ui],
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
 )
 @click.version_option(__version__, prog_name="smartmixed-search")

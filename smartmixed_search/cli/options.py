@@ -56,6 +56,9 @@ data_dir: Decorator = click.option(
     help="Folder of the image datasets, in torchvision's layout.",
 )
 
+sweep_option: Decorator = click.option("--sweep", help="Name of a sweep.  [default: the latest]")
+all_sweeps_option: Decorator = click.option("--all-sweeps", is_flag=True, help="All sweeps, grouped by dataset.")
+
 table_format: Decorator = click.option(
     "--format",
     "output_format",

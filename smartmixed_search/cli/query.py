@@ -5,12 +5,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from smartmixed_search.cli.options import common, print_frame, table_format
+from smartmixed_search.cli.options import all_sweeps_option, common, print_frame, sweep_option, table_format
 
 if TYPE_CHECKING:
     import pandas as pd
-
-_SWEEP = click.option("--sweep", help="Name of a sweep.  [default: the latest]")
 
 _TABLE_COLUMNS = {
     "strategy": ["place", "strategy", "mean_rank", "mrr", "wins", "top3_rate", "blocks", "trials", "test_accuracy"],
@@ -26,8 +24,6 @@ _STATUS_COLUMNS = [
 ]
 """What a table has room for; CSV and JSON have every column."""
 
-_ALL_SWEEPS = click.option("--all-sweeps", is_flag=True, help="All sweeps, grouped by dataset.")
-
 
 @click.command()
 @click.option("-k", default=3, show_default=True, type=click.IntRange(min=1), help="How many to show.")
@@ -38,8 +34,8 @@ _ALL_SWEEPS = click.option("--all-sweeps", is_flag=True, help="All sweeps, group
     show_default=True,
     help="The best strategies of the leaderboard, of each architecture, or the best trials by validation.",
 )
-@_SWEEP
-@_ALL_SWEEPS
+@sweep_option
+@all_sweeps_option
 @table_format
 @common
 def top(
@@ -59,7 +55,7 @@ def top(
     uri = resolve_tracking_uri(tracking_uri, output_dir)
     frame = queries.top(k, by, sweep=sweep, all_sweeps=all_sweeps, tracking_uri=uri)
     print_frame(frame, output_format, _TABLE_COLUMNS[by])
-    _say_stopped(queries.status(sweep=sweep, all_sweeps=all_sweeps, tracking_uri=uri))
+    say_stopped(queries.status(sweep=sweep, all_sweeps=all_sweeps, tracking_uri=uri))
     if not frame["selection_converged"].dropna().all():
         click.echo(
             "selection has not converged where choice confidence is below 0.5: close to random choices", err=True
@@ -67,8 +63,8 @@ def top(
 
 
 @click.command()
-@_SWEEP
-@_ALL_SWEEPS
+@sweep_option
+@all_sweeps_option
 @table_format
 @common
 def status(
@@ -86,10 +82,11 @@ def status(
     uri = resolve_tracking_uri(tracking_uri, output_dir)
     frame = queries.status(sweep=sweep, all_sweeps=all_sweeps, tracking_uri=uri)
     print_frame(frame, output_format, _STATUS_COLUMNS)
-    _say_stopped(frame)
+    say_stopped(frame)
 
 
-def _say_stopped(sweeps: "pd.DataFrame") -> None:
+def say_stopped(sweeps: "pd.DataFrame") -> None:
+    """Say how many trials were stopped early, if any were: what is shown is a selected sample then."""
     stopped = int(sweeps["stopped"].sum())
     if stopped:
         settled = int(sweeps[["finished", "failed", "stopped"]].sum().sum())

@@ -76,10 +76,16 @@ STRATEGY = _COMMON | {
     "val_rank": _metric("val_rank", "Int64"),
     "val_accuracy": _metric("val_accuracy"),
     "test_accuracy": _metric("test_accuracy"),
+    "test_accuracy_std": _metric("test_accuracy_std"),
+    "test_accuracy_at_handoff": _metric("test_accuracy_at_handoff"),
+    "phase1_test_accuracy_argmax": _metric("phase1_test_accuracy_argmax"),
+    "phase1_test_accuracy_sampled": _metric("phase1_test_accuracy_sampled"),
     "val_loss": _metric("val_loss"),
     "test_loss": _metric("test_loss"),
     "val_correct": _metric("val_correct"),
     "test_correct": _metric("test_correct"),
+    "epochs": _metric("epochs"),
+    "optimizer_steps": _metric("optimizer_steps"),
     "diverged": _metric("diverged", "Int64"),
 }
 

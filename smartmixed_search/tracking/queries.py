@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import Run
 
+    from smartmixed_search.comparison import Comparison
+
 STATUS_COLUMNS = [
     "sweep",
     "dataset",
@@ -122,6 +124,23 @@ def top(
     confidence = table["choice_confidence"]
     table["selection_converged"] = (confidence >= CONVERGED_CONFIDENCE).astype("boolean").mask(confidence.isna())
     return table[TOP_COLUMNS[by]]
+
+
+def compare(
+    sweep: str | None = None, all_sweeps: bool = False, view: str = "tuned", tracking_uri: str | None = None
+) -> "list[Comparison]":
+    """Compare the strategies, with statistics, on each dataset of which a trial has finished.
+
+    In every architecture a strategy is represented by its trial of highest validation accuracy (`tuned`), or by the
+    one at the published setting (`default`).
+
+    Raises:
+        ConfigError: the view is unknown.
+        TrackingError: see the module.
+    """
+    from smartmixed_search.comparison import compare_all  # scipy takes half a second to import
+
+    return compare_all(strategies(sweep, all_sweeps, tracking_uri), view)
 
 
 def status(sweep: str | None = None, all_sweeps: bool = False, tracking_uri: str | None = None) -> pd.DataFrame:

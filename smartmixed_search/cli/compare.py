@@ -1,0 +1,162 @@
+"""`compare`: the leaderboard with statistics."""
+
+import textwrap
+from collections.abc import Mapping
+from math import isnan
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from smartmixed_search.cli.options import all_sweeps_option, common, print_frame, sweep_option, table_format
+from smartmixed_search.cli.query import say_stopped
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from smartmixed_search.comparison import Comparison
+    from smartmixed_search.statistics import Friedman, NotEnoughData
+
+_WIDTH = 110
+_BOARD_COLUMNS = [
+    *["place", "strategy", "mean_rank", "mrr", "wins", "top3_rate", "blocks", "trials", "draws"],
+    *["test_accuracy", "epochs", "optimizer_steps"],
+]
+_PAIR_COLUMNS = ["rival", "blocks", "wins", "ties", "losses", "difference", "p_holm", "p_better", "p_equal", "p_worse"]
+
+
+@click.command()
+@sweep_option
+@all_sweeps_option
+@click.option(
+    "--view",
+    type=click.Choice(["tuned", "default"]),
+    default="tuned",
+    show_default=True,
+    help="Which trial represents a strategy in an architecture: its best by validation, or that at the published "
+    "setting.",
+)
+@table_format
+@common
+def compare(
+    sweep: str | None,
+    all_sweeps: bool,
+    view: str,
+    output_format: str,
+    output_dir: Path,
+    tracking_uri: str | None,
+    debug: bool,
+) -> None:
+    """Compare SmartMixed with its rivals over all architectures, with statistics.
+
+    CSV and JSON hold the leaderboard alone; smartmixed_search.compare() returns everything else as pandas tables.
+    """
+    from smartmixed_search.tracking import queries
+    from smartmixed_search.tracking.store import resolve_tracking_uri
+
+    uri = resolve_tracking_uri(tracking_uri, output_dir)
+    found = queries.compare(sweep, all_sweeps, view, uri)
+    if output_format == "table":
+        click.echo("\n\n\n".join(map(_text, found)), nl=bool(found))
+    else:
+        print_frame(_leaderboards(found), output_format, ())
+    say_stopped(queries.status(sweep=sweep, all_sweeps=all_sweeps, tracking_uri=uri))
+    if not found:
+        click.echo("no trial has finished yet: there is nothing to compare", err=True)
+
+
+def _leaderboards(found: "list[Comparison]") -> "pd.DataFrame":
+    import pandas as pd
+
+    from smartmixed_search.comparison import COMPARISON_COLUMNS
+
+    return pd.concat([pd.DataFrame(columns=COMPARISON_COLUMNS), *(one.leaderboard for one in found)])
+
+
+def _text(comparison: "Comparison") -> str:
+    from smartmixed_search.comparison import MARGINS
+    from smartmixed_search.phases import GAINS
+    from smartmixed_search.statistics import ALPHA, ROPE
+
+    conclusion = f"{comparison.dataset} ({comparison.view} view): {comparison.conclusion}"
+    if comparison.leaderboard.empty:
+        return textwrap.fill(conclusion, _WIDTH)
+    sections = [
+        textwrap.fill(conclusion, _WIDTH),
+        _leaderboard(comparison.leaderboard),
+        "Test accuracy in each architecture (rank):\n" + _architectures(comparison),
+        "SmartMixed's margin in test accuracy, points [95 % bootstrap interval over architectures]:\n"
+        + _effects(comparison.mean_margins, MARGINS),
+        "SmartMixed against each rival: difference in points; p-value of Wilcoxon's test after Holm; Bayesian\n"
+        f"probabilities to be better, equal (within {100 * ROPE:g} points) and worse:\n" + _pairs(comparison.pairs),
+        textwrap.fill(_friedman(comparison.friedman, ALPHA), _WIDTH),
+        "What phase 2 of SmartMixed gains in test accuracy, points [95 % bootstrap interval over architectures]:\n"
+        + _effects(comparison.mean_phases, GAINS),
+    ]
+    return "\n\n".join(sections)
+
+
+def _leaderboard(board: "pd.DataFrame") -> str:
+    accuracies = zip(board["test_accuracy"], board["test_accuracy_std"], strict=True)
+    shown = board[_BOARD_COLUMNS].assign(
+        place=board["place"].astype("str").where(board["place"].notna(), "–"),
+        mean_rank=board["mean_rank"].map("{:.2f}".format, na_action="ignore"),
+        wins=board["wins"].map("{:.4g}".format, na_action="ignore"),
+        test_accuracy=[f"{mean:.4f}" if isnan(std) else f"{mean:.4f} ± {std:.4f}" for mean, std in accuracies],
+        epochs=board["epochs"].map("{:.0f}".format, na_action="ignore"),
+        optimizer_steps=board["optimizer_steps"].map("{:.0f}".format, na_action="ignore"),
+    )
+    lines = _table(shown).splitlines()
+    placed = int(board["place"].notna().sum())
+    if placed < len(board):  # controls are shown below the line
+        lines.insert(1 + placed, "-" * len(lines[0]))
+    return "\n".join(lines)
+
+
+def _architectures(comparison: "Comparison") -> str:
+    chosen = comparison.architectures
+    ranks = chosen["rank"].map(" ({})".format, na_action="ignore").fillna("")
+    cells = chosen.assign(cell=chosen["test_accuracy"].map("{:.4f}".format) + ranks)
+    wide = cells.pivot(index="architecture", columns="strategy", values="cell")
+    return _table(wide[comparison.leaderboard["strategy"]].rename_axis(columns=None).reset_index())
+
+
+def _effects(means: "pd.DataFrame", words: Mapping[str, str]) -> str:
+    lines = [
+        f"  {_points(mean, low, high):<22}  {meaning}"
+        for mean, low, high, meaning in zip(means["mean"], means["low"], means["high"], words.values(), strict=True)
+    ]
+    return "\n".join([*lines, *_reasons(means["reason"])])
+
+
+def _pairs(pairs: "pd.DataFrame") -> str:
+    differences = zip(pairs["mean_difference"], pairs["low"], pairs["high"], strict=True)
+    shown = pairs.assign(difference=[_points(*one) for one in differences])
+    return "\n".join([_table(shown[_PAIR_COLUMNS]), *_reasons(pairs["reason"])])
+
+
+def _friedman(found: "Friedman | NotEnoughData", alpha: float) -> str:
+    from smartmixed_search.statistics import NotEnoughData
+
+    if isinstance(found, NotEnoughData):
+        return f"Friedman's test: not enough data: {found.reason}."
+    alike = " | ".join(", ".join(group) for group in found.groups) or "any"
+    return (
+        f"Friedman's test over {found.blocks} complete architectures: χ²_F = {found.chi2:.2f} (p = {found.chi2_p:.2g}), F_F = "
+        f"{found.f:.2f} (p = {found.f_p:.2g}). Nemenyi: mean ranks differ at α = {alpha} from a difference of "
+        f"{found.critical_difference:.2f}; not so among {alike}."
+    )
+
+
+def _reasons(reasons: "pd.Series[str]") -> list[str]:
+    return [f"  not enough data for every figure: {reason}" for reason in reasons.dropna().unique()]
+
+
+def _points(mean: float, low: float, high: float) -> str:
+    if isnan(mean):
+        return "–"
+    return f"{100 * mean:+.2f}" + ("" if isnan(low) else f" [{100 * low:+.2f}, {100 * high:+.2f}]")
+
+
+def _table(frame: "pd.DataFrame") -> str:
+    return frame.to_string(index=False, na_rep="–", float_format="{:.3f}".format)

@@ -1,0 +1,204 @@
+"""Comparisons: what the finished trials on one dataset say about SmartMixed and its rivals."""
+
+import html
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from smartmixed_search.config import SMARTMIXED
+from smartmixed_search.phases import GAINS, phase_gains
+from smartmixed_search.ranking import LEADERBOARD_COLUMNS, block_rankings, leaderboard
+from smartmixed_search.result import CONVERGED_CONFIDENCE, RANKED
+from smartmixed_search.statistics import ALPHA, DECIMALS, Friedman, NotEnoughData, friedman, mean_intervals, pairs
+
+CAVEAT = (
+    "Architectures on one dataset are not independent data sets: this holds for architectures like these on this "
+    "dataset, and says nothing of others (Demšar 2006)."
+)
+MARGINS = {
+    "best_fixed": "the best fixed activation of the architecture, chosen by validation",
+    "oracle": "the best fixed activation of the architecture on the test set, a rival that nobody could have chosen",
+    "single": "the one fixed activation of highest mean validation accuracy over all architectures",
+}
+"""What SmartMixed's test accuracy is compared with. The oracle is a maximum over noise: its margin errs downwards."""
+BUDGET = ["epochs", "optimizer_steps", "parameters"]
+COMPARISON_COLUMNS = [*LEADERBOARD_COLUMNS, "test_accuracy_std", *BUDGET]
+"""Columns of a comparison's leaderboard."""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The strategies of one dataset compared, in one view; accuracies and differences in [−1, 1]."""
+
+    dataset: str
+    view: str
+    leaderboard: pd.DataFrame
+    """`ranking.leaderboard`'s columns; `test_accuracy_std` (over replicates, pooled over blocks); what a strategy
+    trained for, means over blocks: `BUDGET`. The latter are NaN where the rows do not know them."""
+    architectures: pd.DataFrame
+    """The ranking inside each architecture, controls below it; what `ranking.block_rankings` returns."""
+    margins: pd.DataFrame
+    """Per architecture and kind of `MARGINS`: the rival, and as `margin_…` SmartMixed's test accuracy minus its."""
+    mean_margins: pd.DataFrame
+    """Per kind: `blocks`, `mean`, its 95 % bootstrap interval over blocks `low` … `high`, or the `reason` for none."""
+    pairs: pd.DataFrame
+    """SmartMixed against every rival, see `statistics.pairs`."""
+    phases: pd.DataFrame
+    """Per architecture, what phase 2 gained over phase 1; see `phases.phase_gains`."""
+    mean_phases: pd.DataFrame
+    """Per kind of `phases.GAINS` what `mean_margins` has per margin."""
+    choice_confidence: float
+    """Of SmartMixed's chosen trials, mean over blocks; NaN if unknown."""
+    friedman: Friedman | NotEnoughData
+    conclusion: str
+    """Plain sentences, the last is `CAVEAT`."""
+
+    @property
+    def selection_converged(self) -> bool | None:
+        """Whether the mean choice confidence reaches 0.5; None if unknown."""
+        return None if np.isnan(self.choice_confidence) else self.choice_confidence >= CONVERGED_CONFIDENCE
+
+    def _repr_html_(self) -> str:
+        board = self.leaderboard.to_html(index=False, na_rep="–", float_format="{:.4f}".format)
+        return f"<p>{html.escape(self.conclusion)}</p>{board}"
+
+
+def compare_all(rows: pd.DataFrame, view: str = "tuned") -> list[Comparison]:
+    """Compare the strategies on each dataset apart; see `compare_strategies`."""
+    return [compare_strategies(of_one, view) for _, of_one in rows.groupby("dataset")]
+
+
+def compare_strategies(rows: pd.DataFrame, view: str = "tuned") -> Comparison:
+    """Compare the strategies over the architectures of one dataset.
+
+    `rows` holds `ranking.STRATEGY_COLUMNS` of finished trials and, where known, `test_accuracy_std`, `BUDGET`,
+    `choice_confidence` and `phases.PHASE_COLUMNS`. Controls are listed, never ranked nor tested.
+
+    Raises:
+        ConfigError: the view is unknown.
+        ValueError: the rows are not of exactly one dataset.
+
+    """
+    datasets = sorted(rows["dataset"].unique())
+    if len(datasets) != 1:
+        raise ValueError(f"a comparison must be of one dataset, however: {', '.join(datasets) or 'none'}")
+    blocks = block_rankings(rows, view)
+    board = _leaderboard(rows, blocks, view)
+    ranked = blocks[blocks["role"] == RANKED]
+    tests, validations = (
+        ranked.pivot(index="architecture", columns="strategy", values=f"{split}_accuracy").round(DECIMALS)
+        for split in ("test", "val")
+    )
+    # SmartMixed can be missing altogether, from the default view for one; every comparison with it is then empty.
+    tests = tests.reindex(columns=sorted({SMARTMIXED, *tests.columns}))
+    margins = _margins(tests, validations.drop(columns=SMARTMIXED, errors="ignore"))
+    mean_margins = mean_intervals(
+        margins[[f"margin_{kind}" for kind in MARGINS]].set_axis([*MARGINS], axis=1), "margin"
+    )
+    gains = phase_gains(rows, blocks)
+    against = pairs(tests)
+    confidence = _choice_confidence(blocks)
+    said = [*_conclusion(datasets[0], board, against, mean_margins), *_warning(confidence), CAVEAT]
+    return Comparison(
+        dataset=datasets[0],
+        view=view,
+        leaderboard=board,
+        architectures=blocks,
+        margins=margins,
+        mean_margins=mean_margins,
+        pairs=against,
+        friedman=friedman(tests.dropna(axis=1, how="all")),
+        phases=gains,
+        mean_phases=mean_intervals(gains[list(GAINS)], "gain"),
+        choice_confidence=confidence,
+        conclusion=" ".join(said),
+    )
+
+
+def _leaderboard(rows: pd.DataFrame, blocks: pd.DataFrame, view: str) -> pd.DataFrame:
+    further = blocks.reindex(columns=["test_accuracy_std", *BUDGET]).astype("float64")
+    further["test_accuracy_std"] **= 2  # variances are what may be averaged
+    means = further.groupby(blocks["strategy"]).mean()
+    means["test_accuracy_std"] **= 0.5
+    return leaderboard(rows, view, blocks).join(means, on="strategy")[COMPARISON_COLUMNS]
+
+
+def _margins(tests: pd.DataFrame, validations: pd.DataFrame) -> pd.DataFrame:
+    """Choose the rivals; equal ones go by name, for a tie in validation must not be broken by the test accuracy."""
+    fixed = tests[validations.columns]
+    # A strategy that is missing from hard blocks would look good in the mean: only the most complete ones compete.
+    blocks_of = validations.notna().sum()
+    means = validations.loc[:, blocks_of == blocks_of.max()].mean().round(DECIMALS)
+    rivals = pd.DataFrame(
+        {
+            "best_fixed": _names_of_largest(validations),
+            "oracle": _names_of_largest(fixed),
+            "single": means.idxmax() if len(means) else None,
+        },
+        index=tests.index,
+    )
+    columns: dict[str, object] = {}
+    for kind, names in rivals.items():
+        columns[str(kind)] = names
+        columns[f"margin_{kind}"] = tests[SMARTMIXED] - _cells(fixed, names)
+    return pd.DataFrame(columns, index=tests.index).reset_index()
+
+
+def _names_of_largest(table: pd.DataFrame) -> "pd.Series[str]":
+    known = table.dropna(how="all")
+    return known.idxmax(axis=1).astype("str") if len(known) else pd.Series(dtype="str")
+
+
+def _cells(table: pd.DataFrame, names: "pd.Series[str]") -> "pd.Series[float]":
+    long = table.stack()
+    return pd.Series(long.reindex(pd.MultiIndex.from_arrays([names.index, names])).to_numpy("float64"), names.index)
+
+
+def _choice_confidence(blocks: pd.DataFrame) -> float:
+    own = blocks[blocks["strategy"] == SMARTMIXED].reindex(columns=["choice_confidence"])
+    return float(own["choice_confidence"].mean())
+
+
+def _conclusion(dataset: str, board: pd.DataFrame, against: pd.DataFrame, mean_margins: pd.DataFrame) -> list[str]:
+    own = board[board["strategy"] == SMARTMIXED]
+    best_fixed = mean_margins.iloc[0]
+    if own.empty or not best_fixed["blocks"]:
+        return [f"On {dataset} there is nothing to compare: SmartMixed and a fixed activation never ran side by side."]
+    ranked = int((board["role"] == RANKED).sum())
+    place = f"On {dataset} SmartMixed has mean rank {own['mean_rank'].iloc[0]:.2f} among {ranked} strategies"
+    blocks = int(own["blocks"].iloc[0])
+    over = f"{blocks} architecture{'s' if blocks != 1 else ''}"
+    return [f"{place} over {over}; {_verdict(against)}.", _effect(best_fixed)]
+
+
+def _verdict(against: pd.DataFrame) -> str:
+    tested = against[against["p_holm"].notna()]
+    if tested.empty:
+        return f"there is not enough data for significance tests ({against['reason'].iloc[0]})"
+    significant = tested["p_holm"] < ALPHA
+    better = tested["wins"] > tested["losses"]
+    groups = {
+        "significantly better than": significant & better,
+        "significantly worse than": significant & ~better,
+        "not shown to differ from": ~significant,
+    }
+    said = [f"{words} {', '.join(tested.loc[those, 'rival'])}" for words, those in groups.items() if those.any()]
+    return f"it is {'; '.join(said)} (Wilcoxon–Holm, α = {ALPHA})"
+
+
+def _effect(margin: "pd.Series[Any]") -> str:
+    effect = f"Its test accuracy differs by {100 * margin['mean']:+.2f} points on average from {MARGINS['best_fixed']}"
+    if np.isnan(margin["low"]):
+        return f"{effect}, too few architectures for an interval."
+    return f"{effect} (95 % interval {100 * margin['low']:+.2f} to {100 * margin['high']:+.2f})."
+
+
+def _warning(confidence: float) -> list[str]:
+    if not confidence < CONVERGED_CONFIDENCE:
+        return []
+    return [
+        f"Its selection has not converged: mean choice confidence is {confidence:.2f}, below {CONVERGED_CONFIDENCE}, "
+        "so its choices are close to random ones."
+    ]

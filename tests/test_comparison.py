@@ -1,0 +1,259 @@
+import time
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from smartmixed_search.comparison import CAVEAT, MARGINS, compare_all, compare_strategies
+from smartmixed_search.errors import ConfigError
+from smartmixed_search.ranking import LEADERBOARD_COLUMNS, block_rankings, leaderboard
+from smartmixed_search.statistics import Friedman, NotEnoughData, mean_interval
+from tests.synthetic import STRATEGIES, make_blocks, make_row, make_rows
+
+
+def interval_of(differences: list[float]) -> tuple[float, float]:
+    found = mean_interval(pd.Series(differences))
+    assert not isinstance(found, NotEnoughData)
+    return found.low, found.high
+
+
+# --- known answers ---
+
+
+def test_a_truly_better_smartmixed_is_found() -> None:
+    found = compare_strategies(make_rows(advantage=0.02))
+    assert (found.pairs["p_holm"] < 0.05).all()
+    assert (found.pairs["p_better"] > 0.99).all()
+    assert found.leaderboard["strategy"].iloc[0] == "smartmixed"
+    assert "significantly better than elu, leaky_relu, relu, selu, sigmoid, tanh (" in found.conclusion
+
+
+def test_a_truly_worse_smartmixed_is_found() -> None:
+    found = compare_strategies(make_rows(advantage=-0.02))
+    assert "significantly worse than elu, leaky_relu, relu, selu, sigmoid, tanh (" in found.conclusion
+    assert (found.pairs["p_worse"] > 0.99).all()
+
+
+def test_no_difference_is_reported_as_none() -> None:
+    found = compare_strategies(make_rows(seed=1))
+    assert "not shown to differ from elu, leaky_relu, relu, selu, sigmoid, tanh (" in found.conclusion
+    assert (found.pairs["p_equal"] > 0.99).all()
+
+
+@pytest.mark.slow
+def test_differences_are_seldom_found_where_there_are_none() -> None:
+    strategies = STRATEGIES[:3]
+    found = [compare_strategies(make_rows(18, strategies=strategies, seed=seed)) for seed in range(40)]
+    pairs = sum(bool((one.pairs["p_holm"] < 0.05).any()) for one in found)
+    omnibus = sum(one.friedman.f_p < 0.05 for one in found if isinstance(one.friedman, Friedman))
+    assert pairs <= 5, omnibus
+    assert omnibus <= 5, pairs
+
+
+def test_mean_margin_is_the_true_advantage_over_the_single_best() -> None:
+    found = compare_strategies(make_rows(60, advantage=0.01)).mean_margins.set_index("margin").loc["single"]
+    assert found["low"] < 0.01 < found["high"]
+    assert found["high"] - found["low"] < 0.003
+
+
+def test_strategies_tied_everywhere_share_the_first_place_and_do_not_differ() -> None:
+    found = compare_strategies(make_blocks({name: [0.9] * 8 for name in STRATEGIES}))
+    assert found.leaderboard["place"].tolist() == [1] * 7
+    assert found.pairs[["ties", "p_holm", "p_equal"]].to_numpy().tolist() == [[8, 1, 1]] * 6
+    assert isinstance(found.friedman, Friedman)
+    assert found.friedman.f_p == 1
+
+
+# --- blocks ---
+
+
+def test_blocks_of_a_pair_are_those_that_have_both_and_friedman_s_those_that_have_all() -> None:
+    rows = make_rows(20, strategies=STRATEGIES[:3])
+    gone = (rows["strategy"] == "relu") & rows["architecture"].isin(["8", "16", "24"])
+    gone |= (rows["strategy"] == "smartmixed") & (rows["architecture"] == "32")
+    found = compare_strategies(rows[~gone])
+    assert found.pairs.set_index("rival")["blocks"].to_dict() == {"relu": 16, "sigmoid": 19}
+    assert found.friedman.blocks == 16
+
+
+def test_an_architecture_counts_once_however_many_trials_it_has() -> None:
+    rows = make_rows(10, trials=3)
+    found = compare_strategies(rows)
+    assert found.pairs["blocks"].tolist() == [10] * 6
+    assert len(found.margins) == 10
+    pd.testing.assert_frame_equal(found.architectures, block_rankings(rows))
+
+
+def test_the_default_view_takes_the_trial_at_the_published_setting() -> None:
+    rows = make_rows(8, trials=3)
+    found, expected = compare_strategies(rows, "default"), compare_strategies(rows[rows["published"]], "default")
+    assert found.view == "default"
+    pd.testing.assert_frame_equal(found.pairs, expected.pairs)
+
+
+def test_one_architecture_has_rankings_and_margins_but_no_statistics() -> None:
+    found = compare_strategies(make_rows(1, advantage=0.1))
+    assert len(found.architectures) == 7
+    assert found.margins["margin_oracle"].item() > 0
+    assert found.mean_margins["low"].isna().all()
+    assert isinstance(found.friedman, NotEnoughData)
+    assert "not enough data for significance tests (1 of at least 6 blocks)" in found.conclusion
+
+
+def test_a_thousand_architectures_take_seconds() -> None:
+    rows = make_rows(1000)
+    start = time.perf_counter()
+    found = compare_strategies(rows)
+    assert time.perf_counter() - start < 30  # about five on two idle cores
+    assert found.friedman.blocks == 1000
+
+
+def test_a_diverged_strategy_with_accuracy_zero_loses_its_block_without_leaving_it() -> None:
+    found = compare_strategies(make_blocks({"smartmixed": [0.9] * 8, "relu": [0.0, *[0.9] * 7], "elu": [0.8] * 8}))
+    relu = found.pairs.set_index("rival").loc["relu"]
+    assert relu[["blocks", "wins", "ties"]].tolist() == [8, 1, 7]
+    assert relu["mean_difference"] == pytest.approx(0.9 / 8)
+
+
+def test_the_default_view_without_a_published_trial_has_nothing_to_compare() -> None:
+    found = compare_strategies(make_rows(3).assign(published=False), "default")
+    assert found.leaderboard.empty
+    assert "nothing to compare" in found.conclusion
+
+
+@pytest.mark.parametrize("strategies", [("smartmixed",), ("relu", "elu", "tanh")])
+def test_without_smartmixed_or_a_rival_there_is_nothing_to_compare(strategies: tuple[str, ...]) -> None:
+    found = compare_strategies(make_rows(8, strategies=strategies))
+    assert found.mean_margins["blocks"].tolist() == [0, 0, 0]
+    assert "nothing to compare" in found.conclusion
+    assert len(found.leaderboard) == len(strategies)
+
+
+def test_smartmixed_missing_altogether_is_not_among_friedman_s_strategies() -> None:
+    found = compare_strategies(make_rows(8, strategies=("relu", "elu", "tanh")))
+    assert isinstance(found.friedman, Friedman)
+    assert set(found.friedman.mean_ranks.index) == {"relu", "elu", "tanh"}
+
+
+# --- controls ---
+
+
+def test_controls_are_listed_and_change_no_rank_and_no_statistic() -> None:
+    rows = make_rows(8)
+    control = [make_row(name, "selective", 0.999) for name in rows["architecture"].unique()]
+    found, expected = compare_strategies(pd.concat([rows, pd.DataFrame(control)])), compare_strategies(rows)
+    assert found.leaderboard["strategy"].iloc[-1] == "selective"
+    assert found.leaderboard["place"].isna().tolist() == [False] * 7 + [True]
+    pd.testing.assert_frame_equal(found.pairs, expected.pairs)
+    pd.testing.assert_frame_equal(found.margins, expected.margins)
+    assert found.conclusion == expected.conclusion
+
+
+# --- margins ---
+
+
+def margins_of_three_blocks() -> pd.DataFrame:
+    """Validation prefers relu, elu, relu; the test set elu, elu, relu; over all blocks validation prefers relu."""
+    accuracies = {  # (test, validation) by block
+        "smartmixed": [(0.90, 0.9), (0.90, 0.9), (0.90, 0.9)],
+        "relu": [(0.80, 0.9), (0.70, 0.7), (0.88, 0.9)],
+        "elu": [(0.85, 0.8), (0.86, 0.8), (0.60, 0.6)],
+    }
+    rows = [
+        make_row(str(block), strategy, test, val)
+        for strategy, cells in accuracies.items()
+        for block, (test, val) in enumerate(cells)
+    ]
+    return compare_strategies(pd.DataFrame(rows)).margins
+
+
+@pytest.mark.parametrize(
+    ("kind", "rivals", "margins"),
+    [
+        ("best_fixed", ["relu", "elu", "relu"], [0.10, 0.04, 0.02]),
+        ("oracle", ["elu", "elu", "relu"], [0.05, 0.04, 0.02]),
+        ("single", ["relu", "relu", "relu"], [0.10, 0.20, 0.02]),
+    ],
+)
+def test_margins_are_test_accuracies_over_each_kind_of_rival(
+    kind: str, rivals: list[str], margins: list[float]
+) -> None:
+    found = margins_of_three_blocks()
+    assert found[kind].tolist() == rivals
+    assert found[f"margin_{kind}"].tolist() == pytest.approx(margins)
+
+
+def test_a_tie_in_validation_is_not_broken_by_the_test_accuracy() -> None:
+    rows = [make_row("8", "smartmixed", 0.9), make_row("8", "elu", 0.7, 0.8), make_row("8", "relu", 0.8, 0.8)]
+    found = compare_strategies(pd.DataFrame(rows)).margins.iloc[0]
+    assert (found["best_fixed"], found["oracle"]) == ("elu", "relu")
+
+
+def test_a_strategy_missing_from_the_hard_blocks_is_not_the_single_best() -> None:
+    rows = make_blocks({"smartmixed": [0.9, 0.6], "relu": [0.8, 0.5], "elu": [0.85, np.nan]})
+    assert compare_strategies(rows).margins["single"].tolist() == ["relu", "relu"]
+
+
+def test_a_block_without_smartmixed_has_no_margin_and_no_part_in_the_mean() -> None:
+    rows = make_blocks({"smartmixed": [np.nan, *[0.9] * 7], "relu": [0.8] * 8})
+    found = compare_strategies(rows)
+    assert found.margins["margin_best_fixed"].isna().sum() == 1
+    assert found.mean_margins[["blocks", "mean"]].to_numpy().tolist() == [[7, pytest.approx(0.1)]] * 3
+
+
+def test_mean_margins_have_bootstrap_intervals_over_blocks() -> None:
+    found = compare_strategies(make_rows())
+    for kind, low, high in found.mean_margins[["margin", "low", "high"]].itertuples(index=False):
+        assert (low, high) == interval_of(found.margins[f"margin_{kind}"].tolist())
+    assert found.mean_margins["margin"].tolist() == list(MARGINS)
+
+
+# --- frames and words ---
+
+
+def test_leaderboard_is_the_ranking_s_without_standard_deviations_in_the_rows() -> None:
+    rows = make_rows(8)
+    found = compare_strategies(rows).leaderboard
+    pd.testing.assert_frame_equal(found[LEADERBOARD_COLUMNS], leaderboard(rows))
+    assert found["test_accuracy_std"].isna().all()
+
+
+def test_leaderboard_pools_standard_deviations_over_blocks() -> None:
+    rows = make_rows(2, strategies=("smartmixed", "relu"))
+    rows["test_accuracy_std"] = rows["architecture"].map({"8": 0.03, "16": 0.04})
+    found = compare_strategies(rows).leaderboard
+    assert found["test_accuracy_std"].tolist() == pytest.approx([(0.0009 / 2 + 0.0016 / 2) ** 0.5] * 2)
+
+
+def test_conclusion_gives_the_effect_with_its_interval_and_ends_with_the_caveat() -> None:
+    found = compare_strategies(make_rows(advantage=0.02))
+    margin = found.mean_margins.iloc[0]
+    words = f"{100 * margin['mean']:+.2f} points on average"
+    assert words in found.conclusion
+    assert f"(95 % interval {100 * margin['low']:+.2f} to {100 * margin['high']:+.2f})" in found.conclusion
+    assert found.conclusion.endswith(CAVEAT)
+
+
+def test_order_of_the_rows_changes_nothing() -> None:
+    rows = make_rows(8, trials=2)
+    found, shuffled = compare_strategies(rows), compare_strategies(rows.sample(frac=1, random_state=0))
+    pd.testing.assert_frame_equal(found.pairs, shuffled.pairs)
+    assert found.conclusion == shuffled.conclusion
+
+
+def test_each_dataset_is_compared_apart() -> None:
+    other = make_rows(8, seed=1).assign(dataset="digits")
+    found = compare_all(pd.concat([make_rows(8), other]))
+    assert [one.dataset for one in found] == ["digits", "mnist"]
+    pd.testing.assert_frame_equal(found[0].pairs, compare_strategies(other).pairs)
+
+
+def test_datasets_are_never_mixed() -> None:
+    rows = pd.concat([make_rows(2), make_rows(2).assign(dataset="digits")])
+    with pytest.raises(ValueError, match="one dataset, however: digits, mnist"):
+        compare_strategies(rows)
+
+
+def test_an_unknown_view_is_refused() -> None:
+    with pytest.raises(ConfigError, match="tuned, default"):
+        compare_strategies(make_rows(2), "tunned")
