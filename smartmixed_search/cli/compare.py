@@ -142,8 +142,9 @@ def _friedman(found: "Friedman | NotEnoughData", alpha: float) -> str:
         return f"Friedman's test: not enough data: {found.reason}."
     alike = " | ".join(", ".join(group) for group in found.groups) or "any"
     return (
-        f"Friedman's test over {found.blocks} complete architectures: χ²_F = {found.chi2:.2f} "
-        f"(p = {found.chi2_p:.2g}), F_F = {found.f:.2f} (p = {found.f_p:.2g}). Nemenyi: mean ranks differ at α = {alpha} from a difference of "
+        f"Friedman's test over {found.blocks} complete architectures:"
+        f" χ²_F = {found.chi2:.2f} (p = {found.chi2_p:.2g}), "
+        f"F_F = {found.f:.2f} (p = {found.f_p:.2g}). Nemenyi: mean ranks differ at α = {alpha} from a difference of "
         f"{found.critical_difference:.2f}; not so among {alike}."
     )
 
