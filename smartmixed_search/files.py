@@ -90,6 +90,11 @@ def remove(folder: Path) -> None:
         storage.fs.rm(storage.path, recursive=True)
 
 
+def not_writable(folder: Path, error: OSError) -> str:
+    """Return what the user is told where a sweep cannot be written."""
+    return f"the output directory must be writable, however: {folder} is not ({error.strerror}); give another one"
+
+
 def is_full(error: BaseException) -> bool:
     """Whether an error says that there is no room on a disk."""
     return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)

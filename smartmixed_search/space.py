@@ -183,6 +183,8 @@ class SearchSpace:
         plain = self.to_dict() | {"dataset": dataset_name(self.dataset)}
         for key in ("name", "trials", "resources"):
             del plain[key]
+        if plain["scheduler"] == "none":  # as in sweeps that were begun before there were any
+            del plain["scheduler"]
         return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()
 
     @property

@@ -1,3 +1,4 @@
+import errno
 import json
 import os
 import socket
@@ -51,6 +52,32 @@ def test_another_sweep_under_the_name_is_refused(directory, change, message):
     claim_once(directory)
     with pytest.raises(SweepError, match=message):
         directory.check(replace(RESOLVED, **change))
+
+
+@pytest.mark.parametrize("content", ["", "[1]", '{"name": "demo"}'])
+def test_damaged_description_is_refused_by_its_name(directory, content):
+    claim_once(directory)
+    directory.resolved.write_text(content)
+    for ask in (directory.load_resolved, lambda: directory.check(RESOLVED)):
+        with pytest.raises(SweepError, match=r"resolved\.json' is damaged"):
+            ask()
+
+
+def test_folder_that_cannot_be_made_is_refused(directory, monkeypatch):
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    monkeypatch.setattr(Path, "mkdir", refuse)
+    with pytest.raises(SweepError, match=r"must be writable, however: .*demo is not \(Read-only"):
+        claim_once(directory)
+
+
+def test_folder_that_cannot_be_written_is_refused(directory):
+    claim_once(directory)
+    (directory.path / ".lock").unlink()
+    (directory.path / ".lock").mkdir()
+    with pytest.raises(SweepError, match=r"must be writable, however: .*demo is not \(Is a directory"):
+        claim_once(directory)
 
 
 def test_check_writes_nothing(directory):

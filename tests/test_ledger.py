@@ -80,6 +80,17 @@ def test_damage_in_the_middle_is_refused(path):
         Ledger(path)
 
 
+@pytest.mark.parametrize("line", [0, 1], ids=["a proposal is missing", "a trial has settled twice"])
+def test_lines_that_do_not_fit_together_are_refused(path, line):
+    with Ledger(path) as ledger:
+        propose(ledger, 0)
+        ledger.settle(settled(0))
+    lines = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(b"".join(lines[1:] if line == 0 else [*lines, lines[1]]))
+    with pytest.raises(SweepError, match=rf"line {1 if line == 0 else 3} of .* is damaged"):
+        Ledger(path)
+
+
 def test_events_are_on_the_disk_before_the_call_returns(path):
     with Ledger(path) as ledger:
         propose(ledger, 0)

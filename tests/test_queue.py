@@ -168,10 +168,11 @@ def test_trial_is_told_whose_baselines_it_can_reuse(ledger):
     first = queue.next()
     assert first.baselines_of is None
     finish(queue, 0)
-    assert queue.next().baselines_of == first.proposal.config.key
+    second = queue.next()
+    assert second.baselines_of == first.proposal.config.key
     assert queue.next().baselines_of is None
     finish(queue, 1)
-    assert queue.next().baselines_of == first.proposal.config.key
+    assert queue.next().baselines_of == second.proposal.config.key, "the latest has the most to give"
 
 
 def test_waiting_trial_trains_baselines_itself_if_the_other_one_fails(ledger):

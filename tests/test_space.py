@@ -191,6 +191,11 @@ def test_different_spaces_have_different_hashes(keys):
     assert make(LISTED, keys).hash != make(LISTED).hash
 
 
+def test_hash_of_a_shipped_space_never_changes():
+    """Or no sweep that was begun with an earlier version could be continued."""
+    assert SearchSpace.load("quickstart").hash.startswith("8891e5c3e054cae1")
+
+
 def test_where_a_dataset_lies_is_not_part_of_the_hash():
     spaces = [make(LISTED, dataset=dataset) for dataset in ("here/wine.npz", "/there/wine.npz", "here/beer.npz")]
     assert spaces[0].hash == spaces[1].hash != spaces[2].hash

@@ -21,7 +21,7 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 
 from smartmixed_search.errors import ConfigError, ResourceError, SweepError
-from smartmixed_search.search import driver
+from smartmixed_search.search import driver, recorder
 from smartmixed_search.search.ledger import count_settled
 from smartmixed_search.search.summary import SweepSummary
 from smartmixed_search.search.sweep import run_sweep
@@ -142,6 +142,16 @@ def test_more_trials_extend_the_sweep(finished):
     assert longer.settled["finished"] == 6
     assert attempts(output_dir).total() == len(attempts(output_dir)) == 6
     assert recorded(longer.tracking_uri)["trial", "finished"] == 6
+
+
+def test_sweep_is_continued_while_mlflow_is_away(ray_session, tracking_uri, tmp_path, monkeypatch):
+    sweep(tmp_path, trials=1)
+    monkeypatch.setattr(recorder, "_PATIENCE_SECONDS", 1.0)
+    summary = sweep(tmp_path, trials=3, tracking_uri="http://127.0.0.1:9")
+    assert summary.settled["finished"] == 3
+    assert summary.undelivered == 3
+    assert sweep(tmp_path, trials=3).undelivered == 0
+    assert recorded(tracking_uri)["trial", "finished"] == 3
 
 
 def test_more_gpus_than_any_node_has_are_refused_before_anything_is_written(ray_session, tmp_path):

@@ -185,6 +185,17 @@ def test_trial_gets_the_earlier_one_whose_baselines_it_can_reuse(directory):
     assert [call["reuse"] for call in trial.calls] == [None, synthetic_result(CONFIG)]
 
 
+def test_damaged_result_is_as_good_as_none(directory):
+    trial = Trial()
+    work(job(directory, trial), CONFIG, print)
+    result = directory.trial(CONFIG.key).result
+    result.write_text(result.read_text()[:300])
+    work(job(directory, trial), replace(CONFIG, temperature=1.0), print, baselines_of=CONFIG.key)
+    assert [call["reuse"] for call in trial.calls] == [None, None]
+    work(job(directory, trial), CONFIG, print)
+    assert directory.trial(CONFIG.key).load_result() == synthetic_result(CONFIG)
+
+
 def test_trial_measures_handoffs_of_other_lengths_if_baselines_are_reused(directory):
     trial = Trial()
     config = replace(CONFIG, epochs=10)

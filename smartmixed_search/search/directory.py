@@ -4,7 +4,7 @@ import hashlib
 import json
 import re
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,7 +12,7 @@ from typing import Any, Self
 
 from smartmixed_search.datasets import Dataset
 from smartmixed_search.errors import SweepError
-from smartmixed_search.files import is_local, locate, read_bytes, write_atomically
+from smartmixed_search.files import is_local, locate, not_writable, read_bytes, write_atomically
 from smartmixed_search.result import TrialResult
 from smartmixed_search.search.lock import Lock, one_writer
 from smartmixed_search.space import SearchSpace
@@ -89,9 +89,12 @@ class TrialDirectory:
         return self.path / "state"
 
     def load_result(self) -> TrialResult | None:
-        """Read the trial's result, if it is trained."""
+        """Read the trial's result; one that is damaged is as good as absent."""
         content = read_bytes(self.result)
-        return None if content is None else TrialResult.from_dict(json.loads(content))
+        try:
+            return None if content is None else TrialResult.from_dict(json.loads(content))
+        except (ValueError, LookupError, TypeError, AttributeError):
+            return None
 
 
 @dataclass(frozen=True)
@@ -193,7 +196,16 @@ class SweepDirectory:
 
     def _read_resolved(self) -> dict[str, Any] | None:
         content = read_bytes(self.resolved)
-        return None if content is None else dict(json.loads(content))
+        if content is None:
+            return None
+        with suppress(ValueError, TypeError):
+            found = dict(json.loads(content))
+            if found.keys() >= {field.name for field in fields(Resolved)}:
+                return found
+        raise SweepError(
+            f"resolved.json must say what a sweep is, however: {str(self.resolved)!r} is damaged; restore it from a "
+            "copy, or choose another --name"
+        )
 
     def unshared(self, host: str) -> str:
         """Return what the user is told where a node does not see this directory."""
@@ -233,7 +245,10 @@ class SweepDirectory:
             SweepError: another process is writing, or the directory holds another sweep.
         """
         self.check(wanted)
-        self.path.mkdir(parents=True, exist_ok=True)
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise SweepError(not_writable(self.path, error)) from error
         with self.hold() as lock:
             self.check(wanted)
             if not self.resolved.exists():

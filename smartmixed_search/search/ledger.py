@@ -99,7 +99,9 @@ class Ledger:
         self.duplicates: dict[int, Duplicate] = {}
         self.settled: dict[int, Settled] = {}
         self._log = Log(path)
-        for event in _events(path, self._log.lines):
+        for line_number, event in enumerate(_events(path, self._log.lines), start=1):
+            if not self._fits(event):
+                raise SweepError(_damaged(path, line_number))
             self._note(event)
 
     def __enter__(self) -> Self:
@@ -134,29 +136,35 @@ class Ledger:
 
     def propose(self, number: int, config: dict[str, Any], params: dict[str, Any]) -> None:
         """Record a proposal, before it is handed out."""
-        assert number == self.next_number, f"proposals are numbered without gaps: {number} after {self.next_number - 1}"
         self._append(Proposed(number=number, config=config, params=params))
 
     def duplicate(self, number: int, of: int) -> None:
         """Record that a proposal is the same trial as an earlier one."""
-        assert of < number
-        assert of not in self.duplicates
         self._append(Duplicate(number=number, of=of))
 
     def rung(self, rung: Rung) -> None:
         """Record how a running trial compared with the others at a rung."""
-        assert rung.number in self.proposed
-        assert rung.number not in self.settled
         self._append(rung)
 
     def settle(self, settled: Settled) -> None:
         """Record how a trial ended; it ends once."""
-        assert settled.number in self.proposed
-        assert settled.number not in self.settled
-        assert settled.status in SETTLED
         self._append(settled)
 
+    def _fits(self, event: Event) -> bool:
+        """Whether an event can follow those before it: numbers without gaps, and one end to every proposal."""
+        if isinstance(event, Proposed):
+            return event.number == self.next_number
+        ended = event.number in self.settled or event.number in self.duplicates
+        open_ = event.number in self.proposed and not ended
+        match event:
+            case Duplicate():
+                return open_ and 0 <= event.of < event.number and event.of not in self.duplicates
+            case Settled():
+                return open_ and event.status in SETTLED
+        return open_
+
     def _append(self, event: Event) -> None:
+        assert self._fits(event), f"{event} does not fit"
         self._log.append({"event": type(event).__name__.lower(), **asdict(event)})
         self._note(event)
 
@@ -181,10 +189,14 @@ def _events(path: Path, lines: Iterable[bytes]) -> Iterator[Event]:
         try:
             yield _parse(line)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise SweepError(
-                f"a ledger must hold one event a line, however: line {line_number} of {path} is damaged; "
-                "restore it from a copy, or choose another --name"
-            ) from error
+            raise SweepError(_damaged(path, line_number)) from error
+
+
+def _damaged(path: Path, line_number: int) -> str:
+    return (
+        f"a ledger must hold one event a line, however: line {line_number} of {path} is damaged; "
+        "restore it from a copy, or choose another --name"
+    )
 
 
 def _parse(line: bytes) -> Event:

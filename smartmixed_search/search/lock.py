@@ -11,10 +11,10 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from smartmixed_search.errors import SweepError
-from smartmixed_search.files import is_local, read_bytes, write_atomically
+from smartmixed_search.files import is_local, not_writable, read_bytes, write_atomically
 
 _NO_LOCKS = (errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS)
 """What file systems say that know no locks, as some on a network do."""
@@ -55,7 +55,7 @@ def one_writer(path: Path, sweep: str) -> Iterator[Lock]:
         SweepError: another process holds it.
     """
     if is_local(path):
-        with path.open("a+", encoding="utf-8") as file:
+        with _opened(path) as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
@@ -72,6 +72,13 @@ def one_writer(path: Path, sweep: str) -> Iterator[Lock]:
                 return
     with _lease(path.with_name(f"{path.name}.lease"), sweep) as lock:
         yield lock
+
+
+def _opened(path: Path) -> TextIO:
+    try:
+        return path.open("a+", encoding="utf-8")
+    except OSError as error:
+        raise SweepError(not_writable(path.parent, error)) from error
 
 
 @contextmanager

@@ -95,7 +95,7 @@ class _File:
                 written += os.pwrite(self._descriptor, line[written:], self._length + written)
             if self._durable:
                 os.fsync(self._descriptor)
-        except OSError:
+        except BaseException:  # Ctrl-C in the middle, say
             os.ftruncate(self._descriptor, self._length)
             raise
         self._length += written

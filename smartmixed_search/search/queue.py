@@ -151,7 +151,8 @@ class TrialQueue:
     def _tell(self, settled: Settled) -> None:
         self._told[settled.number] = settled
         if settled.status == FINISHED:
-            self._baselines.setdefault(self._proposals[settled.number].config.baseline_key, settled.key)
+            # The latest one: it has all that it has taken over, and an earlier one may have been run without reuse.
+            self._baselines[self._proposals[settled.number].config.baseline_key] = settled.key
         for number in (settled.number, *self._awaiting.pop(settled.number, ())):
             self._proposer.tell(self._proposals[number], settled.status, settled.objective)
 

@@ -231,7 +231,9 @@ class Recorder:
         files = self._directory.trial(key)
         result = files.load_result()
         if result is None:
-            raise TrackingError(f"a finished trial must have a result, however: {files.result} is not there")
+            raise TrackingError(
+                f"a finished trial must have a result, however: {files.result} is not there, or damaged"
+            )
         # The directory may have moved since the trial was trained.
         return result if result.weights_path is None else replace(result, weights_path=str(files.weights))
 

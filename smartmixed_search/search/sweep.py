@@ -118,7 +118,8 @@ def _plan(
     resolved = Resolved.of(directory.name, space, dataset)
     directory.check(resolved)
     uri = resolve_tracking_uri(tracking_uri, output)
-    check_store(uri)
+    if not directory.resolved.exists():  # a sweep that is continued does so also without the store
+        check_store(uri)
     return _Plan(space=space, dataset=dataset, directory=directory, resolved=resolved, tracking_uri=uri)
 
 

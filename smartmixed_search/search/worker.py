@@ -87,7 +87,7 @@ def work(
             return
         files.path.mkdir(parents=True, exist_ok=True)
         files.error.unlink(missing_ok=True)
-        if not files.result.exists():
+        if files.load_result() is None:
             result = _train(job, config, files, send, baselines_of)
             write_atomically(files.result, json.dumps(result.to_dict()))
     except TrialInterrupted:
