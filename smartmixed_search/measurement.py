@@ -117,7 +117,7 @@ def describe_choices(training: TwoPhaseTraining) -> list[Choice]:
     confidence = [p.max(-1).values.mean(-1).tolist() for p in selected.probabilities]
     entropy = [torch.special.entr(p).sum(-1).mean(-1).tolist() for p in selected.probabilities]
     changed = [share.tolist() for share in selected.changed]
-    counts = torch.stack(training.choice_counts, dim=1).int().tolist()
+    counts = [epoch.int().tolist() for epoch in training.choice_counts]
     return [
         Choice(
             replicate=replicate,
@@ -125,7 +125,7 @@ def describe_choices(training: TwoPhaseTraining) -> list[Choice]:
             confidence=[layer[row] for layer in confidence],
             entropy=[layer[row] for layer in entropy],
             changed=[layer[row] for layer in changed],
-            counts=counts[row],
+            counts=[epoch[row] for epoch in counts],
         )
         for row, replicate in enumerate(training.layout.part.replicates)
     ]
