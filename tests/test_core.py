@@ -4,8 +4,8 @@ import subprocess
 import sys
 
 CORE = """
-    activations config datasets errors estimate evaluation formats frozen layout modules randomness ranking result
-    space stack training trial weights
+    activations comparison config datasets errors estimate evaluation formats frozen layout modules preferences
+    randomness ranking report result reuse space stack state training trial tuning_response weights
 """
 
 

@@ -1,0 +1,203 @@
+"""The report of a sweep: one HTML page that needs nothing else, and its figures as PNGs."""
+
+from collections.abc import Callable, Mapping, Sequence
+from html import escape
+from importlib.resources import files
+
+import pandas as pd
+
+from smartmixed_search.comparison import Comparison
+from smartmixed_search.report import plots, sections
+from smartmixed_search.report.data import ReportData
+from smartmixed_search.report.figures import Figures, Pictures
+from smartmixed_search.report.tables import PERCENT, WORDS, Format, count, details, html_table, paragraph
+
+MOST_CURVES = 24
+"""Architectures whose curves are drawn: figures of hundreds would be most of the page."""
+MOST_EPOCHS = 60
+"""Of the table behind a curve; longer ones are thinned."""
+POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'"
+"""The page may load nothing at all."""
+
+TITLES = {
+    "conclusion": "Conclusion",
+    "leaderboard": "Leaderboard",
+    "critical-difference": "Critical differences",
+    "rankings": "Rankings by architecture",
+    "margins": "SmartMixed's margins",
+    "preferences": "Preferences by layer",
+    "curves": "Curves",
+    "tuning": "Tuning",
+    "method": "How it was computed",
+}
+"""The page's sections, in order."""
+
+_METHOD = (
+    "What is counted once is an architecture on a dataset. In the tuned view each strategy is represented there by its "
+    "trial of highest validation accuracy, in the default view by the trial at the published setting; strategies are "
+    "then ranked by test accuracy, the mean over replicates. Test accuracies never choose anything.",
+    "Mean ranks are compared by Friedman's test and Nemenyi's critical difference (Demšar 2006), SmartMixed with every "
+    "rival by Wilcoxon's signed-rank test with Holm's correction and by the Bayesian signed-rank test with a region of "
+    "practical equivalence of half a point (Benavoli et al. 2017). Intervals are 95 % bootstrap intervals over "
+    "architectures. Nothing is tested on fewer than 6 architectures.",
+    "All replicates share one split of the data: their spread is that of initial weights, batch order and noise. "
+    "Controls are listed in italics and have no rank.",
+)
+
+
+def build_report(data: ReportData) -> str:
+    """Return the report as one HTML document that loads nothing from elsewhere."""
+    contents = _contents(data, Figures())
+    links = "".join(f'<li><a href="#{key}">{escape(title)}</a></li>' for key, title in TITLES.items())
+    body = "".join(
+        f'<section id="{key}" aria-labelledby="h-{key}"><h2 id="h-{key}">{escape(title)}</h2>{contents[key]}</section>'
+        for key, title in TITLES.items()
+    )
+    title = f"Sweep {escape(data.sweep)}: SmartMixed and fixed activations"
+    return (
+        '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">'
+        f"<title>{title}</title><style>{_asset('style.css')}</style></head><body>"
+        f'<a class="skip" href="#main">Skip to the results</a><header><h1>{title}</h1>{_summary(data)}</header>'
+        f'<nav aria-label="Sections"><ul>{links}</ul></nav><main id="main">{body}</main>'
+        f"<footer>Written by SmartMixed Search.</footer><script>{_asset('page.js')}</script></body></html>\n"
+    )
+
+
+def figures(data: ReportData) -> dict[str, bytes]:
+    """Return the report's figures as PNGs, by file name."""
+    pictures = Pictures()
+    _contents(data, pictures)
+    return pictures.png
+
+
+def _contents(data: ReportData, drawn: Figures) -> Mapping[str, str]:
+    return {
+        "conclusion": _per_dataset(data, sections.conclusion) + _survivors(data.counts),
+        "leaderboard": _per_dataset(data, sections.leaderboard),
+        "critical-difference": _per_dataset(data, lambda one: sections.critical_difference(one, drawn)),
+        "rankings": _per_dataset(data, sections.rankings),
+        "margins": _per_dataset(data, lambda one: sections.margins(one, drawn)),
+        "preferences": _preferences(data.preferences, drawn),
+        "curves": _curves(data, drawn),
+        "tuning": _tuning(data, drawn),
+        "method": "".join(paragraph(text) for text in _METHOD),
+    }
+
+
+def _asset(name: str) -> str:
+    return files(__package__).joinpath(name).read_text("utf-8")
+
+
+def _summary(data: ReportData) -> str:
+    counts = ", ".join(f"{number} {status}" for status, number in data.counts.items() if number)
+    datasets = ", ".join(sorted(str(name) for name in data.trials["dataset"].unique()))
+    views = ", ".join(sorted({comparison.view for comparison in data.comparisons}))
+    return paragraph(
+        f"On {datasets or 'no dataset'}; trials: {counts or 'none'}" + (f"; {views} view" if views else ""), "note"
+    )
+
+
+def _survivors(counts: Mapping[str, int]) -> str:
+    lost = {status: counts.get(status, 0) for status in ("failed", "stopped")}
+    if not any(lost.values()):
+        return ""
+    words = " and ".join(f"{number} {status}" for status, number in lost.items() if number)
+    return paragraph(
+        f"Of the trials, {words} before the end and are not in these figures: what is left is a selected sample, "
+        "likely better than the whole.",
+        "warning",
+    )
+
+
+def _per_dataset(data: ReportData, section: Callable[[Comparison], str]) -> str:
+    if not data.comparisons:
+        return paragraph("Not enough data: no trial has finished.")
+    several = len(data.comparisons) > 1
+    return "".join(
+        (f"<h3>{escape(comparison.dataset)}</h3>" if several else "") + section(comparison)
+        for comparison in data.comparisons
+    )
+
+
+def _preferences(frames: Sequence[pd.DataFrame], drawn: Figures) -> str:
+    known = [frame for frame in frames if len(frame)]
+    if not known:
+        return paragraph("Choices were not recorded.")
+    names = {str(name) for frame in known for name in frame["function"]}
+    legend = _legend(names, drawn)
+    return legend + f'<div class="figures">{"".join(_share_figure(frame, drawn) for frame in known)}</div>'
+
+
+def _share_figure(shares: pd.DataFrame, drawn: Figures) -> str:
+    place = plots.place_of(shares)
+    top = shares.loc[shares.groupby(place)["share"].idxmax()]
+    described = "; ".join(f"{place} {row[place]:g}: {row['function']} {row['share']:.0%}" for _, row in top.iterrows())
+    figure = drawn.draw(
+        "preferences",
+        f"Chosen functions by {place}",
+        f"Most chosen: {described}.",
+        lambda ax: plots.plot_preferences(shares, ax),
+        sections.GRID_SIZE,
+        f"Share of neurons that chose each function, by {place}, with 95 % intervals where there is data for them.",
+    )
+    columns: dict[str, tuple[str, Format]] = {
+        "layer": ("layer", count),
+        "depth": ("relative depth", count),
+        "function": ("function", WORDS),
+        "share": ("share, %", PERCENT),
+        "low": ("low", PERCENT),
+        "high": ("high", PERCENT),
+        "networks": ("networks", count),
+    }
+    table = html_table(shares, columns, f"Shares by {place}")
+    return f"<div>{figure}{details('The numbers behind the plot', table)}</div>"
+
+
+def _curves(data: ReportData, drawn: Figures) -> str:
+    if not data.curves:
+        return paragraph("Curves were not recorded.")
+    shown = list(data.curves)[:MOST_CURVES]
+    names = {name for architecture in shown for name in data.curves[architecture]}
+    said = "Validation accuracy by epoch; the dashed line is the handoff. The lowest tenth of the values is left out."
+    if len(shown) < len(data.curves):
+        said += f" Drawn for the first {len(shown)} of {len(data.curves)} architectures."
+    each = "".join(_curve_figure(name, data.curves[name], data.selection_epochs.get(name), drawn) for name in shown)
+    return f'{paragraph(said)}{_legend(names, drawn)}<div class="figures">{each}</div>'
+
+
+def _curve_figure(architecture: str, curves: Mapping[str, Sequence[float]], handoff: int | None, drawn: Figures) -> str:
+    last = ", ".join(f"{name} {100 * curve[-1]:.2f} %" for name, curve in curves.items() if len(curve))
+    figure = drawn.draw(
+        "curves",
+        f"Validation accuracy by epoch, {architecture}",
+        f"In the last epoch: {last}." + (f" Handoff after epoch {handoff}." if handoff is not None else ""),
+        lambda ax: plots.plot_curves(curves, handoff, ax),
+        sections.GRID_SIZE,
+        architecture,
+    )
+    table = pd.DataFrame({name: pd.Series(curve, dtype="float64") for name, curve in curves.items()})
+    table.insert(0, "epoch", range(1, len(table) + 1))
+    table = table.iloc[:: -(-len(table) // MOST_EPOCHS) or 1]
+    columns: dict[str, tuple[str, Format]] = {"epoch": ("epoch", count)}
+    columns |= {name: (name, PERCENT) for name in curves}
+    numbers = html_table(table, columns, f"Validation accuracy by epoch, %, {architecture}")
+    return f"<div>{figure}{details('The numbers behind the plot', numbers)}</div>"
+
+
+def _legend(names: set[str], drawn: Figures) -> str:
+    height = 0.15 + 0.22 * -(-len(names) // 3)
+    listed = ", ".join(sorted(names))
+    return drawn.draw("legend", "Legend", listed, lambda ax: plots.plot_legend(names, ax), (4.4, height))
+
+
+def _tuning(data: ReportData, drawn: Figures) -> str:
+    finished = data.finished.dropna(subset=["objective"])
+    if finished.empty:
+        return paragraph("Not enough data: no trial has finished.")
+    parts = list(finished.groupby("dataset"))
+    return "".join(
+        (f"<h3>{escape(str(dataset))}</h3>" if len(parts) > 1 else "") + sections.tuning(str(dataset), trials, drawn)
+        for dataset, trials in parts
+    )

@@ -1,0 +1,54 @@
+"""Colours, dashes and markers: every strategy has one look, the same in every figure.
+
+The colours are Okabe and Ito's (2008), told apart with every common colour blindness, darkened until each has a
+contrast of at least 3:1 on white; `style.css` has their counterparts on a dark page, under the names of `VARIABLES`.
+"""
+
+import zlib
+from dataclasses import dataclass
+from typing import Literal
+
+from smartmixed_search.config import CONTROLS, SMARTMIXED
+
+INK, MUTED, GRID = "#1b1f24", "#5c6670", "#d5dade"
+SERIES = ("#d04a02", "#0072b2", "#b0528a", "#b57a00", "#3a96cf", "#00855f", "#8a7f00", "#7a4fd0", "#8a5a3c")
+
+VARIABLES = {INK: "--ink", MUTED: "--muted", GRID: "--grid"} | {
+    colour: f"--series-{number}" for number, colour in enumerate(SERIES, start=1)
+}
+"""The CSS variable that stands for each colour on the page. Figures must use no other colour."""
+
+
+@dataclass(frozen=True)
+class Look:
+    """How one strategy or function is drawn, in matplotlib's words."""
+
+    color: str
+    dash: Literal["-", "--", "-.", ":"]
+    marker: str
+
+
+_KNOWN = {
+    SMARTMIXED: Look(SERIES[0], "-", "o"),
+    "relu": Look(SERIES[1], "-", "s"),
+    "sigmoid": Look(SERIES[2], "-", "v"),
+    "tanh": Look(SERIES[3], "-", "D"),
+    "leaky_relu": Look(SERIES[4], "-", "^"),
+    "elu": Look(SERIES[5], "-", "P"),
+    "selu": Look(SERIES[6], "-", "X"),
+    CONTROLS[0]: Look(MUTED, "--", "o"),
+    CONTROLS[1]: Look(MUTED, ":", "s"),
+}
+_DASHES: tuple[Literal["--", "-.", ":"], ...] = ("--", "-.", ":")
+_OTHERS = [Look(color, dash, marker) for marker in "<>*" for dash in _DASHES for color in SERIES[7:]]
+
+
+def look(name: str) -> Look:
+    """Return the look of a strategy; a user's own function gets one by its name, so it is the same in every report."""
+    return _KNOWN.get(name) or _OTHERS[zlib.crc32(name.encode()) % len(_OTHERS)]
+
+
+def order(name: str) -> tuple[int, str]:
+    """Sort strategies as they are listed: SmartMixed, the published functions, the user's, and controls at the end."""
+    places = [*(known for known in _KNOWN if known not in CONTROLS), "", *CONTROLS]
+    return places.index(name if name in places else ""), name

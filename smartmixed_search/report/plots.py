@@ -1,0 +1,272 @@
+"""Plots of a sweep's results on matplotlib axes, for the report and for notebooks.
+
+Every function draws on `ax`, or on a new pyplot figure without it, and returns the axes. Accuracies are drawn in per
+cent, their differences in points.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from smartmixed_search.report.palette import GRID, INK, MUTED, SERIES, look, order
+from smartmixed_search.report.svg import add_tips
+from smartmixed_search.statistics import ROPE, Array, Friedman, NotEnoughData
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+MARGIN_LABELS = {
+    "best_fixed": "best fixed activation, by validation",
+    "oracle": "best fixed activation on the test set (oracle)",
+    "single": "one fixed activation for all architectures",
+}
+SETTINGS = {"phase_fraction": "phase fraction φ", "temperature": "temperature τ"}
+OBJECTIVES = {"margin": "objective: validation margin, points", "accuracy": "objective: validation accuracy, %"}
+PLACES = {"layer": "hidden layer, from 0", "depth": "relative depth: 0 first layer, 1 last"}
+SMALL = 9
+BEST_SHARE = 0.1
+"""Of the trials: the ones that the parallel coordinates point out."""
+
+
+def plot_critical_difference(friedman: Friedman | NotEnoughData, ax: "Axes | None" = None) -> "Axes":
+    """Draw mean ranks, best at the right, and bars over strategies that do not differ (Demšar 2006, figure 1)."""
+    ax = _axes(ax)
+    if isinstance(friedman, NotEnoughData):
+        return _say(ax, f"not enough data: {friedman.reason}")
+    ranks, k = friedman.mean_ranks, len(friedman.mean_ranks)
+    ax.plot([1, k], [0, 0], color=INK, linewidth=1.2)
+    for tick in range(1, k + 1):
+        ax.plot([tick, tick], [0, 0.2], color=INK, linewidth=1.2)
+        ax.text(tick, 0.3, str(tick), ha="center", va="bottom", color=INK, fontsize=SMALL)
+    first_row = 0.7 + 0.35 * len(friedman.groups)
+    right = (k + 1) // 2
+    for place, (name, rank) in enumerate(ranks.items()):
+        on_right = place < right
+        row = -first_row - (place if on_right else k - 1 - place)
+        side, align = (0.8, "left") if on_right else (k + 0.2, "right")
+        color = look(str(name)).color
+        ax.plot([rank, rank, side], [0, row, row], color=color, linewidth=1.2)
+        text = f"{rank:.2f}  {_plain(name)}" if on_right else f"{_plain(name)}  {rank:.2f}"
+        ax.text(side + (-0.1 if on_right else 0.1), row, text, ha=align, va="center", color=INK, fontsize=SMALL)
+    for number, group in enumerate(friedman.groups):
+        height = -0.4 - 0.35 * number
+        ax.plot(
+            [ranks[group[0]] - 0.05, ranks[group[-1]] + 0.05],
+            [height, height],
+            color=INK,
+            linewidth=4,
+            solid_capstyle="butt",
+        )
+    critical = min(friedman.critical_difference, k - 1)
+    ax.errorbar(k - critical / 2, 1.3, xerr=critical / 2, color=INK, capsize=3, linewidth=1.2)
+    label = f"critical difference {friedman.critical_difference:.2f}"
+    ax.text(k - critical / 2, 1.5, label, ha="center", va="bottom", color=INK, fontsize=SMALL)
+    ax.set(xlim=(1 + 1.62 * (k - 1), 1 - 0.62 * (k - 1)), ylim=(-first_row - right + 0.4, 2.3))
+    ax.axis("off")
+    return ax
+
+
+def plot_margins(margins: pd.DataFrame, mean_margins: pd.DataFrame, ax: "Axes | None" = None) -> "Axes":
+    """Draw SmartMixed's margins of test accuracy: a dot per architecture, the mean with its 95 % interval below.
+
+    Takes the frames of a `Comparison`. The grey band is half a point to either side, equal in practice.
+    """
+    ax = _axes(ax)
+    ax.axvspan(-100 * ROPE, 100 * ROPE, color=GRID, alpha=0.5, linewidth=0)
+    for row, mean in enumerate(mean_margins.to_dict("records")):
+        kind = str(mean["margin"])
+        known = margins.dropna(subset=f"margin_{kind}")
+        values = 100 * known[f"margin_{kind}"].to_numpy("float64")
+        spread = -row + 0.16 * (np.arange(len(values)) * 0.618 % 1)  # the golden ratio keeps neighbours apart
+        dots = ax.scatter(values, spread, s=16, color=SERIES[1], alpha=0.7, linewidth=0)
+        add_tips(dots, [f"{name}: {value:+.2f}" for name, value in zip(known["architecture"], values, strict=True)])
+        ax.text(0.01, -row + 0.36, MARGIN_LABELS[kind], transform=ax.get_yaxis_transform(), **_TEXT)
+        low, center, high = (100 * float(mean[name]) for name in ("low", "mean", "high"))
+        ax.plot([0, 0], [-row - 0.3, -row + 0.25], color=MUTED, linewidth=1)
+        if not np.isnan(low):
+            ax.plot([low, high], [-row - 0.16] * 2, color=SERIES[0], linewidth=2)
+        if not np.isnan(center):
+            ax.plot([center], [-row - 0.16], color=SERIES[0], marker="D", markersize=6)
+    ax.set(ylim=(-len(mean_margins) + 0.6, 0.65), yticks=[])
+    return _frame(ax, "SmartMixed minus rival, points of test accuracy", "")
+
+
+def plot_preferences(preferences: pd.DataFrame, ax: "Axes | None" = None) -> "Axes":
+    """Draw the share of each function by layer or by relative depth, with its interval.
+
+    Takes what `preferences.by_layer` or `preferences.by_depth` returns.
+    """
+    ax = _axes(ax)
+    place = place_of(preferences)
+    names = _ordered(preferences["function"].unique())
+    places = np.sort(preferences[place].unique().astype("float64"))
+    step = np.diff(places).min(initial=1)
+    for number, name in enumerate(names):
+        rows = preferences[preferences["function"] == name].sort_values(place)
+        aside = 0.5 * step * ((number + 0.5) / len(names) - 0.5)  # or the intervals lie on top of each other
+        x = rows[place].to_numpy("float64") + aside
+        share, low, high = (100 * rows[column].to_numpy("float64") for column in ("share", "low", "high"))
+        reach = np.clip(np.nan_to_num([share - low, high - share]), 0, None)
+        ax.errorbar(x, share, yerr=reach, color=look(name).color, linestyle="none", elinewidth=1)
+        _line(ax, x, share, name)
+    ax.set_ylim(bottom=0)
+    ax.margins(x=0.1)
+    ax.set_xticks(places)
+    return _frame(ax, PLACES[place], "share of neurons, %")
+
+
+def place_of(preferences: pd.DataFrame) -> str:
+    """Return by what a frame of preferences is: `layer` or `depth`."""
+    return "layer" if "layer" in preferences else "depth"
+
+
+def plot_curves(
+    curves: Mapping[str, Sequence[float]], selection_epochs: int | None = None, ax: "Axes | None" = None
+) -> "Axes":
+    """Draw each strategy's validation accuracy by epoch; a vertical line is SmartMixed's handoff.
+
+    The lowest tenth of all values is left out: the first epochs would hide what the strategies differ in.
+    """
+    ax = _axes(ax)
+    for name in _ordered(curves):
+        _line(ax, np.arange(1.0, len(curves[name]) + 1), 100 * np.asarray(curves[name], "float64"), name, sparse=True)
+    values = 100 * np.concatenate([np.asarray(curve, "float64") for curve in curves.values()] or [np.zeros(0)])
+    values = values[np.isfinite(values)]
+    if len(values):
+        low, high = float(np.quantile(values, 0.1)), float(values.max())
+        ax.set_ylim(low - 0.02, high + max(0.05, 0.08 * (high - low)))
+    if selection_epochs is not None:
+        ax.axvline(selection_epochs + 0.5, color=INK, linewidth=1.2, linestyle=(0, (4, 3)))
+    ax.locator_params(axis="x", integer=True)
+    return _frame(ax, "epoch", "validation accuracy, %")
+
+
+def plot_tuning(trials: pd.DataFrame, setting: str = "phase_fraction", ax: "Axes | None" = None) -> "Axes":
+    """Draw the objective of every trial against a setting, `phase_fraction` or `temperature` (on a log axis)."""
+    ax = _axes(ax)
+    known = trials.dropna(subset=["objective", setting])
+    values = 100 * known["objective"].to_numpy("float64")
+    dots = ax.scatter(known[setting], values, s=22, color=SERIES[1], alpha=0.7, linewidth=0)
+    add_tips(dots, [_trial_words(trial) for _, trial in known.iterrows()])
+    if len(known):
+        best = known.iloc[known["objective"].argmax()]
+        x, y = best[setting], 100 * best["objective"]
+        ax.plot([x], [y], color=SERIES[0], marker="o", markersize=9, fillstyle="none", markeredgewidth=2)
+    if setting == "temperature":
+        _log_axis(ax, known[setting])
+    return _frame(ax, SETTINGS[setting], _objective(known))
+
+
+def plot_parallel(trials: pd.DataFrame, ax: "Axes | None" = None) -> "Axes":
+    """Draw every trial as a line through its settings (temperature: log scale) and objective, the best tenth apart."""
+    ax = _axes(ax)
+    known = trials.dropna(subset=["objective", *SETTINGS]).sort_values("objective", ignore_index=True)
+    columns = [known["phase_fraction"], np.log(known["temperature"]), known["objective"]]
+    heights = np.column_stack([_to_unit(np.asarray(column, "float64")) for column in columns])
+    best = len(known) - max(1, round(BEST_SHARE * len(known)))
+    for place, (line, (_, trial)) in enumerate(zip(heights, known.iterrows(), strict=True)):
+        style: dict[str, Any] = (
+            {"color": SERIES[0], "linewidth": 1.8} if place >= best else {"color": MUTED, "linewidth": 0.8}
+        )
+        drawn = ax.plot(range(3), line, alpha=1 if place >= best else 0.45, **style)
+        add_tips(drawn[0], [_trial_words(trial)])
+    for x, column in enumerate((*SETTINGS, "objective")):
+        ax.plot([x, x], [0, 1], color=INK, linewidth=1)
+        scale = 100 if column == "objective" else 1
+        for y, value in ((1.04, known[column].max()), (-0.04, known[column].min())):
+            ax.text(x, y, f"{scale * value:.3g}", ha="center", va="bottom" if y > 0 else "top", **_TEXT)
+    ax.set(xlim=(-0.3, 2.3), ylim=(-0.14, 1.14), yticks=[])
+    ax.set_xticks(range(3), [*SETTINGS.values(), "objective"])
+    _frame(ax, "", "")
+    ax.spines["bottom"].set_visible(False)
+    ax.tick_params(length=0)
+    return ax
+
+
+def plot_legend(names: Iterable[str], ax: "Axes | None" = None) -> "Axes":
+    """Draw the looks of strategies or functions, for figures that share a legend."""
+    from matplotlib.lines import Line2D
+
+    ax = _axes(ax)
+    ordered = _ordered(names)
+    looks = [look(name) for name in ordered]
+    handles = [Line2D([], [], color=x.color, linestyle=x.dash, marker=x.marker, markersize=5) for x in looks]
+    labels = [_plain(name) for name in ordered]
+    ax.legend(handles, labels, ncols=3, loc="center", frameon=False, labelcolor=INK, fontsize=SMALL)
+    ax.axis("off")
+    return ax
+
+
+_TEXT: dict[str, Any] = {"color": INK, "fontsize": SMALL}
+
+
+def _axes(ax: "Axes | None") -> "Axes":
+    if ax is not None:
+        return ax
+    from matplotlib import pyplot
+
+    return pyplot.subplots(figsize=(5.5, 3.6), layout="constrained")[1]
+
+
+def _frame(ax: "Axes", x_label: str, y_label: str) -> "Axes":
+    """Set every colour by hand: the figure's own black could not follow a dark page."""
+    ax.set_xlabel(x_label, **_TEXT)
+    ax.set_ylabel(y_label, **_TEXT)
+    ax.tick_params(which="both", color=MUTED, labelcolor=INK, labelsize=SMALL)
+    ax.spines[["top", "right"]].set_visible(False)
+    ax.spines[["left", "bottom"]].set_color(MUTED)
+    ax.spines["left"].set_visible(bool(y_label))
+    return ax
+
+
+def _say(ax: "Axes", words: str) -> "Axes":
+    ax.text(0.5, 0.5, words, ha="center", va="center", transform=ax.transAxes, wrap=True, **_TEXT)
+    ax.axis("off")
+    return ax
+
+
+def _line(ax: "Axes", x: Array, y: Array, name: str, *, sparse: bool = False) -> None:
+    style = look(name)
+    every = max(1, len(x) // 5) if sparse else 1
+    width = 2.4 if name == "smartmixed" else 1.3
+    marks: dict[str, Any] = {"marker": style.marker, "markersize": 4, "markevery": every}
+    drawn = ax.plot(x, y, color=style.color, linestyle=style.dash, linewidth=width, **marks)
+    add_tips(drawn[0], [name])
+
+
+def _ordered(names: Iterable[str]) -> list[str]:
+    return sorted((str(name) for name in names), key=order)
+
+
+def _plain(name: object) -> str:
+    """Keep matplotlib from reading dollars as mathematics, and a leading underscore as "not in the legend"."""
+    text = str(name).replace("$", r"\$")
+    return f"\u200b{text}" if text.startswith("_") else text
+
+
+def _log_axis(ax: "Axes", values: "pd.Series[float]") -> None:
+    from matplotlib.ticker import LogLocator, NullFormatter, ScalarFormatter
+
+    ax.set_xscale("log")
+    ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    ax.xaxis.set_major_formatter(ScalarFormatter())
+    ax.xaxis.set_minor_formatter(NullFormatter())
+    if len(values):
+        ax.set_xlim(values.min() / 1.15, values.max() * 1.15)
+
+
+def _to_unit(values: Array) -> Array:
+    reach = np.ptp(values) if len(values) else 0
+    return (values - values.min()) / reach if reach > 0 else np.full(len(values), 0.5)
+
+
+def _objective(trials: pd.DataFrame) -> str:
+    kinds = trials["objective_kind"].dropna().unique()
+    return OBJECTIVES.get(kinds[0], "objective × 100") if len(kinds) == 1 else "objective × 100"
+
+
+def _trial_words(trial: "pd.Series[float]") -> str:
+    settings = f"φ {trial['phase_fraction']:.2f} · τ {trial['temperature']:.2f}"
+    return f"{trial['architecture']} · {settings}: {100 * trial['objective']:.2f}"

@@ -1,0 +1,213 @@
+"""The sections of the report that are about one dataset's comparison; each returns HTML."""
+
+from collections.abc import Hashable, Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from smartmixed_search.comparison import MARGINS, Comparison
+from smartmixed_search.phases import GAINS
+from smartmixed_search.report import plots
+from smartmixed_search.report.figures import Figures
+from smartmixed_search.report.palette import order
+from smartmixed_search.report.tables import (
+    PERCENT,
+    POINTS,
+    RANK,
+    WORDS,
+    Format,
+    count,
+    details,
+    fixed,
+    heat_table,
+    html_table,
+    paragraph,
+)
+from smartmixed_search.statistics import NotEnoughData
+
+GRID_SIZE = (3.8, 2.8)
+"""In inches, of figures of which several stand side by side."""
+
+_LEADERBOARD: dict[str, tuple[str, Format]] = {
+    "place": ("place", count),
+    "strategy": ("strategy", WORDS),
+    "mean_rank": ("mean rank", RANK),
+    "mrr": ("MRR", fixed(3)),
+    "wins": ("wins", count),
+    "top3_rate": ("top-3 rate, %", fixed(0, 100)),
+    "test_accuracy": ("test accuracy, %", PERCENT),
+    "test_accuracy_std": ("± sd over replicates", PERCENT),
+    "blocks": ("architectures", count),
+    "trials": ("trials", count),
+    "draws": ("draws", count),
+    "epochs": ("epochs", count),
+    "parameters": ("parameters", fixed(0)),
+}
+_INTERVAL: dict[str, tuple[str, Format]] = {
+    "blocks": ("architectures", count),
+    "mean": ("mean, points", POINTS),
+    "low": ("low", POINTS),
+    "high": ("high", POINTS),
+    "reason": ("no interval because", WORDS),
+}
+_PAIRS: dict[str, tuple[str, Format]] = {
+    "rival": ("rival", WORDS),
+    "wins": ("wins", count),
+    "ties": ("ties", count),
+    "losses": ("losses", count),
+    "mean_difference": ("mean, points", POINTS),
+    "low": ("low", POINTS),
+    "high": ("high", POINTS),
+    "p_holm": ("p (Holm)", fixed(4)),
+    "p_better": ("P(better)", fixed(3)),
+    "p_equal": ("P(equal)", fixed(3)),
+    "p_worse": ("P(worse)", fixed(3)),
+    "reason": ("figures missing because", WORDS),
+}
+
+
+def conclusion(comparison: Comparison) -> str:
+    """Say what was found, and how sure the network was of its choices."""
+    confidence = comparison.choice_confidence
+    if np.isnan(confidence):
+        return paragraph(comparison.conclusion, "lead") + paragraph("Choice confidence was not recorded.", "note")
+    words = f"Mean choice confidence is {confidence:.2f}"
+    if comparison.selection_converged:
+        return paragraph(comparison.conclusion, "lead") + paragraph(f"{words}: the selection has converged.", "note")
+    warned = f"{words}: the selection has not converged, its choices are close to random."
+    return paragraph(comparison.conclusion, "lead") + paragraph(warned, "warning")
+
+
+def leaderboard(comparison: Comparison) -> str:
+    """Write the leaderboard, controls below it."""
+    return html_table(comparison.leaderboard, _LEADERBOARD, f"Leaderboard on {comparison.dataset}")
+
+
+def critical_difference(comparison: Comparison, figures: Figures) -> str:
+    """Draw the critical-difference diagram, or say what is missing for it."""
+    found = comparison.friedman
+    if isinstance(found, NotEnoughData):
+        return paragraph(f"Not enough data: {found.reason}.")
+    words = (
+        f"Friedman's test over {found.blocks} architectures: χ²_F = {found.chi2:.2f} ({_p(found.chi2_p)}), "
+        f"F_F = {found.f:.2f} ({_p(found.f_p)}). "
+    )
+    described = "; ".join(f"{name} {rank:.2f}" for name, rank in found.mean_ranks.items())
+    figure = figures.draw(
+        "critical-difference",
+        f"Critical-difference diagram, {comparison.dataset}",
+        f"Mean ranks, best first: {described}. Critical difference {found.critical_difference:.2f}.",
+        lambda ax: plots.plot_critical_difference(found, ax),
+        (4.5, 2.7),
+        "The better a strategy, the further right it is. Those under one bar do not differ significantly (Nemenyi).",
+    )
+    ranks = found.mean_ranks.rename_axis("strategy").rename("mean_rank").reset_index()
+    mean_ranks = html_table(ranks, {"strategy": ("strategy", WORDS), "mean_rank": ("mean rank", RANK)}, "Mean ranks")
+    nemenyi = found.nemenyi.rename_axis("against").reset_index()
+    names = {str(name): (str(name), fixed(4)) for name in found.nemenyi}
+    p_values = html_table(nemenyi, {"against": ("p (Nemenyi)", WORDS)} | names, "Nemenyi's p-values")
+    return paragraph(words) + figure + details("The numbers behind the diagram", mean_ranks + p_values)
+
+
+def rankings(comparison: Comparison) -> str:
+    """Write the rank and accuracy of each strategy in each architecture."""
+    strategies = sorted(comparison.architectures["strategy"].unique(), key=order)
+    return heat_table(comparison.architectures, strategies, f"Rankings by architecture on {comparison.dataset}")
+
+
+def margins(comparison: Comparison, figures: Figures) -> str:
+    """Draw SmartMixed's margins; list its comparison with every rival, and what phase 2 gained over phase 1."""
+    means = comparison.mean_margins.assign(against=comparison.mean_margins["margin"].map(MARGINS))
+    described = "; ".join(f"over {row['against']} {_interval(row)}" for row in means.to_dict("records"))
+    figure = figures.draw(
+        "margins",
+        f"SmartMixed's margins, {comparison.dataset}",
+        f"Mean margins: {described}.",
+        lambda ax: plots.plot_margins(comparison.margins, comparison.mean_margins, ax),
+        (4.5, 2.9),
+        "Dots are architectures, the diamond is their mean with its 95 % interval; within the grey band two strategies "
+        "are equal in practice. The oracle is a maximum over noise: nobody could have chosen it.",
+    )
+    heads: dict[str, tuple[str, Format]] = {"architecture": ("architecture", WORDS)}
+    for kind, label in plots.MARGIN_LABELS.items():
+        heads |= {kind: (label, WORDS), f"margin_{kind}": ("margin, points", POINTS)}
+    behind = html_table(means, {"against": ("over", WORDS)} | _INTERVAL, "Mean margins")
+    by_architecture = html_table(comparison.margins, heads, "Margins by architecture")
+    against = html_table(comparison.pairs, _PAIRS, f"SmartMixed against every rival on {comparison.dataset}")
+    return (
+        figure
+        + details("The numbers behind the plot", behind + by_architecture)
+        + "<h3>Against every rival</h3>"
+        + against
+        + "<h3>Phase 2 against phase 1</h3>"
+        + _phases(comparison)
+    )
+
+
+def _phases(comparison: Comparison) -> str:
+    gains = comparison.mean_phases.assign(over=comparison.mean_phases["gain"].map(GAINS))
+    if gains["mean"].isna().all():
+        return paragraph("Not recorded: accuracies at the handoff are missing.")
+    return html_table(gains, {"over": ("gain in test accuracy", WORDS)} | _INTERVAL, "Phase 2 against phase 1")
+
+
+def tuning(dataset: str, trials: pd.DataFrame, figures: Figures) -> str:
+    """Draw what the settings did to the objective."""
+    known = trials.dropna(subset=["objective"])
+    varied = [setting for setting in plots.SETTINGS if known[setting].nunique() > 1]
+    constant = [label for setting, label in plots.SETTINGS.items() if setting not in varied]
+    said = "".join(paragraph(f"Not enough data: {label} did not vary.") for label in constant)
+    if not varied:
+        return said
+    drawn = [_response(dataset, setting, known, figures) for setting in varied]
+    if len(varied) > 1:
+        drawn.append(_parallel(dataset, known, figures))
+    return f'{said}<div class="figures">{"".join(drawn)}</div>{_settings_table(known)}'
+
+
+def _response(dataset: str, setting: str, trials: pd.DataFrame, figures: Figures) -> str:
+    label = plots.SETTINGS[setting]
+    best = trials.iloc[trials["objective"].argmax()]
+    return figures.draw(
+        f"tuning-{setting}",
+        f"Objective against {label}, {dataset}",
+        f"{len(trials)} trials; the best has {label} {best[setting]:.3g} and objective {100 * best['objective']:.2f}.",
+        lambda ax: plots.plot_tuning(trials, setting, ax),
+        GRID_SIZE,
+        f"Objective against {label}, a dot per trial; the ring is the best by validation.",
+    )
+
+
+def _parallel(dataset: str, trials: pd.DataFrame, figures: Figures) -> str:
+    return figures.draw(
+        "parallel",
+        f"Settings and objective of every trial, {dataset}",
+        f"{len(trials)} lines, one per trial, through phase fraction, temperature and objective.",
+        lambda ax: plots.plot_parallel(trials, ax),
+        GRID_SIZE,
+        "One line per trial; the tenth with the highest objective stands out. Temperature is on a log scale.",
+    )
+
+
+def _settings_table(trials: pd.DataFrame) -> str:
+    columns: dict[str, tuple[str, Format]] = {
+        "trial": ("trial", WORDS),
+        "architecture": ("architecture", WORDS),
+        "phase_fraction": ("φ", fixed(3)),
+        "temperature": ("τ", fixed(3)),
+        "objective": ("objective × 100", POINTS),
+        "choice_confidence": ("choice confidence", RANK),
+        "smartmixed_rank": ("SmartMixed's rank", count),
+    }
+    table = html_table(trials.sort_values("objective", ascending=False), columns, "Trials, best objective first")
+    return details("The numbers behind the plots", table)
+
+
+def _p(value: float) -> str:
+    return f"p = {value:.4f}" if value >= 0.0001 else "p < 0.0001"
+
+
+def _interval(found: Mapping[Hashable, Any]) -> str:
+    mean, low, high = (100 * float(found[name]) for name in ("mean", "low", "high"))
+    return f"{mean:+.2f} points" + ("" if np.isnan(low) else f" (95 % interval {low:+.2f} to {high:+.2f})")

@@ -1,0 +1,100 @@
+"""Data frames as HTML tables; everything is escaped."""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from html import escape
+from typing import Any
+
+import pandas as pd
+
+Format = Callable[[Any], str]
+
+
+def fixed(decimals: int, scale: float = 1, *, sign: bool = False) -> Format:
+    """Return a format of so many decimals, for values multiplied by `scale`."""
+    return lambda value: f"{scale * value:{'+' if sign else ''}.{decimals}f}"
+
+
+PERCENT, POINTS, RANK, WORDS = fixed(2, 100), fixed(2, 100, sign=True), fixed(2), str
+
+
+def count(value: float) -> str:
+    """Write a whole number as one; a shared win is a part of one."""
+    return f"{value:g}" if value == round(value) else f"{value:.2f}"
+
+
+def html_table(frame: pd.DataFrame, columns: Mapping[str, tuple[str, Format]], caption: str) -> str:
+    """Write the frame's `columns`, each with its heading and format, as a table that can be sorted and scrolled.
+
+    Rows with the `role` control are set apart. Missing values are a dash; columns without any value are left out.
+    """
+    shown = {name: value for name, value in columns.items() if name in frame and frame[name].notna().any()}
+    heads = "".join(f'<th scope="col">{escape(heading)}</th>' for heading, _ in shown.values())
+    roles = frame["role"] if "role" in frame else [""] * len(frame)
+    body = "".join(
+        f'<tr class="control">{cells}</tr>' if role == "control" else f"<tr>{cells}</tr>"
+        for role, cells in zip(roles, _rows(frame, shown), strict=True)
+    )
+    return wrapped(caption, heads, body)
+
+
+def wrapped(caption: str, heads: str, body: str) -> str:
+    """Put a table's heads and rows into a container of its own, which scrolls where the page is narrow."""
+    return (
+        f'<div class="scroll" tabindex="0" role="region" aria-label="{escape(caption)}"><table class="sortable">'
+        f"<thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table></div>"
+    )
+
+
+def details(summary: str, content: str) -> str:
+    """Fold the numbers behind a plot away."""
+    return f"<details><summary>{escape(summary)}</summary>{content}</details>"
+
+
+def paragraph(text: str, kind: str = "") -> str:
+    """Write a paragraph, of a class of the style sheet if need be."""
+    return f'<p class="{kind}">{escape(text)}</p>' if kind else f"<p>{escape(text)}</p>"
+
+
+def heat_table(ranking: pd.DataFrame, strategies: Sequence[str], caption: str) -> str:
+    """Write rank and test accuracy per architecture × strategy, the better the darker."""
+    architectures = sorted(
+        ranking["architecture"].unique(), key=lambda name: [int(x) for x in re.findall(r"\d+", name)]
+    )
+    cells = {(row.architecture, row.strategy): row for row in ranking.itertuples()}
+    heads = "".join(f'<th scope="col">{escape(name)}</th>' for name in ("architecture", *strategies))
+    body = "".join(
+        f'<tr><th scope="row">{escape(str(architecture))}</th>'
+        + "".join(_heat_cell(cells.get((architecture, name)), len(strategies)) for name in strategies)
+        + "</tr>"
+        for architecture in architectures
+    )
+    return wrapped(caption, heads, body)
+
+
+def _heat_cell(row: Any, ranks: int) -> str:
+    if row is None:
+        return '<td class="number" data-value="">–</td>'
+    accuracy = f"{100 * row.test_accuracy:.2f} %"
+    if pd.isna(row.rank):
+        return f'<td class="number" data-value="">{accuracy}</td>'
+    heat = (ranks - row.rank_mean) / max(1, ranks - 1)
+    return (
+        f'<td class="number" style="--heat:{heat:.2f}" data-value="{row.rank_mean:g}">'
+        f"{accuracy}<br><small>rank {row.rank}</small></td>"
+    )
+
+
+def _rows(frame: pd.DataFrame, shown: Mapping[str, tuple[str, Format]]) -> list[str]:
+    columns = [[_cell(value, form) for value in frame[name]] for name, (_, form) in shown.items()]
+    return ["".join(cells) for cells in zip(*columns, strict=True)]
+
+
+def _cell(value: Any, form: Format) -> str:
+    if pd.isna(value):
+        return '<td class="number" data-value="">–</td>'
+    if form is WORDS:
+        return (
+            f"<td>{escape(str(value))}</td>" if len(str(value)) < 40 else f'<td class="words">{escape(str(value))}</td>'
+        )
+    return f'<td class="number" data-value="{value:.6g}">{form(value)}</td>'

@@ -1,0 +1,90 @@
+"""What a sweep's report is made of, read from MLflow; and where the report is kept there."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from smartmixed_search.comparison import compare_all
+from smartmixed_search.preferences import by_depth, by_layer, choices_frame
+from smartmixed_search.report import ReportData, build_report, figures
+from smartmixed_search.result import FINISHED, SETTLED
+from smartmixed_search.tracking import runs, schema, tables
+from smartmixed_search.tracking.store import open_store, resolve_tracking_uri, store_errors
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities import Run
+
+_FOLDER = "report"
+_CURVE = "epoch/val_accuracy"
+
+
+def report(sweep: str | None = None, *, keep: bool = True, tracking_uri: str | None = None) -> str:
+    """Return the report of a sweep as one HTML page that needs nothing else.
+
+    Args:
+        sweep: name of the sweep; the latest by default.
+        keep: whether to store the page, and its figures as PNGs, with the sweep's run as well.
+        tracking_uri: the store; see `tracking.queries`.
+
+    Raises:
+        TrackingError: there is no such store or sweep.
+    """
+    uri = resolve_tracking_uri(tracking_uri)
+    client = open_store(uri)
+    with store_errors(uri):
+        (run,) = tables.find_sweeps(client, uri, sweep, False)
+        data = _read(client, run)
+        page = build_report(data)
+        if keep:
+            _keep(client, run, page, figures(data))
+    return page
+
+
+def _read(client: "MlflowClient", sweep: "Run") -> ReportData:
+    trials = tables.trial_table(client, [sweep])
+    finished = trials[trials["status"] == FINISHED]
+    by_objective = finished.sort_values("objective", ascending=False, kind="stable")
+    best = by_objective.drop_duplicates("architecture").set_index("architecture")
+    choices = list(_choices(client, finished))
+    return ReportData(
+        sweep=sweep.data.tags[schema.TAG_SWEEP],
+        comparisons=compare_all(tables.strategy_table(client, [sweep])),
+        trials=trials,
+        counts={status: int((trials["status"] == status).sum()) for status in SETTLED},
+        curves={str(name): _curves(client, sweep, run_id) for name, run_id in best["run_id"].items()},
+        selection_epochs={str(name): int(epochs) for name, epochs in best["selection_epochs"].items()},
+        preferences=[of(pd.concat(choices)) for of in (by_layer, by_depth)] if choices else (),
+    )
+
+
+def _choices(client: "MlflowClient", finished: pd.DataFrame) -> Iterator[pd.DataFrame]:
+    from mlflow.artifacts import load_dict
+
+    columns = (finished[name] for name in ("run_id", "dataset", "architecture", "trial"))
+    for run_id, dataset, architecture, trial in zip(*columns, strict=True):
+        artifact = load_dict(f"{client.get_run(run_id).info.artifact_uri}/choices.json")
+        yield choices_frame(dataset, architecture, trial, artifact)
+
+
+def _curves(client: "MlflowClient", sweep: "Run", trial_id: str) -> dict[str, list[float]]:
+    """Return the validation accuracy by epoch of every strategy of a trial."""
+    found = runs.search(client, [sweep.info.experiment_id], [runs.equals(schema.TAG_PARENT, trial_id)])
+    histories = {
+        run.data.tags[schema.TAG_STRATEGY]: client.get_metric_history(run.info.run_id, _CURVE) for run in found
+    }
+    return {
+        strategy: [point.value for point in sorted(history, key=lambda point: point.step)]
+        for strategy, history in histories.items()
+    }
+
+
+def _keep(client: "MlflowClient", sweep: "Run", page: str, pictures: dict[str, bytes]) -> None:
+    client.log_text(sweep.info.run_id, page, f"{_FOLDER}/report.html")
+    with TemporaryDirectory() as folder:
+        for name, content in pictures.items():
+            Path(folder, name).write_bytes(content)
+        client.log_artifacts(sweep.info.run_id, folder, _FOLDER)

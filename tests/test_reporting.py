@@ -1,0 +1,63 @@
+"""The report of a tracked sweep, through the command line."""
+
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from smartmixed_search.cli import cli
+from smartmixed_search.errors import ConfigError, TrackingError
+from smartmixed_search.tracking.store import connect
+from tests.factories import make_result
+from tests.tracked import all_runs, make_tracker
+
+pytestmark = pytest.mark.timeout(180)
+
+
+def ask(uri: str, *arguments: str | Path) -> Result:
+    return CliRunner().invoke(cli, ["report", "--tracking-uri", uri, *map(str, arguments)])
+
+
+@pytest.fixture
+def recorded(tracking_uri: str) -> str:
+    tracker = make_tracker(tracking_uri)
+    for width in (5, 7):
+        tracker.record_trial(make_result(architecture=(width, 4)))
+    return tracking_uri
+
+
+def test_report_is_written_and_kept_with_the_sweep(recorded: str, tmp_path: Path) -> None:
+    out = tmp_path / "page.html"
+    answer = ask(recorded, "--sweep", "mine", "--out", out)
+    assert answer.exit_code == 0, answer.output
+    assert answer.stdout.startswith(f"{out}: ")
+    page = out.read_text()
+    for said in ("Sweep mine", "5-4", "7-4", "not enough data", "Share of neurons that chose each function"):
+        assert said in page, said
+    (sweep,) = all_runs(recorded)["sweep"]
+    kept = {artifact.path for artifact in connect(recorded).list_artifacts(sweep.info.run_id, "report")}
+    assert "report/report.html" in kept
+    assert any(name.endswith(".png") for name in kept)
+
+
+def test_report_replaces_an_older_one_and_need_not_be_kept(recorded: str, tmp_path: Path) -> None:
+    out = tmp_path / "page.html"
+    out.write_text("older")
+    assert ask(recorded, "--out", out, "--no-keep").exit_code == 0
+    assert "older" not in out.read_text()[:10]
+    (sweep,) = all_runs(recorded)["sweep"]
+    assert not connect(recorded).list_artifacts(sweep.info.run_id, "report")
+
+
+def test_a_sweep_without_a_finished_trial_has_a_page_too(tracking_uri: str, tmp_path: Path) -> None:
+    make_tracker(tracking_uri)
+    assert ask(tracking_uri, "--out", tmp_path / "page.html").exit_code == 0
+
+
+def test_what_cannot_be_is_said(recorded: str, tmp_path: Path) -> None:
+    unknown = ask(recorded, "--sweep", "mime", "--out", tmp_path / "page.html")
+    assert isinstance(unknown.exception, TrackingError)
+    assert "did you mean 'mine'" in str(unknown.exception)
+    nowhere = ask(recorded, "--out", tmp_path / "none" / "page.html")
+    assert isinstance(nowhere.exception, ConfigError)
+    assert list(tmp_path.glob("*.html")) == []
