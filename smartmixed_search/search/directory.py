@@ -254,8 +254,7 @@ class SweepDirectory:
             if not self.resolved.exists():
                 created = datetime.now(UTC).isoformat(timespec="seconds")
                 write_atomically(self.resolved, json.dumps(wanted.to_dict() | {"created": created}, indent=1) + "\n")
-            if not self.space.exists():
-                write_atomically(self.space, space_yaml)
+            write_atomically(self.space, space_yaml)  # an extended sweep asks for more trials
             self.trials.mkdir(exist_ok=True)
             self.stop.unlink(missing_ok=True)
             yield lock

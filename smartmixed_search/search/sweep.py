@@ -189,13 +189,10 @@ def _interruptible(driver: SweepDriver) -> Iterator[None]:
         return
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
 
-    def restore() -> None:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
     def stop(number: int, frame: FrameType | None) -> None:
         driver.interrupt()
-        restore()
+        for either in before:  # Ray's own handler of SIGTERM would exit without a word
+            signal.signal(either, signal.default_int_handler)
 
     for number in before:
         signal.signal(number, stop)
@@ -204,4 +201,5 @@ def _interruptible(driver: SweepDriver) -> Iterator[None]:
     except KeyboardInterrupt:
         driver.interrupt()
     finally:
-        restore()
+        for number, handler in before.items():
+            signal.signal(number, handler)
