@@ -20,19 +20,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from benchmarking import progress
+from benchmarking import SWEEP_SPACE, progress
 
 NODES = 3
 SLOTS = 2
 """Trials that each raylet holds at once."""
-SPACE = {
-    "dataset": "digits",
-    "architecture": {"depth": {"low": 1, "high": 4}, "width": {"choices": [64, 128, 256, 512]}},
-    "architectures": 12,
-    "phase_fraction": {"low": 0.05, "high": 0.5},
-    "temperature": {"low": 0.1, "high": 3.0, "log": True},
-    "epochs": 100_000,  # so that settings hardly ever coincide
-}
 EPOCHS = 10
 """Length of the curves that every trial returns."""
 
@@ -63,8 +55,8 @@ def drive(folder: Path, trials: int, address: str, tracked: bool) -> None:
         return replace(example, config=config, key=config.key, objective=-abs(config.phase_fraction - 0.3))
 
     if not tracked:
-        sweep.Recorder = Untracked  # type: ignore[misc, assignment]
-    space = SearchSpace.from_dict(SPACE | {"trials": trials}, name="scale")
+        sweep.Recorder = Untracked  # type: ignore[misc, assignment]  # no option: only a benchmark wants it
+    space = SearchSpace.from_dict(SWEEP_SPACE | {"trials": trials}, name="scale")
     sweep.run_sweep(
         space, name="scale", output_dir=folder, ray_address=address, run=train_nothing, reuse=False, progress=False
     )

@@ -21,7 +21,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from benchmarking import Row, interleaved, parser, per_call, progress, report
+from benchmarking import SWEEP_SPACE, Row, interleaved, parser, per_call, progress, report
 from ray import tune
 from store_of_runs import make_store
 
@@ -46,14 +46,6 @@ from smartmixed_search.trial import run_trial
 
 CONCURRENCY = 2
 WARM_UP = 0.1  # share of the trials that is not counted: workers start up
-SPACE = {
-    "dataset": "digits",
-    "architecture": {"depth": {"low": 1, "high": 4}, "width": {"choices": [64, 128, 256, 512]}},
-    "architectures": 12,
-    "phase_fraction": {"low": 0.05, "high": 0.5},
-    "temperature": {"low": 0.1, "high": 3.0, "log": True},
-    "epochs": 100_000,  # so that settings hardly ever coincide
-}
 
 
 class Clock:
@@ -136,7 +128,7 @@ def trivial(template: TrialResult) -> Callable[..., TrialResult]:
 
 def sweep(trials: int, run: Callable[..., TrialResult], delivering: bool) -> tuple[Clock, list[float]]:
     """Run a sweep of ours; return its clock and the seconds of each proposal."""
-    space = SearchSpace.from_dict(SPACE | {"trials": trials}, name="bench")
+    space = SearchSpace.from_dict(SWEEP_SPACE | {"trials": trials}, name="bench")
     dataset, clock = load_dataset("digits"), Clock()
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))

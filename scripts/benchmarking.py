@@ -13,6 +13,15 @@ from pathlib import Path
 
 import torch
 
+SWEEP_SPACE = {
+    "dataset": "digits",
+    "architecture": {"depth": {"low": 1, "high": 4}, "width": {"choices": [64, 128, 256, 512]}},
+    "architectures": 12,
+    "phase_fraction": {"low": 0.05, "high": 0.5},
+    "temperature": {"low": 0.1, "high": 3.0, "log": True},
+    "epochs": 100_000,  # so that settings hardly ever coincide
+}
+"""Of sweeps whose trials train nothing."""
 MET = {True: "yes", False: "NO", None: "–"}
 
 

@@ -19,7 +19,7 @@ import torch
 from safetensors import SafetensorError
 from torch import Tensor
 
-from smartmixed_search.files import read_bytes, remove, write_atomically
+from smartmixed_search.files import read_bytes, write_atomically
 from smartmixed_search.handoff import Selected
 from smartmixed_search.parts import Part
 from smartmixed_search.training import TwoPhaseTraining
@@ -32,11 +32,6 @@ LEAST_COSTS = 20.0
 
 _AT_HANDOFF = "test_correct_at."
 _SELECTED = ("choices", "orders", "probabilities", "changed")
-
-
-def clear_state(state_dir: Path) -> None:
-    """Remove all that a trial has left to continue from, once its result is durable."""
-    remove(state_dir)
 
 
 class States:

@@ -46,8 +46,8 @@ def run_trial(
         report: called after every epoch; see `Report`.
         weights_path: file to write SmartMixed's frozen networks to (safetensors); None: they are not kept.
         state_dir: folder where an earlier attempt at the trial, that was killed, left how far it was: training goes on
-            from there, to the same numbers, and leaves its own progress there. Once the result is durable,
-            `state.clear_state` removes it.
+            from there, to the same numbers, and leaves its own progress there. Once the result is
+            durable, nothing in it is needed.
         stop: asked after every epoch but the last whether to stop.
         reuse: an earlier result on the same dataset, from which to take over the networks that training would only
             give again; see `reuse.reusable`.

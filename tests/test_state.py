@@ -18,10 +18,10 @@ from upath import UPath
 from smartmixed_search.config import SELECTIVE, TrialConfig
 from smartmixed_search.datasets import Dataset, load_dataset
 from smartmixed_search.errors import TrialInterrupted
-from smartmixed_search.files import locate
+from smartmixed_search.files import locate, remove
 from smartmixed_search.parts import Part
 from smartmixed_search.result import TrialResult
-from smartmixed_search.state import States, clear_state, dump, file_name, load
+from smartmixed_search.state import States, dump, file_name, load
 from smartmixed_search.training import TwoPhaseTraining
 from smartmixed_search.trial import run_trial
 from tests.reference import toy_dataset
@@ -74,7 +74,7 @@ def epochs(monkeypatch: pytest.MonkeyPatch) -> Epochs:
 def kept(result: TrialResult) -> dict[str, Any]:
     """Return all that a trial leaves, but for the time it took."""
     with safe_open(result.weights_path, "pt") as file:
-        weights = {name: file.get_tensor(name).tolist() for name in file.keys()}  # noqa: SIM118
+        weights = {name: file.get_tensor(name).tolist() for name in file.keys()}  # noqa: SIM118  it is no dict
         metadata = file.metadata()
     numbers = dataclasses.replace(result, seconds=0.0, weights_path=None).to_dict()
     return {"result": numbers, "weights": weights, "metadata": metadata}
@@ -275,7 +275,7 @@ def test_a_state_is_kept_on_other_storage(tmp_path: Path, epochs: Epochs) -> Non
     copy = tmp_path / "copy"
     copy.write_bytes(locate(result.weights_path).read_bytes())
     assert kept(dataclasses.replace(result, weights_path=str(copy))) == expected
-    clear_state(folder / "state")
+    remove(folder / "state")
     assert not (folder / "state").exists()
 
 

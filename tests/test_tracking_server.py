@@ -122,7 +122,7 @@ def slow_proxy(uri: str, late: Callable[[int], str | None]) -> Iterator[str]:
             except OSError:  # nobody waits for it any more
                 pass
 
-        do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = handle_request  # noqa: N815
+        do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = handle_request  # noqa: N815  the base class looks for these
 
         def log_message(self, *_: Any) -> None:
             pass

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import pandas as pd
 
 from smartmixed_search.comparison import Comparison
+from smartmixed_search.result import FINISHED
 
 
 @dataclass(frozen=True)
@@ -29,4 +30,4 @@ class ReportData:
     @property
     def finished(self) -> pd.DataFrame:
         """The trials that were trained to the end."""
-        return self.trials[self.trials["status"] == "finished"]
+        return self.trials[self.trials["status"] == FINISHED]

@@ -142,7 +142,7 @@ def mlflow_server() -> Iterator[MlflowServer]:
 
 def _postgres_binaries() -> Path | None:
     try:
-        import psycopg2  # noqa: F401
+        import psycopg2  # noqa: F401  only whether the server could reach a database
     except ImportError:
         return None
     installed = sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"))
