@@ -103,6 +103,8 @@ class TrialConfig:
     """Adam's learning rate for the selection logits; None: `learning_rate`, the published reading."""
     batch_size: int = 128
     """Examples per optimiser step; the last, partial batch of an epoch is trained on."""
+    train_examples: int | None = None
+    """How many of the training examples are used, see `Dataset.limited`; None: all."""
     replicates: int = 1
     """Seeds per strategy."""
     strategies: tuple[str, ...] = (SMARTMIXED, *PUBLISHED_POOL)
@@ -168,9 +170,10 @@ class TrialConfig:
             raise ConfigError(
                 f"phase_fraction must lie between 0 and 1, both excluded, however: {self.phase_fraction!r}"
             )
-        for name, least in (("epochs", 2), ("batch_size", 1), ("replicates", 1), ("seed", 0)):
-            if getattr(self, name) < least:
-                raise ConfigError(f"{name} must be at least {least}, however: {getattr(self, name)!r}")
+        for name, least in _LEAST.items():
+            value = getattr(self, name)
+            if value is not None and value < least:
+                raise ConfigError(f"{name} must be at least {least}, however: {value!r}")
         for name in (
             "temperature",
             "temperature_final",
@@ -258,19 +261,22 @@ class TrialConfig:
 
 
 def _hash(plain: Mapping[str, Any]) -> str:
+    # A field that was not there when a sweep began must not change what its trials are called.
+    plain = {name: value for name, value in plain.items() if (name, value) != ("train_examples", None)}
     return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()[:16]
 
 
 _BASELINE_FIELDS = (
-    *("dataset", "architecture", "epochs", "learning_rate", "batch_size", "clip_norm"),
+    *("dataset", "architecture", "epochs", "learning_rate", "batch_size", "train_examples", "clip_norm"),
     *("pool", "plugins", "output", "precision", "seed"),
 )
-_OPTIONAL = frozenset({"temperature_final", "logit_learning_rate", "clamp"})
+_LEAST = {"epochs": 2, "batch_size": 1, "train_examples": 1, "replicates": 1, "seed": 0}
+_OPTIONAL = frozenset({"temperature_final", "logit_learning_rate", "train_examples", "clamp"})
 _TYPE_NAMES = {int: "a whole number", float: "a number", str: "a word", tuple: "a list"}
 _TYPES: dict[str, type] = {
     "dataset": str,
     "architecture": tuple,
-    **dict.fromkeys(("epochs", "batch_size", "replicates", "seed"), int),
+    **dict.fromkeys(("epochs", "batch_size", "train_examples", "replicates", "seed"), int),
     **dict.fromkeys(("phase_fraction", "temperature", "temperature_final", "learning_rate"), float),
     **dict.fromkeys(("logit_learning_rate", "clip_norm", "clamp"), float),
     **dict.fromkeys(("strategies", "controls", "pool", "plugins"), tuple),

@@ -66,6 +66,7 @@ def estimate(
         device: where they would be trained.
 
     Raises:
+        DatasetError: a trial asks for more training examples than there are.
         ResourceError: one network of a trial needs more memory than there is.
 
     """
@@ -94,8 +95,9 @@ def estimate(
 
 def _trial_seconds(config: TrialConfig, dataset: Dataset, step_seconds: np.ndarray) -> float:
     """Return the time of a trial whose steps take [selection, fixed] seconds."""
-    steps = -(-len(dataset.x_train) // config.batch_size)
-    validation = 1 + len(dataset.x_val) / (3 * len(dataset.x_train))  # a forward pass is a third of a step
+    examples = len(dataset.limited(config.train_examples).x_train)
+    steps = -(-examples // config.batch_size)
+    validation = 1 + len(dataset.x_val) / (3 * examples)  # a forward pass is a third of a step
     epochs = np.array([config.selection_epochs, config.epochs - config.selection_epochs])
     return float(steps * validation * (epochs * step_seconds).sum())
 

@@ -48,9 +48,10 @@ class Rule:
         return self.low < number < self.high if self.open else self.low <= number <= self.high
 
 
-def whole_number(low: int, high: int = COUNT_LIMIT) -> Rule:
+def whole_number(low: int, high: int = COUNT_LIMIT, *, optional: bool = False) -> Rule:
     """Return the rule of a whole number from `low` to `high`."""
-    return Rule(text=f"a whole number from {low} to {high}", whole=True, low=low, high=high)
+    text = f"a whole number from {low} to {high}" + (", or none" if optional else "")
+    return Rule(text=text, whole=True, low=low, high=high, optional=optional)
 
 
 def positive_number(*, optional: bool = False) -> Rule:

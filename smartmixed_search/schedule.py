@@ -9,7 +9,7 @@ from smartmixed_search.fields import Field
 RUNG_FACTOR = 3
 """A rung is so many times as late as the one before; one in so many trials goes on from it to the next."""
 
-_BASELINE_SETTINGS = ("epochs", "learning_rate", "batch_size", "clip_norm")
+_BASELINE_SETTINGS = ("epochs", "learning_rate", "batch_size", "train_examples", "clip_norm")
 """What the training of a fixed activation depends on."""
 
 

@@ -64,10 +64,14 @@ _SETTINGS: Mapping[str, Rule] = {
     "learning_rate": positive_number(),
     "logit_learning_rate": positive_number(optional=True),
     "batch_size": whole_number(1),
+    "train_examples": whole_number(1, optional=True),
     "clip_norm": positive_number(),
     "clamp": positive_number(optional=True),
 }
 _DEFAULTS: Mapping[str, Any] = {field.name: field.default for field in fields(TrialConfig)}
+
+_LATER: Mapping[str, Any] = {"scheduler": "none", "train_examples": None}
+"""Keys that spaces did not have at first, each with what it says where it is not given: sweeps begun then go on."""
 
 _IDENTITY = ("name", "dataset", "architecture", "architectures", "trials")
 _SEARCH = ("sampler", "search", "scheduler", "resources")
@@ -183,8 +187,9 @@ class SearchSpace:
         plain = self.to_dict() | {"dataset": dataset_name(self.dataset)}
         for key in ("name", "trials", "resources"):
             del plain[key]
-        if plain["scheduler"] == "none":  # as in sweeps that were begun before there were any
-            del plain["scheduler"]
+        for key, default in _LATER.items():
+            if plain[key] == default:
+                del plain[key]
         return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()
 
     @property
@@ -208,6 +213,12 @@ class SearchSpace:
         """The settings that a seeded random sampler draws."""
         varying = (key for key, field in self.settings.items() if not isinstance(field, Constant))
         return tuple(key for key in varying if key not in self.tunable)
+
+    @property
+    def most_train_examples(self) -> int | None:
+        """The most training examples that a trial may use; None: all."""
+        most = self.settings["train_examples"].extremes[1]
+        return None if most is None else int(most)
 
     @property
     def rungs(self) -> tuple[int, ...]:

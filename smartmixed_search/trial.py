@@ -55,6 +55,7 @@ def run_trial(
 
     Raises:
         ConfigError: the dataset is not the one that the configuration names.
+        DatasetError: the configuration asks for more training examples than there are.
         ResourceError: a network by itself does not fit into memory.
         TrialInterrupted: `stop` said so; how far the trial is has been written to `state_dir`.
 
@@ -66,6 +67,7 @@ def run_trial(
     """
     if dataset.name != config.dataset:
         raise ConfigError(f"the dataset must be {config.dataset!r}, as configured, however: {dataset.name!r}")
+    dataset = dataset.limited(config.train_examples)
     target = None if weights_path is None else locate(weights_path)
     if target is not None:
         target.parent.mkdir(parents=True, exist_ok=True)  # or be told before the training

@@ -123,6 +123,7 @@ HUGE: dict[str, tuple[str, ...]] = {
     "replicates": ("50", "1000", "1000000"),
     "epochs": ("2", "1000000", "{low: 2, high: 1000000, log: true}"),
     "batch_size": ("1", "1000000", "{low: 1, high: 1000000}"),
+    "train_examples": ("none", "1", "1000000", "{low: 1, high: 1000000}"),
     "temperature": ("1e-38", "1e-300", "1e300", "{low: 1e-300, high: 1e300, log: true}"),
     "learning_rate": ("1e-300", "1e300"),
     "logit_learning_rate": ("1e-300", "1e300"),

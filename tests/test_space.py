@@ -36,7 +36,7 @@ def test_shipped_spaces_load_by_name(name):
 
 
 def test_every_shipped_file_is_listed():
-    assert sorted(shipped_spaces()) == ["mnist-mlp", "paper", "quickstart"]
+    assert sorted(shipped_spaces()) == ["mnist-mlp", "paper", "paper-fast", "paper-fast-6", "quickstart"]
 
 
 def test_an_installed_wheel_has_them_inside_the_package(tmp_path, monkeypatch):

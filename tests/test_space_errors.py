@@ -58,6 +58,7 @@ def refusal(action, *arguments) -> str:
         ({"phase_fraction": {"low": 0.1, "high": 0.5, "step": 0}}, ["phase_fraction", "step", "0"]),
         ({"learning_rate": "1e-3x"}, ["learning_rate", "'1e-3x'"]),
         ({"batch_size": 0}, ["batch_size", "0"]),
+        ({"train_examples": 0}, ["train_examples", "or none", "0"]),
         ({"clip_norm": "none"}, ["clip_norm", "'none'"]),
         ({"clamp": "nothing"}, ["clamp", "'nothing'"]),
         ({"replicates": {"low": 1, "high": 3}}, ["replicates", "low"]),
