@@ -15,9 +15,11 @@ if TYPE_CHECKING:
     from smartmixed_search.frozen import FrozenNetwork
     from smartmixed_search.modules import MixedActivation, SelectiveActivation, freeze_selections
     from smartmixed_search.result import NetworkResult, TrialResult
+    from smartmixed_search.search.confirmation import confirm_sweep
     from smartmixed_search.search.summary import SweepSummary
     from smartmixed_search.search.sweep import run_sweep
     from smartmixed_search.space import SearchSpace, shipped_spaces
+    from smartmixed_search.tracking.confirmations import confirmations
     from smartmixed_search.tracking.queries import compare, status, top
     from smartmixed_search.trial import run_trial
     from smartmixed_search.weights import load_network
@@ -38,6 +40,8 @@ _HOMES = {
     "TrialResult": "result",
     "UserError": "errors",
     "compare": "tracking.queries",
+    "confirm_sweep": "search.confirmation",
+    "confirmations": "tracking.confirmations",
     "freeze_selections": "modules",
     "load_dataset": "datasets",
     "load_network": "weights",
@@ -64,6 +68,8 @@ __all__ = [
     "UserError",
     "__version__",
     "compare",
+    "confirm_sweep",
+    "confirmations",
     "freeze_selections",
     "load_dataset",
     "load_network",

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from smartmixed_search.config import SMARTMIXED
+from smartmixed_search.confirmed import with_confirmed
 from smartmixed_search.phases import GAINS, phase_gains
 from smartmixed_search.ranking import LEADERBOARD_COLUMNS, block_rankings, leaderboard
 from smartmixed_search.result import CONVERGED_CONFIDENCE, RANKED
@@ -38,7 +39,8 @@ class Comparison:
     """`ranking.leaderboard`'s columns; `test_accuracy_std` (over replicates, pooled over blocks); what a strategy
     trained for, means over blocks: `BUDGET`. The latter are NaN where the rows do not know them."""
     architectures: pd.DataFrame
-    """The ranking inside each architecture, controls below it; what `ranking.block_rankings` returns."""
+    """The ranking inside each architecture, controls below it; what `ranking.block_rankings` returns, and whether the
+    figures are `confirmed`."""
     margins: pd.DataFrame
     """Per architecture and kind of `MARGINS`: the rival, and as `margin_…` SmartMixed's test accuracy minus its."""
     mean_margins: pd.DataFrame
@@ -65,16 +67,19 @@ class Comparison:
         return f"<p>{html.escape(self.conclusion)}</p>{board}"
 
 
-def compare_all(rows: pd.DataFrame, view: str = "tuned") -> list[Comparison]:
+def compare_all(rows: pd.DataFrame, view: str = "tuned", confirmed: pd.DataFrame | None = None) -> list[Comparison]:
     """Compare the strategies on each dataset apart; see `compare_strategies`."""
-    return [compare_strategies(of_one, view) for _, of_one in rows.groupby("dataset")]
+    return [compare_strategies(of_one, view, confirmed) for _, of_one in rows.groupby("dataset")]
 
 
-def compare_strategies(rows: pd.DataFrame, view: str = "tuned") -> Comparison:
+def compare_strategies(rows: pd.DataFrame, view: str = "tuned", confirmed: pd.DataFrame | None = None) -> Comparison:
     """Compare the strategies over the architectures of one dataset.
 
-    `rows` holds `ranking.STRATEGY_COLUMNS` of finished trials and, where known, `test_accuracy_std`, `BUDGET`,
-    `choice_confidence` and `phases.PHASE_COLUMNS`. Controls are listed, never ranked nor tested.
+    Args:
+        rows: `ranking.STRATEGY_COLUMNS` of finished trials and, where known, `test_accuracy_std`, `BUDGET`,
+            `choice_confidence` and `phases.PHASE_COLUMNS`. Controls are listed, never ranked nor tested.
+        view: `tuned` or `default`.
+        confirmed: the same of confirmations, whose figures are preferred; see `confirmed.with_confirmed`.
 
     Raises:
         ConfigError: the view is unknown.
@@ -84,7 +89,7 @@ def compare_strategies(rows: pd.DataFrame, view: str = "tuned") -> Comparison:
     datasets = sorted(rows["dataset"].unique())
     if len(datasets) != 1:
         raise ValueError(f"a comparison must be of one dataset, however: {', '.join(datasets) or 'none'}")
-    blocks = block_rankings(rows, view)
+    blocks = block_rankings(with_confirmed(rows, confirmed, view))
     board = _leaderboard(rows, blocks, view)
     ranked = blocks[blocks["role"] == RANKED]
     tests, validations = (
@@ -97,10 +102,15 @@ def compare_strategies(rows: pd.DataFrame, view: str = "tuned") -> Comparison:
     mean_margins = mean_intervals(
         margins[[f"margin_{kind}" for kind in MARGINS]].set_axis([*MARGINS], axis=1), "margin"
     )
-    gains = phase_gains(rows, blocks)
+    gains = phase_gains(rows if confirmed is None else pd.concat([rows, confirmed]), blocks)
     against = pairs(tests)
     confidence = _choice_confidence(blocks)
-    said = [*_conclusion(datasets[0], board, against, mean_margins), *_warning(confidence), CAVEAT]
+    said = [
+        *_conclusion(datasets[0], board, against, mean_margins),
+        *_confirmation(blocks),
+        *_warning(confidence),
+        CAVEAT,
+    ]
     return Comparison(
         dataset=datasets[0],
         view=view,
@@ -193,6 +203,17 @@ def _effect(margin: "pd.Series[Any]") -> str:
     if np.isnan(margin["low"]):
         return f"{effect}, too few architectures for an interval."
     return f"{effect} (95 % interval {100 * margin['low']:+.2f} to {100 * margin['high']:+.2f})."
+
+
+def _confirmation(blocks: pd.DataFrame) -> list[str]:
+    by_architecture = blocks.groupby("architecture")["confirmed"].first()
+    confirmed = int(by_architecture.sum())
+    if not confirmed:
+        return []
+    where = (
+        "everywhere" if confirmed == len(by_architecture) else f"in {confirmed} of {len(by_architecture)} architectures"
+    )
+    return [f"Figures are confirmed {where}: measured on seeds that had no part in choosing the trials."]
 
 
 def _warning(confidence: float) -> list[str]:

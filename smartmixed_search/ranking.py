@@ -140,7 +140,7 @@ def block_rankings(strategy_rows: pd.DataFrame, view: str = "tuned") -> pd.DataF
         ConfigError: the view is unknown.
 
     """
-    rows = _rows_of_view(strategy_rows, view)
+    rows = rows_of_view(strategy_rows, view)
     # Correct examples per replicate: a quotient of integers, so equal accuracies stay exactly equal, also between
     # sweeps with different numbers of replicates.
     val, test = (
@@ -173,7 +173,13 @@ def _numbered(rows: pd.DataFrame, names: Sequence[str]) -> npt.NDArray[np.int64]
     return numbers
 
 
-def _rows_of_view(strategy_rows: pd.DataFrame, view: str) -> pd.DataFrame:
+def rows_of_view(strategy_rows: pd.DataFrame, view: str) -> pd.DataFrame:
+    """Return the rows from which a view chooses.
+
+    Raises:
+        ConfigError: the view is unknown.
+
+    """
     if view not in VIEWS:
         raise ConfigError(one_of("view", view, VIEWS))
     return strategy_rows if view == "tuned" else strategy_rows[strategy_rows["published"].astype(bool)]
@@ -194,7 +200,7 @@ def leaderboard(strategy_rows: pd.DataFrame, view: str = "tuned", blocks: pd.Dat
         ConfigError: the view is unknown.
 
     """
-    rows = _rows_of_view(strategy_rows[STRATEGY_COLUMNS], view)
+    rows = rows_of_view(strategy_rows[STRATEGY_COLUMNS], view)
     blocks = block_rankings(rows) if blocks is None else blocks
     rank = blocks["rank"].astype("float64")
     scores = blocks[["rank_mean", "win", "test_accuracy"]].assign(

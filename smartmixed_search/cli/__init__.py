@@ -9,11 +9,13 @@ import click
 
 from smartmixed_search import __version__
 from smartmixed_search.cli.compare import compare
+from smartmixed_search.cli.confirm import confirm
 from smartmixed_search.cli.export import export
 from smartmixed_search.cli.local import doctor, spaces, ui
+from smartmixed_search.cli.options import INTERRUPTED
 from smartmixed_search.cli.query import status, top
 from smartmixed_search.cli.report import report
-from smartmixed_search.cli.run import INTERRUPTED, run
+from smartmixed_search.cli.run import run
 from smartmixed_search.cli.sync import sync
 from smartmixed_search.errors import UserError, one_of
 
@@ -29,7 +31,7 @@ class _Commands(click.Group):
 
 @click.group(
     cls=_Commands,
-    commands=[run, top, compare, report, status, export, sync, spaces, doctor, ui],
+    commands=[run, top, compare, confirm, report, status, export, sync, spaces, doctor, ui],
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
 )
 @click.version_option(__version__, prog_name="smartmixed-search")

@@ -84,7 +84,7 @@ def _text(comparison: "Comparison") -> str:
     sections = [
         textwrap.fill(conclusion, _WIDTH),
         _leaderboard(comparison.leaderboard),
-        "Test accuracy in each architecture (rank):\n" + _architectures(comparison),
+        "Test accuracy in each architecture (rank); * confirmed on fresh seeds:\n" + _architectures(comparison),
         "SmartMixed's margin in test accuracy, points [95 % bootstrap interval over architectures]:\n"
         + _effects(comparison.mean_margins, MARGINS),
         "SmartMixed against each rival: difference in points; p-value of Wilcoxon's test after Holm; Bayesian\n"
@@ -116,7 +116,8 @@ def _leaderboard(board: "pd.DataFrame") -> str:
 def _architectures(comparison: "Comparison") -> str:
     chosen = comparison.architectures
     ranks = chosen["rank"].map(" ({})".format, na_action="ignore").fillna("")
-    cells = chosen.assign(cell=chosen["test_accuracy"].map("{:.4f}".format) + ranks)
+    named = chosen["architecture"].where(~chosen["confirmed"], "* " + chosen["architecture"])
+    cells = chosen.assign(architecture=named, cell=chosen["test_accuracy"].map("{:.4f}".format) + ranks)
     wide = cells.pivot(index="architecture", columns="strategy", values="cell")
     return _table(wide[comparison.leaderboard["strategy"]].rename_axis(columns=None).reset_index())
 

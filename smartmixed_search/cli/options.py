@@ -1,6 +1,7 @@
 """Options that several commands share."""
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,11 @@ from smartmixed_search.files import is_local, locate
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from smartmixed_search.search.summary import SweepSummary
+
+INTERRUPTED = 130
+"""Exit code of what the user has interrupted."""
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
@@ -67,6 +73,44 @@ table_format: Decorator = click.option(
     show_default=True,
     help="How to print the answer.",
 )
+
+
+quiet_option: Decorator = click.option("--quiet", is_flag=True, help="No progress, only messages.")
+
+
+def placement(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options that say where trials are trained."""
+    for option in (
+        click.option(
+            "--max-failures",
+            default=1,
+            show_default=True,
+            type=click.IntRange(min=0),
+            help="Retries of a failing trial.",
+        ),
+        click.option("--ray-address", help="Address of a Ray cluster.  [default: this machine]"),
+        click.option("--gpus-per-trial", help="GPUs of one trial, a fraction, or auto."),
+        click.option("--cpus-per-trial", type=float, help="CPUs of one trial; it uses as many threads."),
+        click.option("--concurrency", type=click.IntRange(min=1), help="Trials at once.  [default: as many as fit]"),
+    ):
+        command = option(command)
+    return command
+
+
+def given_resources(cpus_per_trial: float | None, gpus_per_trial: str | None) -> dict[str, float | str]:
+    """Return what of a space's `resources` the command line overrides."""
+    gpus: float | str | None = gpus_per_trial
+    with suppress(TypeError, ValueError):  # nothing, or a word
+        gpus = float(gpus_per_trial or "")
+    resources = {"cpus_per_trial": cpus_per_trial, "gpus_per_trial": gpus}
+    return {key: value for key, value in resources.items() if value is not None}
+
+
+def exit_code(summary: "SweepSummary") -> int:
+    """Return the exit code of a command that ran trials."""
+    if summary.interrupted:
+        return INTERRUPTED
+    return 1 if summary.failures or summary.undelivered else 0
 
 
 def print_frame(frame: "pd.DataFrame", output_format: str, table_columns: Sequence[str]) -> None:

@@ -5,10 +5,8 @@ from typing import Any
 
 import click
 
-from smartmixed_search.cli.options import common, data_dir
+from smartmixed_search.cli.options import common, data_dir, exit_code, given_resources, placement, quiet_option
 from smartmixed_search.errors import ConfigError
-
-INTERRUPTED = 130
 
 
 @click.command()
@@ -26,16 +24,10 @@ INTERRUPTED = 130
     metavar="KEY=VALUE",
     help="Any other key of the space file, its value in YAML; may be repeated.",
 )
-@click.option("--concurrency", type=click.IntRange(min=1), help="Trials at once.  [default: as many as fit]")
-@click.option("--cpus-per-trial", type=float, help="CPUs of one trial; it uses as many threads.")
-@click.option("--gpus-per-trial", help="GPUs of one trial, a fraction, or auto.")
-@click.option("--ray-address", help="Address of a Ray cluster.  [default: this machine]")
-@click.option(
-    "--max-failures", default=1, show_default=True, type=click.IntRange(min=0), help="Retries of a failing trial."
-)
+@placement
 @click.option("--no-reuse", is_flag=True, help="Train every baseline in every trial, also where an earlier one has.")
 @click.option("--dry-run", is_flag=True, help="Validate, say what it would cost, and stop.")
-@click.option("--quiet", is_flag=True, help="No progress, only messages.")
+@quiet_option
 @data_dir
 @common
 def run(
@@ -68,8 +60,7 @@ def run(
     from smartmixed_search.space import SearchSpace
 
     flags = {"trials": trials, "seed": seed, "dataset": dataset, "epochs": epochs, "replicates": replicates}
-    resources = {"cpus_per_trial": cpus_per_trial, "gpus_per_trial": _number_or_word(gpus_per_trial)}
-    given = {key: value for key, value in resources.items() if value is not None}
+    given = given_resources(cpus_per_trial, gpus_per_trial)
     resolved = SearchSpace.load(space, flags | _settings(settings) | ({"resources": given} if given else {}))
     if dry_run:
         from smartmixed_search.cli.dry_run import print_estimate
@@ -90,9 +81,7 @@ def run(
         reuse=not no_reuse,
         progress=not quiet,
     )
-    if summary.interrupted:
-        return INTERRUPTED
-    return 1 if summary.failures or summary.undelivered else 0
+    return exit_code(summary)
 
 
 def _settings(settings: tuple[str, ...]) -> dict[str, Any]:
@@ -106,10 +95,3 @@ def _settings(settings: tuple[str, ...]) -> dict[str, Any]:
             raise ConfigError(f"--set must be of the form KEY=VALUE, however: {setting!r}")
         values[key] = read_yaml(text)
     return values
-
-
-def _number_or_word(text: str | None) -> float | str | None:
-    try:
-        return None if text is None else float(text)
-    except ValueError:
-        return text

@@ -5,11 +5,12 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, suppress
-from dataclasses import asdict, dataclass, fields
+from dataclasses import MISSING, asdict, dataclass, fields
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self
 
+from smartmixed_search.confirmed import Confirmed
 from smartmixed_search.datasets import Dataset
 from smartmixed_search.errors import SweepError
 from smartmixed_search.files import is_local, locate, not_writable, read_bytes, write_atomically
@@ -19,7 +20,7 @@ from smartmixed_search.space import SearchSpace
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _TAKEN = {"mlflow.db", "mlartifacts"}
-_IDENTITY = {"seed": "seed", "dataset": "dataset", "hash": "space"}
+_IDENTITY = {"seed": "seed", "dataset": "dataset", "hash": "space", "confirms": "sweep that it confirms"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,22 +35,32 @@ class Resolved:
     """The dataset's `name` and `checksum`."""
     space: dict[str, Any]
     """The resolved space as a plain dict."""
+    confirms: dict[str, Any] | None = None
+    """Of a confirmation, the fields of `Confirmed`; None: it is a sweep of its own."""
 
     @classmethod
-    def of(cls, name: str, space: SearchSpace, dataset: Dataset) -> Self:
-        """Return what a sweep of a space over a dataset is."""
+    def of(cls, name: str, space: SearchSpace, dataset: Dataset, confirms: Confirmed | None = None) -> Self:
+        """Return what a sweep of a space over a dataset is, or a confirmation of one."""
         return cls(
             name=name,
             hash=space.hash,
             seed=space.seed,
             dataset={"name": dataset.name, "checksum": dataset.checksum},
             space=space.to_dict(),
+            confirms=None if confirms is None else asdict(confirms),
         )
 
     @property
+    def confirmed(self) -> Confirmed | None:
+        """The sweep that it confirms, if it does."""
+        return None if self.confirms is None else Confirmed(**self.confirms)
+
+    @property
     def key(self) -> str:
-        """Identity of the sweep whatever its name: hash of space, seed and data, 16 hex digits."""
-        identity = [self.hash, self.seed, self.dataset]
+        """Identity of the sweep whatever its name: hash of space, seed, data and what it confirms, 16 hex digits."""
+        identity: list[Any] = [self.hash, self.seed, self.dataset]
+        if self.confirms is not None:
+            identity.append(self.confirms)
         return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:16]
 
     def to_dict(self) -> dict[str, Any]:
@@ -59,7 +70,7 @@ class Resolved:
     @classmethod
     def from_dict(cls, plain: Mapping[str, Any]) -> Self:
         """Read the content of `resolved.json`."""
-        return cls(**{field.name: plain[field.name] for field in fields(cls)})
+        return cls(**{field.name: plain[field.name] for field in fields(cls) if field.name in plain})
 
 
 @dataclass(frozen=True)
@@ -200,7 +211,7 @@ class SweepDirectory:
             return None
         with suppress(ValueError, TypeError):
             found = dict(json.loads(content))
-            if found.keys() >= {field.name for field in fields(Resolved)}:
+            if found.keys() >= {field.name for field in fields(Resolved) if field.default is MISSING}:
                 return found
         raise SweepError(
             f"resolved.json must say what a sweep is, however: {str(self.resolved)!r} is damaged; restore it from a "
@@ -223,10 +234,10 @@ class SweepDirectory:
 
     def _compare(self, found: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
         for field, what in _IDENTITY.items():
-            if found[field] != wanted[field]:
+            if found.get(field) != wanted[field]:
                 raise SweepError(
                     f"a sweep that is continued must keep its {what}, however: {self.name!r} has "
-                    f"{_short(found[field])}, not {_short(wanted[field])}; choose another --name"
+                    f"{_short(found.get(field))}, not {_short(wanted[field])}; choose another --name"
                 )
 
     def hold(self) -> AbstractContextManager[Lock]:
@@ -262,5 +273,6 @@ class SweepDirectory:
 
 def _short(value: object) -> str:
     if isinstance(value, Mapping):
-        return f"{value['name']} ({value['checksum']})"
+        name, *others = map(str, value.values())
+        return f"{name} ({', '.join(others)})"
     return str(value)[:12]

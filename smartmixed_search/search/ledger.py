@@ -18,6 +18,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from smartmixed_search.config import TrialConfig
 from smartmixed_search.errors import SweepError
 from smartmixed_search.result import SETTLED
 from smartmixed_search.search.log import Log, read_lines
@@ -182,6 +183,12 @@ class Ledger:
 def count_settled(path: Path) -> int:
     """Return how many trials have settled, by a ledger that another process may be writing; 0 if there is none."""
     return sum(isinstance(event, Settled) for event in _events(path, read_lines(path)))
+
+
+def read_configs(path: Path) -> list[TrialConfig]:
+    """Return the configurations that were proposed, by number, likewise."""
+    events = _events(path, read_lines(path))
+    return [TrialConfig.from_dict(event.config) for event in events if isinstance(event, Proposed)]
 
 
 def _events(path: Path, lines: Iterable[bytes]) -> Iterator[Event]:

@@ -3,14 +3,25 @@
 import math
 from collections import defaultdict, deque
 from dataclasses import dataclass
+from typing import Protocol
 
 from smartmixed_search.config import SELECTIVE, SMARTMIXED, TrialConfig
 from smartmixed_search.result import FINISHED
 from smartmixed_search.search.ledger import Duplicate, Ledger, Proposed, Settled
-from smartmixed_search.search.proposals import Proposal, Proposer
+from smartmixed_search.search.proposals import Proposal
 
 EXHAUSTED_AFTER = 50
 """Duplicate proposals in a row after which a space counts as exhausted."""
+
+
+class Proposes(Protocol):
+    """Something that says which trials there are."""
+
+    def propose(self, number: int) -> Proposal:
+        """Return the proposal of that number, counted from 0."""
+
+    def tell(self, proposal: Proposal, status: str, value: float | None) -> None:
+        """Take note of how a proposal ended."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +49,7 @@ class TrialQueue:
     def __init__(
         self,
         ledger: Ledger,
-        proposer: Proposer,
+        proposer: Proposes,
         trials: int,
         *,
         concurrency: float = math.inf,

@@ -57,7 +57,7 @@ def check_name(uri: str, resolved: Resolved) -> None:
         SweepError: it has another one of that name.
         TrackingError: it cannot be reached, or refuses.
     """
-    Tracker(uri, sweep=resolved.name, dataset=resolved.dataset["name"]).check(resolved.key)
+    _tracker(uri, resolved).check(resolved.key)
 
 
 def meet_store(uri: str, resolved: Resolved, *, continued: bool) -> None:
@@ -199,7 +199,7 @@ class Recorder:
 
     def _open(self) -> None:
         prepare_store(self._uri, _ANSWER_SECONDS)
-        tracker = Tracker(self._uri, sweep=self._directory.name, dataset=self._resolved.dataset["name"])
+        tracker = _tracker(self._uri, self._resolved)
         tracker.open_sweep(
             key=self._resolved.key,
             space=self._resolved.space,
@@ -253,6 +253,10 @@ class Recorder:
             with suppress(OSError):  # a full disk ends a sweep where it has something to lose
                 write_atomically(path, json.dumps(found, indent=1) + "\n")
         return found
+
+
+def _tracker(uri: str, resolved: Resolved) -> Tracker:
+    return Tracker(uri, sweep=resolved.name, dataset=resolved.dataset["name"], confirms=resolved.confirmed)
 
 
 def _trials(count: int) -> str:

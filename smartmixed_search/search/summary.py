@@ -45,6 +45,8 @@ class SweepSummary:
     """Whether the user stopped the sweep."""
     undelivered: int
     """Settled trials that MLflow does not have yet."""
+    confirms: str | None = None
+    """Name of the sweep that was confirmed, if this was a confirmation."""
 
     @property
     def complete(self) -> bool:
@@ -83,7 +85,13 @@ class SweepSummary:
 
 
 def summarize(
-    queue: TrialQueue, directory: SweepDirectory, tracking_uri: str, undelivered: int, *, interrupted: bool
+    queue: TrialQueue,
+    directory: SweepDirectory,
+    tracking_uri: str,
+    undelivered: int,
+    *,
+    interrupted: bool,
+    confirms: str | None = None,
 ) -> SweepSummary:
     """Sum up the ledger."""
     settled = queue.ledger.settled.values()
@@ -101,6 +109,7 @@ def summarize(
         exhausted=queue.exhausted,
         interrupted=interrupted,
         undelivered=undelivered,
+        confirms=confirms,
     )
 
 

@@ -16,6 +16,7 @@ from smartmixed_search.errors import ConfigError, one_of
 from smartmixed_search.ranking import block_rankings, leaderboard
 from smartmixed_search.result import CONVERGED_CONFIDENCE, FINISHED
 from smartmixed_search.tracking import schema, tables
+from smartmixed_search.tracking.confirmations import confirmed_table
 from smartmixed_search.tracking.store import open_store, resolve_tracking_uri, store_errors
 
 if TYPE_CHECKING:
@@ -132,7 +133,8 @@ def compare(
     """Compare the strategies, with statistics, on each dataset of which a trial has finished.
 
     In every architecture a strategy is represented by its trial of highest validation accuracy (`tuned`), or by the
-    one at the published setting (`default`).
+    one at the published setting (`default`). Where such trials have been confirmed (`confirm`), it is what the
+    confirmation measured that counts.
 
     Raises:
         ConfigError: the view is unknown.
@@ -140,7 +142,8 @@ def compare(
     """
     from smartmixed_search.comparison import compare_all  # scipy takes half a second to import
 
-    return compare_all(strategies(sweep, all_sweeps, tracking_uri), view)
+    with _reading(sweep, all_sweeps, tracking_uri) as (client, found):
+        return compare_all(tables.strategy_table(client, found), view, confirmed_table(client, found))
 
 
 def status(sweep: str | None = None, all_sweeps: bool = False, tracking_uri: str | None = None) -> pd.DataFrame:

@@ -12,6 +12,7 @@ from smartmixed_search.preferences import by_depth, by_layer, choices_frame
 from smartmixed_search.report import ReportData, build_report, figures
 from smartmixed_search.result import FINISHED, SETTLED
 from smartmixed_search.tracking import runs, schema, tables
+from smartmixed_search.tracking.confirmations import confirmed_table
 from smartmixed_search.tracking.store import open_store, resolve_tracking_uri, store_errors
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ def _read(client: "MlflowClient", sweep: "Run") -> ReportData:
     choices = list(_choices(client, finished))
     return ReportData(
         sweep=sweep.data.tags[schema.TAG_SWEEP],
-        comparisons=compare_all(tables.strategy_table(client, [sweep])),
+        comparisons=compare_all(tables.strategy_table(client, [sweep]), confirmed=confirmed_table(client, [sweep])),
         trials=trials,
         counts={status: int((trials["status"] == status).sum()) for status in SETTLED},
         curves={str(name): _curves(client, sweep, run_id) for name, run_id in best["run_id"].items()},

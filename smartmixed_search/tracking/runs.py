@@ -1,9 +1,12 @@
 """MLflow's runs as this package uses them: searched page by page, and written so that repetition changes nothing."""
 
+import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
-from typing import TYPE_CHECKING
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
 
 from smartmixed_search.result import FAILED, FINISHED, STOPPED
 from smartmixed_search.tracking import schema
@@ -81,14 +84,33 @@ def experiments(client: "MlflowClient") -> list["Experiment"]:
 
 def sweep_runs(client: "MlflowClient", name: str | None = None, limit: int | None = None) -> list["Run"]:
     """Return the sweep run of that name, or all of them, the one opened last first; at most `limit`."""
-    # Sweep runs alone have this tag: asked for it first, MLflow looks at no other run.
-    clauses = [f"tags.`{schema.TAG_OPENED}` LIKE '%'"]
+    return _marked(client, schema.TAG_OPENED, name, limit)
+
+
+def confirmation_runs(client: "MlflowClient", name: str | None = None) -> list["Run"]:
+    """Return the confirmation's run of that name, or those of all confirmations."""
+    return _marked(client, schema.TAG_CONFIRMS, name)
+
+
+def _marked(client: "MlflowClient", tag: str, name: str | None, limit: int | None = None) -> list["Run"]:
+    # Only the wanted runs have this tag: asked for it first, MLflow looks at no other run.
+    clauses = [f"tags.`{tag}` LIKE '%'"]
     if name is not None:
         clauses.append(equals(schema.TAG_SWEEP, name))
     ids = [experiment.experiment_id for experiment in experiments(client)]
-    order = [f"tags.`{schema.TAG_OPENED}` DESC"]
-    found = search(client, ids, clauses, order, limit)
+    found = search(client, ids, clauses, [f"tags.`{tag}` DESC"], limit)
     return [run for run in found if name in (None, run.data.tags[schema.TAG_SWEEP])]
+
+
+def read_json(client: "MlflowClient", run: "Run", path: str) -> Any:
+    """Return the content of a JSON artifact."""
+    from mlflow.artifacts import download_artifacts
+
+    address = f"{run.info.artifact_uri}/{path}"
+    with TemporaryDirectory() as folder:
+        copy = None if address.startswith("file:") else folder  # files of this machine are read where they are
+        file = download_artifacts(artifact_uri=address, dst_path=copy, tracking_uri=client.tracking_uri)
+        return json.loads(Path(file).read_text("utf-8"))
 
 
 def create_run(client: "MlflowClient", experiment_id: str, name: str, tags: Mapping[str, str], started: int) -> "Run":

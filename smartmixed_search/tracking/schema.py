@@ -9,6 +9,9 @@ and that the MLflow page shows the answers as columns:
 * trial: artifact `choice_counts.json` (how choices evolve: neurons by selection epoch, layer and function); tag
   `smartmixed.best_fixed` (the fixed strategy of highest validation accuracy) and the metrics `smartmixed_rank`,
   `smartmixed_test_accuracy`, `best_fixed_test_accuracy`;
+* confirmation, the run above the trials of `confirm`: all that a sweep's has, with the kind `confirmation`, and the tag
+  `smartmixed.confirms` (name of the sweep) instead of `smartmixed.opened`, so that it is not taken for a sweep; its
+  trials have the tag `smartmixed.confirms_trial` (key of the trial that each confirms);
 * a failed or stopped trial: tag `smartmixed.reason`;
 * strategy: metrics `val_correct`, `test_correct` (summed over the replicates), which make ties exact, and
   `phase1_best_epoch`, and `val_loss_last`, `val_accuracy_last` (last epoch), and `optimizer_steps_spent`: 0 where the
@@ -22,6 +25,7 @@ VERSION = "1"
 EXPERIMENT_PREFIX = "smartmixed/"
 
 SWEEP = "sweep"
+CONFIRMATION = "confirmation"
 TRIAL = "trial"
 STRATEGY = "strategy"
 
@@ -39,6 +43,8 @@ TAG_TRIAL = "smartmixed.trial"
 TAG_STRATEGY = "smartmixed.strategy"
 TAG_ROLE = "smartmixed.role"
 TAG_OPENED = "smartmixed.opened"
+TAG_CONFIRMS = "smartmixed.confirms"
+TAG_CONFIRMS_TRIAL = "smartmixed.confirms_trial"
 TAG_TABLES = "smartmixed.tables"
 TAG_BEST_FIXED = "smartmixed.best_fixed"
 TAG_REASON = "smartmixed.reason"
@@ -80,6 +86,11 @@ def strategy_run_name(config: TrialConfig, strategy: str) -> str:
 def sweep_tags(sweep: str, key: str, dataset: str, opened: str) -> Tags:
     """Return the tags a sweep run starts with."""
     return _tags(SWEEP, sweep, key, dataset) | {TAG_OPENED: opened}
+
+
+def confirmation_tags(name: str, key: str, dataset: str, confirms: str) -> Tags:
+    """Return the tags that the run of a confirmation starts with; `confirms` is the sweep's name."""
+    return _tags(CONFIRMATION, name, key, dataset) | {TAG_CONFIRMS: confirms}
 
 
 def trial_tags(sweep: str, key: str, config: TrialConfig, parent: str) -> Tags:

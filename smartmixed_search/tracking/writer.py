@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from smartmixed_search.config import TrialConfig
+from smartmixed_search.confirmed import Confirmed
 from smartmixed_search.errors import SweepError, TrackingError
 from smartmixed_search.files import locate, read_bytes
 from smartmixed_search.ranking import best_fixed_strategy, rank_networks
@@ -30,14 +31,21 @@ if TYPE_CHECKING:
 class Tracker:
     """Records one sweep in a store that was prepared (`store.prepare_store`). Not for several threads at once.
 
+    Args:
+        uri: of the store.
+        sweep: the sweep's name, or the confirmation's.
+        dataset: its dataset's name.
+        confirms: the sweep that it confirms, if it does.
+
     Raises:
         TrackingError: by every method, if the store cannot be reached or refuses.
     """
 
-    def __init__(self, uri: str, *, sweep: str, dataset: str) -> None:
+    def __init__(self, uri: str, *, sweep: str, dataset: str, confirms: Confirmed | None = None) -> None:
         self._uri = uri
         self._sweep = sweep
         self._dataset = dataset
+        self._confirms = confirms
         self._client = connect(uri)
         self._sweep_run: Run | None = None
         self._tables: stored.TableWriter | None = None
@@ -87,7 +95,7 @@ class Tracker:
             params = records.sweep_params(space, seed)
             new = {name: value for name, value in params.items() if name not in run.data.params}
             asked = {"trials": space["trials"]} if space.get("trials") and running else {}
-            tags = {schema.TAG_OPENED: opened} if running else {}
+            tags = {schema.TAG_OPENED: opened} if running and self._confirms is None else {}
             runs.log(self._client, run, params=new, metrics=asked, tags=tags, time=_now())
             self._client.log_dict(run.info.run_id, dict(environment), "environment.json")
             for path in artifacts:
@@ -156,7 +164,8 @@ class Tracker:
 
     def _find_sweeps(self, key: str) -> "list[Run]":
         """Return the sweep's runs: one, unless there are doubles. Of two sweeps of one name the older one has it."""
-        found = sorted(runs.sweep_runs(self._client, self._sweep), key=doubles.age)
+        look = runs.sweep_runs if self._confirms is None else runs.confirmation_runs
+        found = sorted(look(self._client, self._sweep), key=doubles.age)
         if found and found[0].data.tags[schema.TAG_KEY] != key:
             raise SweepError(
                 f"a sweep's name must be new in the tracking store, however: {self._sweep!r} is there with another "
@@ -167,6 +176,8 @@ class Tracker:
     def _create_sweep(self, key: str, opened: str) -> "Run":
         experiment_id = self._find_experiment() or self._create_experiment()
         tags = schema.sweep_tags(self._sweep, key, self._dataset, opened)
+        if self._confirms is not None:
+            tags = schema.confirmation_tags(self._sweep, key, self._dataset, self._confirms.sweep)
         created = runs.create_run(self._client, experiment_id, self._sweep, tags, _now())
         try:
             return doubles.keep_one(self._client, self._find_sweeps(key)) or created
@@ -196,6 +207,8 @@ class Tracker:
         if kept is not None:
             return kept
         tags = schema.trial_tags(self._sweep, key, config, self._opened.info.run_id)
+        if self._confirms is not None:
+            tags |= {schema.TAG_CONFIRMS_TRIAL: self._confirms.original_key(config)}
         started = _now() - round(1000 * seconds)
         return self._create_run(schema.trial_run_name(config), tags, started)
 

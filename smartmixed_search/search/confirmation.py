@@ -1,0 +1,135 @@
+"""Confirmation: the best trials of a sweep once more, on seeds that the sweep never used."""
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from smartmixed_search.config import TrialConfig
+from smartmixed_search.confirmed import Confirmed
+from smartmixed_search.datasets import Dataset, load_dataset
+from smartmixed_search.errors import SweepError
+from smartmixed_search.search.directory import Resolved, SweepDirectory
+from smartmixed_search.search.ledger import read_configs
+from smartmixed_search.search.proposals import Proposal
+from smartmixed_search.search.session import Plan, carry_out, check_count
+from smartmixed_search.search.summary import SweepSummary
+from smartmixed_search.search.worker import TrialFunction
+from smartmixed_search.space import SearchSpace
+from smartmixed_search.tracking.confirmations import SweepToConfirm, sweep_to_confirm
+from smartmixed_search.tracking.store import DEFAULT_OUTPUT_DIR, OUTPUT_DIR_VARIABLE, resolve_tracking_uri
+from smartmixed_search.trial import run_trial
+
+
+def confirm_sweep(
+    sweep: str | None = None,
+    *,
+    k: int = 3,
+    replicates: int = 10,
+    dataset: str | None = None,
+    output_dir: str | Path | None = None,
+    tracking_uri: str | None = None,
+    data_dir: str | Path | None = None,
+    resources: Mapping[str, Any] | None = None,
+    concurrency: int | None = None,
+    ray_address: str | None = None,
+    max_failures: int = 1,
+    progress: bool = True,
+    run: TrialFunction = run_trial,
+) -> SweepSummary:
+    """Train the k best trials of a sweep again, all their strategies and controls included, on seeds it never used.
+
+    `compare` and `report` prefer what this measures. Whatever interrupts it, the same call continues; a larger k adds
+    trials, another number of replicates begins anew. It is not among the sweeps that `status` and `top` know.
+
+    Args:
+        sweep: its name; the latest by default. MLflow alone has to know it.
+        k: how many trials, by validation objective.
+        replicates: fresh seeds of each strategy.
+        dataset: where an `.npz` file is now; default: where the sweep found it.
+        output_dir: see `run_sweep`, as for the others; the confirmation has a directory of its own there.
+        tracking_uri: the store that holds the sweep.
+        data_dir: where image datasets are.
+        resources: which of the sweep's `resources` to change.
+        concurrency: trials at once.
+        ray_address: of a running Ray cluster.
+        max_failures: retries of a failing trial.
+        progress: whether progress is shown.
+        run: what trains a trial.
+
+    Raises:
+        UserError: something given is not valid, the sweep has no finished trial, or the data are not those it used.
+    """
+    check_count("k", k, 1)
+    check_count("replicates", replicates, 1)
+    output = output_dir or os.environ.get(OUTPUT_DIR_VARIABLE) or DEFAULT_OUTPUT_DIR
+    uri = resolve_tracking_uri(tracking_uri, output)
+    found = sweep_to_confirm(sweep, k, uri)
+    data = load_dataset(dataset or found.space["dataset"], data_dir)
+    plan = _plan(found, replicates, data, output, uri, resources or {})
+    return carry_out(
+        plan,
+        concurrency=concurrency,
+        ray_address=ray_address,
+        max_failures=max_failures,
+        reuse=True,
+        progress=progress,
+        run=run,
+    )
+
+
+def _plan(
+    found: SweepToConfirm,
+    replicates: int,
+    data: Dataset,
+    output: str | Path,
+    uri: str,
+    resources: Mapping[str, Any],
+) -> Plan:
+    if {"name": data.name, "checksum": data.checksum} != found.dataset:
+        raise SweepError(
+            f"a confirmation must be on the data of its sweep, {found.dataset['name']} ({found.dataset['checksum']}), "
+            f"however: {data.name} ({data.checksum})"
+        )
+    confirms = Confirmed.of(found.name, found.best[0])
+    directory = SweepDirectory.of(output, f"{found.name}-confirmed-{replicates}")
+    fresh = [replace(config, seed=confirms.fresh_seed, replicates=replicates) for config in found.best]
+    configs = _after(read_configs(directory.ledger), fresh)
+    space = SearchSpace.from_dict(
+        {
+            **found.space,
+            **{"seed": confirms.fresh_seed, "replicates": replicates, "scheduler": "none", "trials": len(configs)},
+            "resources": {**found.space["resources"], **resources},
+        }
+    )
+    resolved = Resolved.of(directory.name, space, data, confirms)
+    directory.check(resolved)
+    return Plan(
+        space=space,
+        dataset=data,
+        directory=directory,
+        resolved=resolved,
+        tracking_uri=uri,
+        proposer=_Listed(configs),
+    )
+
+
+def _after(begun: Sequence[TrialConfig], wanted: Sequence[TrialConfig]) -> list[TrialConfig]:
+    """Return what was begun, in its order, and after it what is wanted and new."""
+    known = {config.key for config in begun}
+    return [*begun, *(config for config in wanted if config.key not in known)]
+
+
+class _Listed:
+    """Proposes one configuration after another."""
+
+    def __init__(self, configs: Sequence[TrialConfig]) -> None:
+        self._configs = configs
+
+    def propose(self, number: int) -> Proposal:
+        """Return the proposal of that number."""
+        return Proposal(number=number, config=self._configs[number], params={})
+
+    def tell(self, proposal: Proposal, status: str, value: float | None) -> None:
+        """Learn nothing."""

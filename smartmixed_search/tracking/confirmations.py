@@ -1,0 +1,161 @@
+"""Confirmations as MLflow holds them: which trials are worth one, and what it measured."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from smartmixed_search.config import SMARTMIXED, TrialConfig
+from smartmixed_search.errors import TrackingError
+from smartmixed_search.result import FINISHED
+from smartmixed_search.tracking import runs, schema, tables
+from smartmixed_search.tracking.store import open_store, resolve_tracking_uri, store_errors
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities import Run
+
+CONFIRMATION_COLUMNS = [
+    "dataset",
+    "architecture",
+    "phase_fraction",
+    "temperature",
+    "objective_kind",
+    "objective",
+    "confirmed_objective",
+    "replicates",
+    "smartmixed_rank",
+    "smartmixed_test_accuracy",
+    "best_fixed",
+    "best_fixed_test_accuracy",
+    "margin",
+    "low",
+    "high",
+    "trial",
+    "confirmation",
+]
+
+
+@dataclass(frozen=True, kw_only=True)
+class SweepToConfirm:
+    """A sweep as MLflow holds it, and its best trials."""
+
+    name: str
+    space: Mapping[str, Any]
+    """The resolved space."""
+    dataset: Mapping[str, str]
+    """The dataset's `name` and `checksum`."""
+    best: Sequence[TrialConfig]
+    """The best finished trials by validation objective, best first."""
+
+
+def sweep_to_confirm(sweep: str | None, k: int, tracking_uri: str) -> SweepToConfirm:
+    """Read a sweep, the latest by default, and its k best finished trials.
+
+    Raises:
+        TrackingError: there is no such store or sweep, or none of its trials has finished.
+    """
+    client = open_store(tracking_uri)
+    with store_errors(tracking_uri):
+        (run,) = tables.find_sweeps(client, tracking_uri, sweep, False)
+        name = run.data.tags[schema.TAG_SWEEP]
+        best = tables.trial_table(client, [run], FINISHED).sort_values("objective", ascending=False, kind="stable")
+        if best.empty:
+            raise TrackingError(f"a sweep must have a finished trial to be confirmed, however: {name!r} has none")
+        resolved = runs.read_json(client, run, "resolved.json")
+        configs = [runs.read_json(client, client.get_run(run_id), "config.json") for run_id in best["run_id"].head(k)]
+    return SweepToConfirm(
+        name=name,
+        space=resolved["space"],
+        dataset=resolved["dataset"],
+        best=[TrialConfig.from_dict(config) for config in configs],
+    )
+
+
+def confirmed_table(client: "MlflowClient", sweeps: Iterable["Run"]) -> pd.DataFrame:
+    """Return the strategies of the sweeps' confirmations, as `tables.strategy_table` does, with `confirms`.
+
+    `confirms` is the key of the trial that was confirmed.
+    """
+    found = _confirmations(client, sweeps)
+    keys = {trial.info.run_id: trial.data.tags[schema.TAG_CONFIRMS_TRIAL] for trial in _trials(client, found)}
+    rows = tables.strategy_table(client, found) if found else pd.DataFrame(columns=tables.STRATEGY_TABLE_COLUMNS)
+    return rows.assign(confirms=rows["parent_id"].map(keys).astype("str"))
+
+
+def confirmations(sweep: str | None = None, tracking_uri: str | None = None) -> pd.DataFrame:
+    """Return what confirming the best trials of a sweep has shown, with `CONFIRMATION_COLUMNS`, best confirmed first.
+
+    `objective` is what the sweep chose the trial for, `confirmed_objective` the same on fresh seeds; `margin` is
+    SmartMixed's test accuracy minus that of the best fixed strategy (chosen by validation), the mean over the fresh
+    replicates, `low` … `high` its 95 % bootstrap interval, NaN for fewer than six.
+
+    Args:
+        sweep: name of the sweep; the latest by default.
+        tracking_uri: the store; see `tracking.queries`.
+
+    Raises:
+        TrackingError: there is no such store or sweep.
+    """
+    uri = resolve_tracking_uri(tracking_uri)
+    client = open_store(uri)
+    with store_errors(uri):
+        sweeps = tables.find_sweeps(client, uri, sweep, False)
+        known = tables.trial_table(client, sweeps, FINISHED).set_index("trial")
+        found = _confirmations(client, sweeps)
+        trials = [trial for trial in _trials(client, found) if trial.data.tags[schema.TAG_STATUS] == FINISHED]
+        rows = [_row(client, trial, known) for trial in trials]
+    table = pd.DataFrame([row for row in rows if row is not None], columns=CONFIRMATION_COLUMNS)
+    return table.sort_values("confirmed_objective", ascending=False, kind="stable", ignore_index=True)
+
+
+def _confirmations(client: "MlflowClient", sweeps: Iterable["Run"]) -> list["Run"]:
+    names = {run.data.tags[schema.TAG_SWEEP] for run in sweeps}
+    return [run for run in runs.confirmation_runs(client) if run.data.tags[schema.TAG_CONFIRMS] in names]
+
+
+def _trials(client: "MlflowClient", found: Iterable["Run"]) -> Iterator["Run"]:
+    for run in found:
+        parent = runs.equals(schema.TAG_PARENT, run.info.run_id)
+        yield from runs.search(client, [run.info.experiment_id], [parent])
+
+
+def _row(client: "MlflowClient", trial: "Run", known: pd.DataFrame) -> dict[str, Any] | None:
+    """Return the row of a confirmed trial; None where the sweep's trial is not there any more."""
+    original = trial.data.tags[schema.TAG_CONFIRMS_TRIAL]
+    if original not in known.index:
+        return None
+    before, metrics = known.loc[original], trial.data.metrics
+    return {
+        **{name: before[name] for name in ("dataset", "architecture", "phase_fraction", "temperature")},
+        **{name: before[name] for name in ("objective_kind", "objective")},
+        "confirmed_objective": metrics["objective"],
+        "replicates": int(trial.data.params["replicates"]),
+        "smartmixed_rank": int(metrics["smartmixed_rank"]),
+        "smartmixed_test_accuracy": metrics["smartmixed_test_accuracy"],
+        "best_fixed": trial.data.tags.get(schema.TAG_BEST_FIXED),
+        "best_fixed_test_accuracy": metrics.get("best_fixed_test_accuracy"),
+        **_margin(client, trial),
+        "trial": original,
+        "confirmation": trial.data.tags[schema.TAG_TRIAL],
+    }
+
+
+def _margin(client: "MlflowClient", trial: "Run") -> dict[str, float]:
+    from smartmixed_search.statistics import mean_intervals  # scipy takes half a second to import
+
+    rival = trial.data.tags.get(schema.TAG_BEST_FIXED)
+    parent = runs.equals(schema.TAG_PARENT, trial.info.run_id)
+    strategies = runs.search(client, [trial.info.experiment_id], [parent])
+    accuracies = {run.data.tags[schema.TAG_STRATEGY]: _by_replicate(run) for run in strategies}
+    of_none = pd.Series(dtype="float64")
+    differences = accuracies[SMARTMIXED] - accuracies.get(rival or "", of_none)
+    interval = mean_intervals(differences.rename("margin").to_frame(), "name").iloc[0]
+    return {"margin": interval["mean"], "low": interval["low"], "high": interval["high"]}
+
+
+def _by_replicate(strategy: "Run") -> "pd.Series[float]":
+    prefix = "test_accuracy_r"
+    values = {name: value for name, value in strategy.data.metrics.items() if name.removeprefix(prefix).isdigit()}
+    return pd.Series(values, dtype="float64")

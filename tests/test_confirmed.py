@@ -1,0 +1,120 @@
+"""Which figures count where trials have been confirmed."""
+
+import pandas as pd
+import pytest
+
+from smartmixed_search.comparison import compare_strategies
+from smartmixed_search.config import TrialConfig
+from smartmixed_search.confirmed import Confirmed, with_confirmed
+from smartmixed_search.errors import ConfigError
+from smartmixed_search.ranking import block_rankings
+from tests.synthetic import make_row, make_rows
+
+
+def confirming(rows: list[dict[str, object]], replicates: int = 4) -> pd.DataFrame:
+    """Rows of a confirmation: those given, each for the trial of its own name."""
+    table = pd.DataFrame(rows).assign(replicates=replicates)
+    table[["val_correct", "test_correct"]] *= replicates
+    return table.assign(confirms=table["trial"], trial=table["trial"] + f"/confirmed-{replicates}")
+
+
+SWEEP = pd.DataFrame(
+    [
+        make_row("8", "smartmixed", 0.90, 0.95, trial=0),
+        make_row("8", "relu", 0.91, 0.92, trial=0),
+        make_row("8", "smartmixed", 0.92, 0.94, trial=1, published=False),
+        make_row("8", "relu", 0.91, 0.92, trial=1, published=False),
+        make_row("8", "smartmixed", 0.93, 0.93, trial=2, published=False),
+        make_row("8", "relu", 0.91, 0.92, trial=2, published=False),
+        make_row("16", "smartmixed", 0.95, trial=0),
+        make_row("16", "relu", 0.94, trial=0),
+    ]
+)
+"""In the block 8 the trial 0 is best by validation; 1 and 2 come after it."""
+CONFIRMED = confirming(
+    [
+        make_row("8", "smartmixed", 0.80, 0.81, trial=1, published=False),
+        make_row("8", "relu", 0.85, 0.86, trial=1, published=False),
+        make_row("8", "smartmixed", 0.99, 0.99, trial=2, published=False),
+        make_row("8", "relu", 0.85, 0.86, trial=2, published=False),
+    ]
+)
+
+
+def figures(blocks: pd.DataFrame) -> dict[tuple[str, str], float]:
+    return {(row.architecture, row.strategy): row.test_accuracy for row in blocks.itertuples()}
+
+
+def test_a_block_is_represented_by_the_confirmed_trial_that_the_sweep_held_best() -> None:
+    blocks = block_rankings(with_confirmed(SWEEP, CONFIRMED))
+    # The confirmation itself does not choose: its best, trial 2, was not the sweep's.
+    assert figures(blocks) == {
+        ("8", "smartmixed"): 0.80,
+        ("8", "relu"): 0.85,
+        ("16", "smartmixed"): 0.95,
+        ("16", "relu"): 0.94,
+    }
+    assert blocks.set_index("architecture")["confirmed"].to_dict() == {"8": True, "16": False}
+
+
+def test_a_view_takes_only_confirmations_of_trials_it_may_choose() -> None:
+    assert not with_confirmed(SWEEP, CONFIRMED, "default")["confirmed"].any()
+    of_published = confirming([make_row("8", "smartmixed", 0.7), make_row("8", "relu", 0.6)])
+    assert figures(block_rankings(with_confirmed(SWEEP, of_published, "default")))[("8", "smartmixed")] == 0.7
+
+
+def test_of_several_confirmations_of_a_trial_the_one_with_most_replicates_counts() -> None:
+    more = confirming([make_row("8", "smartmixed", 0.5, trial=1), make_row("8", "relu", 0.4, trial=1)], replicates=9)
+    for both in (pd.concat([CONFIRMED, more]), pd.concat([more, CONFIRMED])):
+        assert figures(block_rankings(with_confirmed(SWEEP, both)))[("8", "smartmixed")] == 0.5
+
+
+def test_confirmations_of_trials_that_are_not_there_count_nothing() -> None:
+    strange = CONFIRMED.assign(confirms="elsewhere")
+    for confirmed in (strange, CONFIRMED[:0], None):
+        found = with_confirmed(SWEEP, confirmed)
+        assert not found["confirmed"].any()
+        pd.testing.assert_frame_equal(found.drop(columns="confirmed"), SWEEP)
+
+
+def test_an_unknown_view_is_refused() -> None:
+    with pytest.raises(ConfigError, match="view"):
+        with_confirmed(SWEEP, CONFIRMED, "best")
+
+
+def test_a_comparison_prefers_what_was_confirmed_and_counts_the_trials_of_the_sweep() -> None:
+    found = compare_strategies(SWEEP, confirmed=CONFIRMED)
+    board = found.leaderboard.set_index("strategy")
+    assert board.loc["smartmixed", "test_accuracy"] == pytest.approx((0.80 + 0.95) / 2)
+    assert board.loc["smartmixed", "trials"] == 4
+    assert found.margins.set_index("architecture").loc["8", "margin_best_fixed"] == pytest.approx(-0.05)
+    assert "Figures are confirmed in 1 of 2 architectures" in found.conclusion
+    assert "confirmed" not in compare_strategies(SWEEP).conclusion
+
+
+def test_a_lucky_winner_is_unmasked() -> None:
+    """Ten equal trials an architecture: the sweep's best validation margin is luck, and fresh seeds say so."""
+    rows = make_rows(12, trials=10, noise=0.01)
+    fresh = make_rows(12, trials=10, noise=0.001, seed=9)
+    own = rows[rows["strategy"] == "smartmixed"]
+    best = own.loc[own.groupby("architecture")["val_accuracy"].idxmax(), "trial"]
+    found = compare_strategies(rows, confirmed=confirming(fresh[fresh["trial"].isin(best)].to_dict("records")))
+    assert found.architectures["confirmed"].all()
+    assert "everywhere" in found.conclusion
+    assert abs(found.mean_margins.loc[0, "mean"]) < 0.002
+
+
+def test_what_phase_2_gained_is_taken_from_the_confirmation() -> None:
+    phases = {"phase1_test_accuracy_argmax": 0.7, "phase1_test_accuracy_sampled": 0.6, "test_accuracy_at_handoff": 0.8}
+    found = compare_strategies(SWEEP, confirmed=CONFIRMED.assign(**phases)).phases.set_index("architecture")
+    assert found.loc["8", "gross_argmax"] == pytest.approx(0.80 - 0.70)
+    assert found.loc["8", "extra_epochs"] == pytest.approx(0.85 - 0.80)
+
+
+def test_seeds_are_fresh_and_the_confirmed_trial_is_known_by_its_key() -> None:
+    config = TrialConfig(dataset="digits", architecture=(8,), seed=5, replicates=3, temperature=0.7)
+    confirms = Confirmed.of("mine", config)
+    assert confirms.fresh_seed == 5 + 1_000_000_007
+    assert Confirmed(sweep="mine", seed=2**63 - 1, replicates=3).fresh_seed == 1_000_000_006
+    again = TrialConfig(dataset="digits", architecture=(8,), seed=confirms.fresh_seed, replicates=10, temperature=0.7)
+    assert confirms.original_key(again) == config.key != again.key
