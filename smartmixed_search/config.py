@@ -104,7 +104,7 @@ class TrialConfig:
     batch_size: int = 128
     """Examples per optimiser step; the last, partial batch of an epoch is trained on."""
     train_examples: int | None = None
-    """How many of the training examples are used, see `Dataset.limited`; None: all."""
+    """How many of the training examples are used, at most, see `Dataset.limited`; None: all."""
     replicates: int = 1
     """Seeds per strategy."""
     strategies: tuple[str, ...] = (SMARTMIXED, *PUBLISHED_POOL)

@@ -66,7 +66,6 @@ def estimate(
         device: where they would be trained.
 
     Raises:
-        DatasetError: a trial asks for more training examples than there are.
         ResourceError: one network of a trial needs more memory than there is.
 
     """

@@ -215,12 +215,6 @@ class SearchSpace:
         return tuple(key for key in varying if key not in self.tunable)
 
     @property
-    def most_train_examples(self) -> int | None:
-        """The most training examples that a trial may use; None: all."""
-        most = self.settings["train_examples"].extremes[1]
-        return None if most is None else int(most)
-
-    @property
     def rungs(self) -> tuple[int, ...]:
         """After how many epochs trials are compared, and some stopped; none without the scheduler `asha`."""
         return rungs(self.settings) if self.scheduler == ASHA else ()

@@ -55,7 +55,6 @@ def run_trial(
 
     Raises:
         ConfigError: the dataset is not the one that the configuration names.
-        DatasetError: the configuration asks for more training examples than there are.
         ResourceError: a network by itself does not fit into memory.
         TrialInterrupted: `stop` said so; how far the trial is has been written to `state_dir`.
 

@@ -11,8 +11,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from smartmixed_search.errors import DatasetError
-
 SPLITS = ("train", "val", "test")
 ARRAYS = tuple(f"{letter}_{split}" for split in SPLITS for letter in "xy")
 
@@ -47,21 +45,12 @@ class Dataset:
         return replace(self, **{name: getattr(self, name).to(device, non_blocking=non_blocking) for name in ARRAYS})
 
     def limited(self, train_examples: int | None) -> Self:
-        """Return the dataset with so many training examples, the first of the split's random order; None: with all.
+        """Return the dataset with at most so many training examples, the first of the split's random order; None: all.
 
         Fewer are a part of more. Validation and test examples, and the checksum, stay those of the whole.
-
-        Raises:
-            DatasetError: there are not so many.
-
         """
-        if train_examples is None:
+        if train_examples is None or train_examples >= len(self.x_train):
             return self
-        if train_examples > len(self.x_train):
-            raise DatasetError(
-                f"train_examples must be at most {len(self.x_train)}, as many as {self.name!r} has, "
-                f"however: {train_examples}"
-            )
         return replace(self, x_train=self.x_train[:train_examples], y_train=self.y_train[:train_examples])
 
     def arrays(self) -> dict[str, NDArray[Any]]:

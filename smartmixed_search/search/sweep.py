@@ -80,7 +80,6 @@ def _plan(
     data_dir: str | Path | None,
 ) -> Plan:
     dataset = load_dataset(space.dataset, data_dir)
-    dataset.limited(space.most_train_examples)  # or be told before anything is written
     output = output_dir or os.environ.get(OUTPUT_DIR_VARIABLE) or DEFAULT_OUTPUT_DIR
     directory = SweepDirectory.of(output, name or space.default_sweep_name)
     resolved = Resolved.of(directory.name, space, dataset)
