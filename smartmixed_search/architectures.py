@@ -11,7 +11,7 @@ import numpy as np
 from smartmixed_search.config import format_architecture, parse_architecture
 from smartmixed_search.errors import ConfigError
 from smartmixed_search.fields import Field, parse_field, whole_number
-from smartmixed_search.plain import Number, check_keys, read_word, show
+from smartmixed_search.plain import Value, check_keys, read_word, show
 
 Widths = tuple[int, ...]
 
@@ -172,6 +172,6 @@ def _size(field: Field) -> int:
     return size
 
 
-def _whole(value: Number | None) -> int:
+def _whole(value: Value) -> int:
     assert isinstance(value, int), "depth and width are whole numbers"
     return value

@@ -1,4 +1,4 @@
-"""A field of a search space that holds numbers: a constant, a range, or choices."""
+"""A field of a search space that holds numbers or words: a constant, a range of numbers, or choices."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from smartmixed_search.errors import ConfigError
-from smartmixed_search.plain import Number, as_number, check_keys, show
+from smartmixed_search.plain import Number, Value, as_number, check_keys, read_word, show
 
 COUNT_LIMIT = 10**6
 """Largest value of the fields that count something, and the most values a range may have."""
@@ -32,6 +32,10 @@ class Rule:
     optional: bool = False
     """Whether the field may say `none`."""
 
+    def choice(self, key: str, value: object) -> Number | None:
+        """Return a number that keeps the rule, or None for `none` where that is allowed; raises as `read` does."""
+        return None if self.optional and value in (None, "none") else self.read(key, value)
+
     def read(self, key: str, value: object) -> Number:
         """Return a number that keeps the rule: an `int` where it is whole, else a `float`.
 
@@ -46,6 +50,22 @@ class Rule:
 
     def _holds(self, number: Number) -> bool:
         return self.low < number < self.high if self.open else self.low <= number <= self.high
+
+
+@dataclass(frozen=True, kw_only=True)
+class Words:
+    """The words of which a field takes one."""
+
+    words: tuple[str, ...]
+
+    def choice(self, key: str, value: object) -> str:
+        """Return one of the words.
+
+        Raises:
+            ConfigError: it is none of them.
+
+        """
+        return read_word(key, value, self.words)
 
 
 def whole_number(low: int, high: int = COUNT_LIMIT, *, optional: bool = False) -> Rule:
@@ -68,10 +88,10 @@ FRACTION = Rule(text="between 0 and 1, both excluded", whole=False, low=0, high=
 class Constant:
     """One value; None: the field says `none`."""
 
-    value: Number | None
+    value: Value
 
     @property
-    def extremes(self) -> tuple[Number | None, Number | None]:
+    def extremes(self) -> tuple[Value, Value]:
         """Smallest and largest value."""
         return self.value, self.value
 
@@ -80,23 +100,23 @@ class Constant:
         """Number of values."""
         return 1
 
-    def at(self, index: int) -> Number | None:
+    def at(self, index: int) -> Value:
         """Return the value; its index is 0."""
         return self.value
 
-    def index(self, value: Number) -> int | None:
+    def index(self, value: Value) -> int | None:
         """Return the index of a value, or None if the field does not contain it."""
         return 0 if value == self.value else None
 
-    def contains(self, value: Number) -> bool:
+    def contains(self, value: Value) -> bool:
         """Whether the field can take the value."""
         return value == self.value
 
-    def draw(self, rng: np.random.Generator) -> Number | None:
+    def draw(self, rng: np.random.Generator) -> Value:
         """Return the value; nothing is drawn."""
         return self.value
 
-    def to_plain(self) -> Number | None:
+    def to_plain(self) -> Value:
         """Return what `parse_field` reads."""
         return self.value
 
@@ -105,31 +125,32 @@ class Constant:
 class Choices:
     """One of several values, all equally likely."""
 
-    values: tuple[Number, ...]
+    values: tuple[Value, ...]
 
     @property
-    def extremes(self) -> tuple[Number, Number]:
-        """Smallest and largest value."""
-        return min(self.values), max(self.values)
+    def extremes(self) -> tuple[Value, Value]:
+        """Smallest and largest value; of words, which have no order, the first and the last."""
+        numbers = [value for value in self.values if isinstance(value, int | float)]
+        return (min(numbers), max(numbers)) if numbers else (self.values[0], self.values[-1])
 
     @property
     def size(self) -> int:
         """Number of values."""
         return len(self.values)
 
-    def at(self, index: int) -> Number:
+    def at(self, index: int) -> Value:
         """Return the value of that index, counted from 0."""
         return self.values[index]
 
-    def index(self, value: Number) -> int | None:
+    def index(self, value: Value) -> int | None:
         """Return the index of a value, or None if the field does not contain it."""
         return self.values.index(value) if value in self.values else None
 
-    def contains(self, value: Number) -> bool:
+    def contains(self, value: Value) -> bool:
         """Whether the field can take the value."""
         return value in self.values
 
-    def draw(self, rng: np.random.Generator) -> Number:
+    def draw(self, rng: np.random.Generator) -> Value:
         """Draw a value."""
         return self.values[int(rng.integers(self.size))]
 
@@ -230,20 +251,34 @@ def parse_field(key: str, value: object, rule: Rule) -> Field:
         return _parse_choices(key, value, rule) if "choices" in value else _parse_range(key, value, rule)
     if isinstance(value, Sequence) and not isinstance(value, str):
         raise ConfigError(f"{key} must be a number, {{low, high}} or {{choices: [...]}}, however: {show(value)}")
-    if rule.optional and value in (None, "none"):
-        return Constant(value=None)
-    return Constant(value=rule.read(key, value))
+    return Constant(value=rule.choice(key, value))
 
 
-def _parse_choices(key: str, value: Mapping[str, Any], rule: Rule) -> Choices | Constant:
+def parse_words(key: str, value: object, words: Words) -> Field:
+    """Read one of the words, or `{choices: [...]}` of some.
+
+    Raises:
+        ConfigError: it is neither, or a word is not one of them.
+
+    Example:
+        >>> parse_words("output", {"choices": ["logits", "softmax"]}, Words(words=("logits", "softmax")))
+        Choices(values=('logits', 'softmax'))
+
+    """
+    if isinstance(value, Mapping):
+        return _parse_choices(key, value, words)
+    return Constant(value=words.choice(key, value))
+
+
+def _parse_choices(key: str, value: Mapping[str, Any], rule: Rule | Words) -> Choices | Constant:
     check_keys(key, value, ("choices",))
-    choices = value["choices"]
+    choices = value.get("choices")
     if not isinstance(choices, list | tuple) or not choices:
-        raise ConfigError(f"{key}: choices must be a list of one or more numbers, however: {show(choices)}")
-    numbers = tuple(rule.read(key, choice) for choice in choices)
-    if len(set(numbers)) < len(numbers):
-        raise ConfigError(f"{key}: choices must not name a number twice, however: {show(list(choices))}")
-    return Choices(values=numbers) if len(numbers) > 1 else Constant(value=numbers[0])
+        raise ConfigError(f"{key}: choices must be a list of one or more values, however: {show(choices)}")
+    values = tuple(rule.choice(key, choice) for choice in choices)
+    if len(set(values)) < len(values):
+        raise ConfigError(f"{key}: choices must not name a value twice, however: {show(list(choices))}")
+    return Choices(values=values) if len(values) > 1 else Constant(value=values[0])
 
 
 def _parse_range(key: str, value: Mapping[str, Any], rule: Rule) -> Range:

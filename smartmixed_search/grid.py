@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from smartmixed_search.errors import ConfigError
 from smartmixed_search.fields import Field, Range
-from smartmixed_search.plain import Number
+from smartmixed_search.plain import Number, Value
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,9 +36,9 @@ class Grid:
             total *= _size(field)
         return total
 
-    def at(self, index: int) -> dict[str, Number | None]:
+    def at(self, index: int) -> dict[str, Value]:
         """Return the combination of that index."""
-        values = {}
+        values: dict[str, Value] = {}
         for name, field in self.fields.items():
             index, place = divmod(index, _size(field))
             values[name] = field.at(_moved_to_front(self._first_index(name), place))

@@ -1,4 +1,4 @@
-"""A space's options: the fields of `TrialConfig` that are neither numbers to search over nor its identity."""
+"""A space's options: the fields of `TrialConfig` that are neither its identity nor settings to search over."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -11,7 +11,7 @@ from smartmixed_search.plain import read_word, show
 
 _COUNTS: Mapping[str, tuple[Rule, int]] = {"replicates": (whole_number(1), 1), "seed": (whole_number(0, 2**63 - 1), 0)}
 
-OPTIONS = ("strategies", "controls", "pool", "plugins", *_COUNTS, *CHOICES)
+OPTIONS = ("strategies", "controls", "pool", "plugins", *_COUNTS, "objective")
 """The keys of the options."""
 
 
@@ -34,7 +34,7 @@ def parse_options(plain: Mapping[str, Any]) -> dict[str, Any]:
         "pool": pool,
         "plugins": plugins,
         **{key: rule.read(key, plain.get(key, default)) for key, (rule, default) in _COUNTS.items()},
-        **{key: read_word(key, plain.get(key, words[0]), words) for key, words in CHOICES.items()},
+        "objective": read_word("objective", plain.get("objective", CHOICES["objective"][0]), CHOICES["objective"]),
     }
 
 

@@ -9,6 +9,8 @@ from typing import Any
 from smartmixed_search.errors import ConfigError, one_of
 
 Number = int | float
+Value = Number | str | None
+"""What a field of a search space can take: a number, a word, or nothing."""
 
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 _SHOWN = 60

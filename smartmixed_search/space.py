@@ -14,7 +14,7 @@ import numpy as np
 import yaml
 
 from smartmixed_search.architectures import Architectures, SampledArchitectures, Widths, parse_architectures
-from smartmixed_search.config import PUBLISHED_PHASE_FRACTION, PUBLISHED_TEMPERATURE, TrialConfig
+from smartmixed_search.config import CHOICES, PUBLISHED_PHASE_FRACTION, PUBLISHED_TEMPERATURE, TrialConfig
 from smartmixed_search.datasets import dataset_name
 from smartmixed_search.errors import ConfigError
 from smartmixed_search.fields import (
@@ -23,13 +23,15 @@ from smartmixed_search.fields import (
     Constant,
     Field,
     Rule,
+    Words,
     parse_field,
+    parse_words,
     positive_number,
     whole_number,
 )
 from smartmixed_search.grid import Grid
 from smartmixed_search.options import OPTIONS, parse_options
-from smartmixed_search.plain import Number, check_keys, read_word, show
+from smartmixed_search.plain import Number, Value, check_keys, read_word, show
 from smartmixed_search.resources import Resources, parse_resources
 from smartmixed_search.schedule import check_rungs, rungs, selection_lengths
 from smartmixed_search.space_files import find_space, read_space_file, shipped_spaces
@@ -68,6 +70,7 @@ _SETTINGS: Mapping[str, Rule] = {
     "clip_norm": positive_number(),
     "clamp": positive_number(optional=True),
 }
+_WORDS: Mapping[str, Words] = {key: Words(words=words) for key, words in CHOICES.items() if key != "objective"}
 _DEFAULTS: Mapping[str, Any] = {field.name: field.default for field in fields(TrialConfig)}
 
 _LATER: Mapping[str, Any] = {"scheduler": "none", "train_examples": None}
@@ -75,7 +78,7 @@ _LATER: Mapping[str, Any] = {"scheduler": "none", "train_examples": None}
 
 _IDENTITY = ("name", "dataset", "architecture", "architectures", "trials")
 _SEARCH = ("sampler", "search", "scheduler", "resources")
-_KEYS = (*_IDENTITY, *_SETTINGS, *OPTIONS, *_SEARCH)
+_KEYS = (*_IDENTITY, *_SETTINGS, *_WORDS, *OPTIONS, *_SEARCH)
 
 _NAME_LENGTH = 80
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
@@ -94,7 +97,7 @@ class SearchSpace:
     trials: int
     """Distinct configurations to settle."""
     settings: Mapping[str, Field]
-    """The numeric fields of a trial: constants, ranges, choices."""
+    """The fields of a trial that may vary, numbers and words: constants, ranges, choices."""
     options: Mapping[str, Any]
     """The other fields of `TrialConfig`, equal in all trials."""
     sampler: str
@@ -138,6 +141,7 @@ class SearchSpace:
         if search == JOINT and sampler == GRID:
             raise ConfigError("sampler must be tpe or random for search 'joint', however: 'grid'")
         settings = {key: parse_field(key, plain.get(key, _DEFAULTS[key]), rule) for key, rule in _SETTINGS.items()}
+        settings |= {key: parse_words(key, plain.get(key, _DEFAULTS[key]), words) for key, words in _WORDS.items()}
         architecture = parse_architectures(plain["architecture"])
         architectures = _count_architectures(plain.get("architectures"), architecture, joint=search == JOINT)
         trials = (architectures or DEFAULT_ARCHITECTURES) * (_grid(settings).size if sampler == GRID else 1)
@@ -246,11 +250,11 @@ class SearchSpace:
         rng = np.random.default_rng(np.random.SeedSequence([self.seed, zlib.crc32(b"architectures")]))
         return itertools.islice(self.architecture.draw(rng), self.architectures)
 
-    def draw_settings(self, rng: np.random.Generator) -> dict[str, Number | None]:
+    def draw_settings(self, rng: np.random.Generator) -> dict[str, Value]:
         """Draw a value for each of the `drawn` settings."""
         return {key: self.settings[key].draw(rng) for key in self.drawn}
 
-    def config(self, architecture: Widths, values: Mapping[str, Number | None]) -> TrialConfig:
+    def config(self, architecture: Widths, values: Mapping[str, Value]) -> TrialConfig:
         """Return the configuration of a trial, given values for every setting that is not constant."""
         constants: dict[str, Any] = {
             key: field.value for key, field in self.settings.items() if isinstance(field, Constant)

@@ -128,7 +128,7 @@ HUGE: dict[str, tuple[str, ...]] = {
     "learning_rate": ("1e-300", "1e300"),
     "logit_learning_rate": ("1e-300", "1e300"),
     "clip_norm": ("1e-300", "1e300"),
-    "clamp": ("1e-300", "1e300", "none"),
+    "clamp": ("1e-300", "1e300", "none", "{choices: [none, 1]}"),
     "seed": ("9223372036854775807", "9223372036854775808"),
     "resources": (
         "{cpus_per_trial: 0.001}",
@@ -139,7 +139,7 @@ HUGE: dict[str, tuple[str, ...]] = {
     "sampler": ("tpe", "random", "grid"),
     "search": ("settings", "joint"),
     "scheduler": ("none", "asha"),
-    "handoff": ("inherit", "reinitialize"),
+    "handoff": ("inherit", "reinitialize", "{choices: [inherit, reinitialize]}"),
     "precision": ("float32", "tf32", "bf16"),
 }
 """Values that are valid for their key, or nearly: most would take terabytes or years."""

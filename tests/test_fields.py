@@ -51,6 +51,7 @@ def test_shown_values_are_one_short_line():
         ({"low": 2, "high": 8, "step": 2}, COUNT, Range(low=2, high=8, step=2)),
         ({"choices": [2, "4"]}, COUNT, Choices(values=(2, 4))),
         ({"choices": [0.5]}, FRACTION, Constant(value=0.5)),
+        ({"choices": [10, "none"]}, positive_number(optional=True), Choices(values=(10.0, None))),
         (None, positive_number(optional=True), Constant(value=None)),
         ("none", positive_number(optional=True), Constant(value=None)),
     ],
@@ -158,7 +159,8 @@ def test_nearest_is_a_value_of_the_range():
         ({"choices": 3}, POSITIVE, ["choices", "3"]),
         ({"choices": [1, 1.0]}, POSITIVE, ["choices", "twice"]),
         ({"choices": [1], "low": 1}, POSITIVE, ["low"]),
-        ({"choices": [1, None]}, positive_number(optional=True), ["None"]),
+        ({"choices": [1, None]}, POSITIVE, ["None"]),
+        ({"choices": [None, "none"]}, positive_number(optional=True), ["choices", "twice"]),
     ],
 )
 def test_refused(value, rule, fragments):

@@ -8,6 +8,7 @@ import pytest
 from smartmixed_search import space_files
 from smartmixed_search.activations import register_activation, unregister_activation
 from smartmixed_search.config import PUBLISHED_POOL
+from smartmixed_search.search.proposals import Proposer
 from smartmixed_search.space import SearchSpace, shipped_spaces
 from smartmixed_search.space_files import read_yaml
 
@@ -36,7 +37,7 @@ def test_shipped_spaces_load_by_name(name):
 
 
 def test_every_shipped_file_is_listed():
-    assert sorted(shipped_spaces()) == ["mnist-mlp", "paper", "paper-fast", "paper-fast-6", "quickstart"]
+    assert sorted(shipped_spaces()) == ["ablation", "mnist-mlp", "paper", "paper-fast", "paper-fast-6", "quickstart"]
 
 
 def test_an_installed_wheel_has_them_inside_the_package(tmp_path, monkeypatch):
@@ -134,6 +135,21 @@ def test_default_numbers_of_architectures_and_trials(parts, architectures, trial
 def test_no_clamp(tmp_path, text):
     space = SearchSpace.load(written(tmp_path, f"dataset: digits\narchitecture: 8\nclamp: {text}\n"))
     assert space.config((8,), {}).clamp is None
+
+
+def test_readings_of_the_method_are_crossed_like_numbers():
+    clamps, outputs = {"choices": [10, "none"]}, {"choices": ["softmax", "logits"]}
+    space = make(LISTED, clamp=clamps, output=outputs, sampler="grid")
+    assert space.trials == 3 * 4
+    found = {(config.clamp, config.output) for config in (Proposer(space).propose(n).config for n in range(12))}
+    assert found == {(10.0, "softmax"), (10.0, "logits"), (None, "softmax"), (None, "logits")}
+
+
+def test_a_random_search_draws_words_and_a_joint_one_proposes_them():
+    for search, drawn, tunable in (("settings", ("handoff",), ()), ("joint", (), ("handoff",))):
+        space = make(LISTED, handoff={"choices": ["inherit", "reinitialize"]}, search=search)
+        assert (space.drawn, space.tunable) == (drawn, tunable)
+        assert {Proposer(space).propose(n).config.handoff for n in range(12)} == {"inherit", "reinitialize"}
 
 
 def test_no_controls():

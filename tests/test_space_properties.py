@@ -63,7 +63,7 @@ def spaces(draw: st.DrawFn) -> dict[str, Any]:
         "trials": st.integers(1, 10**6),
         "strategies": st.one_of(st.just("all"), _some(PUBLISHED_POOL).map(lambda some: ["smartmixed", *some])),
         "controls": st.one_of(st.just("none"), _some(CONTROLS, least=0)),
-        **{key: st.sampled_from(words) for key, words in CHOICES.items()},
+        **{key: _words(key, words) for key, words in CHOICES.items()},
         "name": st.from_regex(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}", fullmatch=True),
         "search": st.just("settings") if grid else st.sampled_from(["settings", "joint"]),
         "resources": st.fixed_dictionaries({}, optional={"cpus_per_trial": numbers(0.1, 64)}),
@@ -71,6 +71,11 @@ def spaces(draw: st.DrawFn) -> dict[str, Any]:
     dataset = draw(st.sampled_from(["digits", "mnist", "data/mine.npz"]))
     required = {"dataset": dataset, "architecture": draw(architectures()), "sampler": sampler}
     return required | draw(st.fixed_dictionaries({}, optional=optional))
+
+
+def _words(key: str, words: tuple[str, ...]) -> st.SearchStrategy[Any]:
+    one = st.sampled_from(words)
+    return one if key == "objective" else st.one_of(one, _some(words).map(lambda some: {"choices": some}))
 
 
 def _some(names: tuple[str, ...], least: int = 1) -> st.SearchStrategy[list[str]]:

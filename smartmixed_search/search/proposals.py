@@ -94,7 +94,7 @@ class Proposer:
         else:
             architecture = self._architecture(number)
             first = number < (space.architectures or 0)
-        settings = {name: suggestion.number(name, space.settings[name]) for name in space.tunable}
+        settings = {name: suggestion.value(name, space.settings[name]) for name in space.tunable}
         if first and space.contains_published:
             settings |= {name: value for name, value in PUBLISHED_SETTING.items() if name in settings}
         config = space.config(architecture, settings | space.draw_settings(rng))

@@ -14,7 +14,7 @@ from optuna.trial import TrialState, create_trial
 
 from smartmixed_search.architectures import ListedArchitectures
 from smartmixed_search.fields import Choices, Constant, Field, Range
-from smartmixed_search.plain import Number
+from smartmixed_search.plain import Number, Value
 from smartmixed_search.result import FAILED, FINISHED, STOPPED
 from smartmixed_search.space import TPE, SearchSpace
 
@@ -123,13 +123,17 @@ class Suggestion:
         self._together = sampler.sample_relative(self._study, self._trial, observations.common)
 
     def number(self, name: str, field: Field) -> Number:
+        """Propose a value of a field that holds numbers alone."""
+        value = self.value(name, field)
+        assert isinstance(value, int | float), f"{name} is a number"
+        return value
+
+    def value(self, name: str, field: Field) -> Value:
         """Propose a value of a field; a constant is its own value, and no parameter."""
         if isinstance(field, Constant):
-            assert field.value is not None, "only numbers are proposed"
             return field.value
-        value: Number = self._propose(name, _field_distribution(field))
-        if isinstance(field, Range):
-            value = field.nearest(value)
+        proposed = self._propose(name, _field_distribution(field))
+        value: Value = field.nearest(proposed) if isinstance(field, Range) else proposed
         self.params[name] = value
         return value
 
