@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from smartmixed_search.space import SearchSpace, shipped_spaces
     from smartmixed_search.tracking.confirmations import confirmations
     from smartmixed_search.tracking.queries import compare, status, top
+    from smartmixed_search.tracking.reproducing import reproduce
     from smartmixed_search.trial import run_trial
     from smartmixed_search.weights import load_network
 
@@ -46,6 +47,7 @@ _HOMES = {
     "load_dataset": "datasets",
     "load_network": "weights",
     "register_activation": "activations",
+    "reproduce": "tracking.reproducing",
     "run_sweep": "search.sweep",
     "run_trial": "trial",
     "shipped_spaces": "space",
@@ -74,6 +76,7 @@ __all__ = [
     "load_dataset",
     "load_network",
     "register_activation",
+    "reproduce",
     "run_sweep",
     "run_trial",
     "shipped_spaces",

@@ -204,6 +204,7 @@ def _environment(device: torch.device) -> dict[str, str]:
     return {
         "device": device.type,
         "device_name": name,
+        "cpu_capability": torch.backends.cpu.get_cpu_capability(),
         "threads": str(torch.get_num_threads()),
         "torch": torch.__version__,
         "numpy": np.__version__,

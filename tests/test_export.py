@@ -107,7 +107,7 @@ def test_a_replicate_or_a_run_can_be_named(export: Cli, tracked: Tracked, tmp_pa
     [
         (["0" * 16], ["of sweep 'mine'", "top --by trial` lists keys"]),
         (["it's"], ["of sweep 'mine'", '"it\'s"']),
-        (["0" * 32], ["of sweep 'mine'"]),
+        (["0" * 32], ["must be that of a trial or strategy"]),
         (["{digit}"], ["fits {first}, {second}"]),
         (["{failed}"], ["must be finished", "is failed"]),
         (["{second}", "--replicate", "2"], ["replicate must be one of 0, 1, however: 2"]),

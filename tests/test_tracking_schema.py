@@ -119,6 +119,7 @@ def test_trial_s_artifacts_can_be_read_back(recorded: Any, tmp_path: Path) -> No
         "config.json",
         "choices.json",
         "choice_counts.json",
+        "environment.json",
         "weights.safetensors",
     }
     folder = Path(client.download_artifacts(run.info.run_id, "", str(tmp_path)))

@@ -15,6 +15,7 @@ from smartmixed_search.cli.local import doctor, spaces, ui
 from smartmixed_search.cli.options import INTERRUPTED
 from smartmixed_search.cli.query import status, top
 from smartmixed_search.cli.report import report
+from smartmixed_search.cli.reproduce import reproduce
 from smartmixed_search.cli.run import run
 from smartmixed_search.cli.sync import sync
 from smartmixed_search.errors import UserError, one_of
@@ -31,7 +32,7 @@ class _Commands(click.Group):
 
 @click.group(
     cls=_Commands,
-    commands=[run, top, compare, confirm, report, status, export, sync, spaces, doctor, ui],
+    commands=[run, top, compare, confirm, report, status, export, reproduce, sync, spaces, doctor, ui],
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
 )
 @click.version_option(__version__, prog_name="smartmixed-search")

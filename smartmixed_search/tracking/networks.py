@@ -9,19 +9,16 @@ from typing import TYPE_CHECKING
 
 from smartmixed_search.config import SMARTMIXED, import_plugins
 from smartmixed_search.errors import TrackingError, one_of
-from smartmixed_search.result import FINISHED
-from smartmixed_search.tracking import runs, schema, tables
+from smartmixed_search.tracking import runs, schema
 from smartmixed_search.tracking.store import open_store, resolve_tracking_uri, store_errors
+from smartmixed_search.tracking.trials import find_trial
 from smartmixed_search.weights import TrainedNetwork, read_network
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import Run
 
-_KEY = re.compile(r"[0-9a-f]{1,16}")
-_RUN_ID = re.compile(r"[0-9a-f]{32}")
 _VAL_LOSS = re.compile(r"val_loss_r(\d+)")
-_SHOWN = 3
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -44,7 +41,7 @@ def fetch_network(
     """Read a network of a finished trial from MLflow, and import the plugins that its functions come from.
 
     Args:
-        trial: the trial's key or a prefix of it that fits no other of the sweep, or the id of its run.
+        trial: which trial; see `tracking.trials.find_trial`.
         replicate: which network; the one of lowest validation loss by default.
         sweep: name of the sweep; the latest by default.
         tracking_uri: the store; see `tracking.queries`.
@@ -57,7 +54,7 @@ def fetch_network(
     uri = resolve_tracking_uri(tracking_uri)
     client = open_store(uri)
     with store_errors(uri), TemporaryDirectory() as folder:
-        run = _find_trial(client, tables.find_sweeps(client, uri, sweep, False)[0], trial)
+        run = find_trial(client, uri, trial, sweep)
         losses = _val_losses(client, run)
         weights = _download_weights(client, run, folder)
         network = read_network(weights, _choose(replicate, losses))
@@ -69,33 +66,6 @@ def fetch_network(
         run_name=run.info.run_name,
         val_losses=losses,
     )
-
-
-def _find_trial(client: "MlflowClient", sweep: "Run", trial: str) -> "Run":
-    name = sweep.data.tags[schema.TAG_SWEEP]
-    found = list(runs.search(client, [sweep.info.experiment_id], _clauses(sweep, trial), limit=_SHOWN + 1))
-    if not found:
-        raise TrackingError(
-            f"a trial must be one of sweep {name!r}, by its key, the key's first digits or its run id, however: "
-            f"{trial!r}; `smartmixed-search top --by trial` lists keys"
-        )
-    keys = [run.data.tags[schema.TAG_TRIAL] for run in found]
-    if len(found) > 1:
-        listed = ", ".join(keys[:_SHOWN]) + (", …" if len(found) > _SHOWN else "")
-        raise TrackingError(f"a trial must be one of sweep {name!r}, however: {trial!r} fits {listed}")
-    status = found[0].data.tags[schema.TAG_STATUS]
-    if status != FINISHED:
-        raise TrackingError(f"a trial must be finished, however: {keys[0]} is {status}")
-    return found[0]
-
-
-def _clauses(sweep: "Run", trial: str) -> list[str]:
-    parent = runs.equals(schema.TAG_PARENT, sweep.info.run_id)
-    if _RUN_ID.fullmatch(trial):
-        return [parent, f"attributes.run_id = '{trial}'"]
-    if _KEY.fullmatch(trial):
-        return [parent, f"tags.`{schema.TAG_TRIAL}` LIKE '{trial}%'"]
-    return [parent, runs.equals(schema.TAG_TRIAL, trial)]
 
 
 def _val_losses(client: "MlflowClient", trial: "Run") -> dict[int, float]:

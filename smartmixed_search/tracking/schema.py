@@ -6,7 +6,8 @@ and that the MLflow page shows the answers as columns:
 * sweep: tag `smartmixed.opened` (when it was last launched or continued; finds the latest sweep) and metrics: `trials`
   (asked for; a parameter cannot follow when a sweep is extended) and those that `Tracker.close_sweep` is given; tag
   `smartmixed.tables` and artifacts `tables/`: see `stored`;
-* trial: artifact `choice_counts.json` (how choices evolve: neurons by selection epoch, layer and function); tag
+* trial: artifact `choice_counts.json` (how choices evolve: neurons by selection epoch, layer and function); artifact
+  `environment.json` (device, threads, versions, data: what its figures may depend on beside the configuration); tag
   `smartmixed.best_fixed` (the fixed strategy of highest validation accuracy) and the metrics `smartmixed_rank`,
   `smartmixed_test_accuracy`, `best_fixed_test_accuracy`;
 * confirmation, the run above the trials of `confirm`: all that a sweep's has, with the kind `confirmation`, and the tag
@@ -53,6 +54,7 @@ TAG_PARENT = "mlflow.parentRunId"
 
 REASON_LENGTH = 1000
 WEIGHTS_FILE = "weights.safetensors"
+ENVIRONMENT_FILE = "environment.json"
 
 Tags = dict[str, str]
 

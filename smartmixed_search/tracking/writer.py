@@ -97,7 +97,7 @@ class Tracker:
             asked = {"trials": space["trials"]} if space.get("trials") and running else {}
             tags = {schema.TAG_OPENED: opened} if running and self._confirms is None else {}
             runs.log(self._client, run, params=new, metrics=asked, tags=tags, time=_now())
-            self._client.log_dict(run.info.run_id, dict(environment), "environment.json")
+            self._client.log_dict(run.info.run_id, dict(environment), schema.ENVIRONMENT_FILE)
             for path in artifacts:
                 self._client.log_text(run.info.run_id, path.read_text(encoding="utf-8"), path.name)
             doubles.delete_unsettled(self._client, run)
@@ -258,6 +258,7 @@ class Tracker:
 
     def _log_artifacts(self, run_id: str, result: TrialResult) -> None:
         self._client.log_dict(run_id, result.config.to_dict(), "config.json")
+        self._client.log_dict(run_id, result.environment, schema.ENVIRONMENT_FILE)
         self._client.log_dict(run_id, records.choices_artifact(result.choices), "choices.json")
         self._client.log_dict(run_id, records.choice_counts_artifact(result), "choice_counts.json")
         weights = None if result.weights_path is None else read_bytes(locate(result.weights_path))

@@ -1,0 +1,103 @@
+"""`reproduce`: a recorded trial once more, and whether its figures come out again."""
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from smartmixed_search.cli.options import common, data_dir
+
+if TYPE_CHECKING:
+    from smartmixed_search.reproduction import Reproduction
+    from smartmixed_search.tracking.reproducing import Recorded
+
+_SECONDS = 10.0
+"""How often progress is shown."""
+
+
+@click.command()
+@click.argument("trial", metavar="RUN")
+@click.option("--sweep", help="Name of the trial's sweep.  [default: the latest]")
+@click.option("--dataset", metavar="FILE", help="Where the sweep's .npz file is now, if it has moved.")
+@data_dir
+@common
+def reproduce(
+    trial: str,
+    sweep: str | None,
+    dataset: str | None,
+    data_dir: Path | None,
+    output_dir: Path,
+    tracking_uri: str | None,
+    debug: bool,
+) -> int:
+    """Train a recorded trial again, from what MLflow holds, and compare its figures.
+
+    RUN is a trial's key, the first digits of one, or the id of its run or of a strategy's in MLflow. On the same
+    processor, build and number of threads every figure is the same to the last bit; elsewhere test accuracies may
+    differ by a point. Nothing is recorded. Exit code 1: the figures do not agree.
+    """
+    from smartmixed_search.datasets import load_dataset
+    from smartmixed_search.reproduction import reproduce_trial
+    from smartmixed_search.tracking.reproducing import recorded_trial
+    from smartmixed_search.tracking.store import resolve_tracking_uri
+
+    recorded = recorded_trial(trial, sweep, resolve_tracking_uri(tracking_uri, output_dir))
+    data = load_dataset(dataset or recorded.dataset, data_dir)
+    for line in _introduction(recorded):
+        click.echo(line, err=True)
+    found = reproduce_trial(recorded.trial, data, _Progress())
+    click.echo(_networks(found))
+    click.echo(_verdict(found))
+    return 0 if found.agrees else 1
+
+
+class _Progress:
+    """Shows the epochs of a trial on stderr, now and then."""
+
+    def __init__(self) -> None:
+        self._shown_at = time.monotonic()
+
+    def __call__(self, epoch: int, metrics: dict[str, float]) -> None:
+        if time.monotonic() - self._shown_at >= _SECONDS:
+            self._shown_at = time.monotonic()
+            click.echo(f"{epoch + 1}/{metrics['epochs']} epochs", err=True)
+
+
+def _introduction(recorded: "Recorded") -> list[str]:
+    from smartmixed_search import __version__
+    from smartmixed_search.config import format_architecture
+
+    trial, software = recorded.trial, recorded.sweep_environment.get("software", {})
+    architecture, then = format_architecture(trial.config.architecture), software.get("smartmixed-search", "?")
+    revision = recorded.sweep_environment.get("git") or "unknown"
+    lines = [
+        f"trial {trial.key}: {architecture} on {trial.config.dataset}, {trial.config.epochs} epochs; "
+        f"recorded by version {then}, revision {revision}; this is version {__version__}"
+    ]
+    for key in sorted(set(trial.reused.values())):
+        names = ", ".join(name for name, trained_by in trial.reused.items() if trained_by == key)
+        lines.append(f"not trained again here, for trial {key} trained them: {names}; `reproduce {key}` does")
+    return lines
+
+
+def _networks(found: "Reproduction") -> str:
+    shown = found.networks[["strategy", "replicate"]].copy()
+    for name in ("val_loss", "test_accuracy", "best_epoch"):
+        shown[name], shown[f"{name} now"] = found.networks[name], found.networks[f"{name}_now"]
+    shown["identical"] = found.networks["identical"].map({True: "yes", False: "no"})
+    formats = {f"best_epoch{now}": "{:.0f}".format for now in ("", " now")}
+    return shown.to_string(index=False, na_rep="–", float_format="{:.6f}".format, formatters=formats)
+
+
+def _verdict(found: "Reproduction") -> str:
+    from smartmixed_search.reproduction import TOLERANCE
+
+    differing = "; ".join(f"{name}: {then} then, {now} now" for name, (then, now) in found.differences.items())
+    where = f"the environment differs ({differing})" if differing else "the recorded environment is the same"
+    if found.identical:
+        return f"identical: every figure of {len(found.networks)} networks came out again; {where}"
+    count = int((~found.networks["identical"]).sum())
+    largest = f"test accuracies differ by {found.largest_difference:.4f} at most, and may by {TOLERANCE}"
+    said = "reproduced within tolerance" if found.agrees else "NOT reproduced"
+    return f"{said}: {count} of {len(found.networks)} networks are not identical; {largest}; {where}"

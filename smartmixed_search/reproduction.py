@@ -1,0 +1,138 @@
+"""Reproduction: a recorded trial trained once more, and its figures compared network by network."""
+
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+
+import pandas as pd
+import torch
+
+from smartmixed_search.config import SMARTMIXED, TrialConfig
+from smartmixed_search.datasets import Dataset
+from smartmixed_search.epochs import Report
+from smartmixed_search.errors import ConfigError, DatasetError
+from smartmixed_search.result import TrialResult
+from smartmixed_search.trial import run_trial
+
+FIGURES = ("val_loss", "val_accuracy", "test_loss", "test_accuracy", "best_epoch")
+TOLERANCE = 0.01
+"""What test accuracies may differ by where processor, build or thread count do: training amplifies rounding."""
+
+DECIDING = ("device", "device_name", "cpu_capability", "threads", "parts", "torch", "numpy")
+"""Of a trial's environment: where all of it agrees, figures are the same to the last bit, on a CPU."""
+
+_NETWORK = ["strategy", "replicate"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecordedTrial:
+    """What is known of a trial that was trained some time ago."""
+
+    key: str
+    config: TrialConfig
+    environment: Mapping[str, str]
+    """What it ran with, as in `TrialResult.environment`; what was not recorded is missing."""
+    figures: pd.DataFrame
+    """One row per network: `strategy`, `replicate`, `FIGURES`; NaN where it has none."""
+    reused: Mapping[str, str]
+    """The members that it took over, each with the key of the trial that had trained it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reproduction:
+    """How a trial came out the second time."""
+
+    networks: pd.DataFrame
+    """One row per network that was trained: `strategy`, `replicate`, `FIGURES` as recorded, the same as `…_now`, and
+    whether it is `identical`."""
+    differences: Mapping[str, tuple[str, str]]
+    """What of the environment differs: as recorded, and now; what was not recorded may."""
+
+    @property
+    def identical(self) -> bool:
+        """Whether every figure of every network is the same."""
+        return bool(self.networks["identical"].all())
+
+    @property
+    def largest_difference(self) -> float:
+        """Of the test accuracies; 0 if there are none."""
+        difference = (self.networks["test_accuracy"] - self.networks["test_accuracy_now"]).abs()
+        return float(difference.fillna(0).max())
+
+    @property
+    def agrees(self) -> bool:
+        """Whether it is identical, or within `TOLERANCE` where the environment differs."""
+        return self.identical or bool(self.differences and self.largest_difference <= TOLERANCE)
+
+
+def reproduce_trial(recorded: RecordedTrial, dataset: Dataset, report: Report | None = None) -> Reproduction:
+    """Train a recorded trial again, in the stack and with the threads that it was trained with, and compare.
+
+    Members that it took over from another trial were trained in that one's stack, and are left out.
+
+    Args:
+        recorded: the trial.
+        dataset: its data.
+        report: called after every epoch.
+
+    Raises:
+        DatasetError: the data are not those it was trained on.
+    """
+    checksum = recorded.environment.get("dataset_checksum", dataset.checksum)
+    if dataset.checksum != checksum:
+        raise DatasetError(
+            f"a trial must be reproduced on the data it was trained on, {recorded.config.dataset} ({checksum}), "
+            f"however: {dataset.name} ({dataset.checksum})"
+        )
+    on_gpu = recorded.environment.get("device") == "cuda" and torch.cuda.is_available()
+    with _threads(int(recorded.environment.get("threads", torch.get_num_threads()))):
+        config = without_members(recorded.config, recorded.reused)
+        result = run_trial(config, dataset, "cuda" if on_gpu else "cpu", report)
+    return compare_trials(recorded, result)
+
+
+def without_members(config: TrialConfig, members: Collection[str]) -> TrialConfig:
+    """Return the configuration of a trial that trains the other members alone.
+
+    Raises:
+        ConfigError: `smartmixed` is among the members.
+    """
+    if SMARTMIXED in members:
+        raise ConfigError(f"{SMARTMIXED} must be trained by its own trial, however: it was taken over")
+    strategies = tuple(name for name in config.strategies if name not in members)
+    controls = tuple(name for name in config.controls if name not in members)
+    # A margin needs a rival; which objective is computed changes nothing in the training.
+    objective = config.objective if len(strategies) > 1 else "accuracy"
+    return replace(config, strategies=strategies, controls=controls, objective=objective)
+
+
+def compare_trials(recorded: RecordedTrial, result: TrialResult) -> Reproduction:
+    """Compare what was recorded with what came out now, over the networks that both have."""
+    now = pd.DataFrame([{name: getattr(n, name) for name in (*_NETWORK, *FIGURES)} for n in result.networks])
+    before = recorded.figures[[*_NETWORK, *FIGURES]]
+    networks = before.merge(now.astype(dict.fromkeys(FIGURES, "float64")), on=_NETWORK, suffixes=("", "_now"))
+    same = [
+        networks[name].eq(networks[f"{name}_now"]) | networks[[name, f"{name}_now"]].isna().all(axis=1)
+        for name in FIGURES
+    ]
+    return Reproduction(
+        networks=networks.assign(identical=pd.concat(same, axis=1).all(axis=1)),
+        differences=_differences(recorded.environment, result.environment),
+    )
+
+
+def _differences(before: Mapping[str, str], now: Mapping[str, str]) -> dict[str, tuple[str, str]]:
+    if not before:
+        return {"environment": ("not recorded", f"{now['device']}, torch {now['torch']}")}
+    pairs = {name: (before.get(name, "not recorded"), now[name]) for name in DECIDING}
+    return {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
+
+
+@contextmanager
+def _threads(count: int) -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

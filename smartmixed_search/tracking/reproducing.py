@@ -1,0 +1,108 @@
+"""`reproduce`: a trial read from MLflow, trained again, and compared."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from smartmixed_search.config import TrialConfig
+from smartmixed_search.datasets import load_dataset
+from smartmixed_search.epochs import Report
+from smartmixed_search.reproduction import FIGURES, RecordedTrial, Reproduction, reproduce_trial
+from smartmixed_search.tracking import doubles, runs, schema
+from smartmixed_search.tracking.store import open_store, resolve_tracking_uri, store_errors
+from smartmixed_search.tracking.trials import find_trial
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities import Run
+
+_OF_REPLICATE = re.compile(rf"({'|'.join(FIGURES)})_r(\d+)")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recorded:
+    """A trial as MLflow holds it, and what its sweep ran with."""
+
+    trial: RecordedTrial
+    dataset: str
+    """What the sweep read: a dataset's name, or the path of an `.npz` file."""
+    sweep_environment: dict[str, Any]
+    """The sweep's `environment.json`."""
+
+
+def recorded_trial(trial: str, sweep: str | None = None, tracking_uri: str | None = None) -> Recorded:
+    """Read a trial; see `tracking.trials.find_trial`.
+
+    Raises:
+        TrackingError: there is no such store, sweep or trial, or it is not finished.
+    """
+    uri = resolve_tracking_uri(tracking_uri)
+    client = open_store(uri)
+    with store_errors(uri):
+        run = find_trial(client, uri, trial, sweep)
+        above = client.get_run(run.data.tags[schema.TAG_PARENT])
+        strategies = doubles.children(client, run)
+        reused = {
+            one.data.tags[schema.TAG_STRATEGY]: one.data.tags[schema.TAG_REUSED_FROM]
+            for one in strategies
+            if schema.TAG_REUSED_FROM in one.data.tags
+        }
+        return Recorded(
+            trial=RecordedTrial(
+                key=run.data.tags[schema.TAG_TRIAL],
+                config=TrialConfig.from_dict(runs.read_json(client, run, "config.json")),
+                environment=_environment(client, run),
+                figures=pd.concat([_figures(one) for one in strategies], ignore_index=True),
+                reused=reused,
+            ),
+            dataset=above.data.params["dataset"],
+            sweep_environment=runs.read_json(client, above, "environment.json"),
+        )
+
+
+def reproduce(
+    trial: str,
+    sweep: str | None = None,
+    *,
+    dataset: str | None = None,
+    data_dir: str | Path | None = None,
+    tracking_uri: str | None = None,
+    report: Report | None = None,
+) -> Reproduction:
+    """Train a recorded trial again on this machine, and compare every figure of every network; records nothing.
+
+    Args:
+        trial: its key, the key's first digits, or the id of its run or of a run below it.
+        sweep: name of its sweep; the latest by default.
+        dataset: where an `.npz` file is now; default: where the sweep found it.
+        data_dir: see `load_dataset`.
+        tracking_uri: the store; see `tracking.queries`.
+        report: called after every epoch.
+
+    Raises:
+        TrackingError: there is no such store, sweep or trial, or it is not finished.
+        DatasetError: the data are missing, or not those that the trial was trained on.
+    """
+    recorded = recorded_trial(trial, sweep, tracking_uri)
+    return reproduce_trial(recorded.trial, load_dataset(dataset or recorded.dataset, data_dir), report)
+
+
+def _environment(client: "MlflowClient", trial: "Run") -> dict[str, str]:
+    """Return what the trial ran with; trials that were recorded before this was kept have nothing."""
+    if schema.ENVIRONMENT_FILE not in (artifact.path for artifact in client.list_artifacts(trial.info.run_id)):
+        return {}
+    return dict(runs.read_json(client, trial, schema.ENVIRONMENT_FILE))
+
+
+def _figures(strategy: "Run") -> pd.DataFrame:
+    """Return one row per replicate; what a diverged network does not have is missing."""
+    values: dict[int, dict[str, Any]] = {}
+    for name, value in strategy.data.metrics.items():
+        if match := _OF_REPLICATE.fullmatch(name):
+            values.setdefault(int(match[2]), {})[match[1]] = value
+    rows = [{"strategy": strategy.data.tags[schema.TAG_STRATEGY], "replicate": r} | of for r, of in values.items()]
+    columns = ["strategy", "replicate", *FIGURES]
+    return pd.DataFrame(rows, columns=columns).astype(dict.fromkeys(FIGURES, "float64"))
