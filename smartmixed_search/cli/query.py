@@ -11,7 +11,10 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _TABLE_COLUMNS = {
-    "strategy": ["place", "strategy", "mean_rank", "mrr", "wins", "top3_rate", "blocks", "trials", "test_accuracy"],
+    "strategy": [
+        *["place", "strategy", "mean_rank", "mrr", "wins", "top3_rate", "blocks", "trials", "test_accuracy"],
+        *["phase_fraction", "temperature"],
+    ],
     "architecture": ["architecture", "rank", "strategy", "test_accuracy", "phase_fraction", "temperature"],
     "trial": [
         *["trial", "architecture", "phase_fraction", "temperature", "objective", "smartmixed_rank"],
@@ -36,6 +39,15 @@ _STATUS_COLUMNS = [
 )
 @sweep_option
 @all_sweeps_option
+@click.option("--dataset", metavar="NAME", help="Only sweeps on it: the latest, or with --all-sweeps all of them.")
+@click.option("--min-depth", type=click.IntRange(min=1), help="Only networks with so many hidden layers.")
+@click.option("--max-params", type=click.IntRange(min=1), help="Only networks with at most so many parameters.")
+@click.option(
+    "--where",
+    metavar="FILTER",
+    help="Only runs that meet a filter in MLflow's syntax, such as \"metrics.val_accuracy > 0.97 AND params.depth = "
+    "'3'\": runs of strategies, or of trials with --by trial.",
+)
 @table_format
 @common
 def top(
@@ -43,23 +55,50 @@ def top(
     by: str,
     sweep: str | None,
     all_sweeps: bool,
+    dataset: str | None,
+    min_depth: int | None,
+    max_params: int | None,
+    where: str | None,
     output_format: str,
     output_dir: Path,
     tracking_uri: str | None,
     debug: bool,
 ) -> None:
-    """Show the top 3 of a sweep."""
+    """Show the top 3 of a sweep, with the phase fraction and temperature that got SmartMixed there.
+
+    For the best strategies of the leaderboard these are medians over SmartMixed's architectures. With filters the
+    answer is as if only the runs that match had been recorded; ranks are those among them.
+    """
     from smartmixed_search.tracking import queries
     from smartmixed_search.tracking.store import resolve_tracking_uri
 
     uri = resolve_tracking_uri(tracking_uri, output_dir)
-    frame = queries.top(k, by, sweep=sweep, all_sweeps=all_sweeps, tracking_uri=uri)
+    frame = queries.top(
+        k,
+        by,
+        sweep,
+        all_sweeps,
+        uri,
+        dataset=dataset,
+        min_depth=min_depth,
+        max_params=max_params,
+        where=where,
+    )
     print_frame(frame, output_format, _TABLE_COLUMNS[by])
-    say_stopped(queries.status(sweep=sweep, all_sweeps=all_sweeps, tracking_uri=uri))
+    sweeps = queries.status(sweep, all_sweeps, uri, dataset)
+    say_stopped(sweeps)
+    if frame.empty:
+        click.echo(_why_empty(by, sweeps), err=True)
     if not frame["selection_converged"].dropna().all():
         click.echo(
             "selection has not converged where choice confidence is below 0.5: close to random choices", err=True
         )
+
+
+def _why_empty(by: str, sweeps: "pd.DataFrame") -> str:
+    if not sweeps["finished"].any():
+        return "no trial has finished yet: there is nothing to rank"
+    return f"no run of a {'finished trial' if by == 'trial' else 'ranked strategy'} matches the filters"
 
 
 @click.command()

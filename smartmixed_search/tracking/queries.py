@@ -2,7 +2,8 @@
 
 Every function takes `sweep` (a name; the latest by default) or `all_sweeps`, and `tracking_uri` (by default that of the
 environment, else the SQLite store of the output directory), and raises `TrackingError` if the store cannot be reached,
-holds no sweep, or not the one named. None of them ever creates a store.
+holds no sweep, or not the one named. None of them ever creates a store. `dataset`, where it can be given, narrows these
+sweeps: to the latest, or all, on the dataset of that name or of that `.npz` file.
 """
 
 from collections.abc import Iterator
@@ -11,13 +12,13 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from smartmixed_search.config import SMARTMIXED
 from smartmixed_search.errors import ConfigError, one_of
-from smartmixed_search.ranking import block_rankings, leaderboard
-from smartmixed_search.result import CONVERGED_CONFIDENCE, FINISHED
+from smartmixed_search.result import FINISHED
 from smartmixed_search.tracking import schema, tables
 from smartmixed_search.tracking.confirmations import confirmed_table
+from smartmixed_search.tracking.filters import Filters
 from smartmixed_search.tracking.store import open_store, resolve_tracking_uri, store_errors
+from smartmixed_search.tracking.top import TOP_COLUMNS, top_by_architecture, top_strategies, top_trials
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -37,55 +38,6 @@ STATUS_COLUMNS = [
     "opened",
 ]
 _BEST = {"objective": "best_objective", "architecture": "best_architecture"}
-TOP_COLUMNS = {
-    "strategy": [
-        "dataset",
-        "place",
-        "strategy",
-        "mean_rank",
-        "mrr",
-        "wins",
-        "top3_rate",
-        "blocks",
-        "trials",
-        "draws",
-        "test_accuracy",
-        "choice_confidence",
-        "selection_converged",
-    ],
-    "architecture": [
-        "dataset",
-        "architecture",
-        "rank",
-        "strategy",
-        "test_accuracy",
-        "val_accuracy",
-        "phase_fraction",
-        "temperature",
-        "choice_confidence",
-        "selection_converged",
-        "sweep",
-        "trial",
-    ],
-    "trial": [
-        "dataset",
-        "architecture",
-        "objective_kind",
-        "objective",
-        "smartmixed_rank",
-        "smartmixed_test_accuracy",
-        "best_fixed",
-        "best_fixed_test_accuracy",
-        "phase_fraction",
-        "temperature",
-        "choice_confidence",
-        "selection_converged",
-        "status",
-        "sweep",
-        "trial",
-    ],
-}
-"""Columns of `top`, by what it lists."""
 
 
 def top(
@@ -94,8 +46,16 @@ def top(
     sweep: str | None = None,
     all_sweeps: bool = False,
     tracking_uri: str | None = None,
+    *,
+    dataset: str | None = None,
+    min_depth: int | None = None,
+    max_params: int | None = None,
+    where: str | None = None,
 ) -> pd.DataFrame:
     """Return the top k, with the columns `TOP_COLUMNS[by]`; several datasets are listed apart and never mixed.
+
+    With filters the answer is as if only the runs that match all of them had been recorded: ranks inside an
+    architecture, too, are those among them.
 
     Args:
         k: how many; a place that is tied with the k-th strategy is listed too.
@@ -104,27 +64,31 @@ def top(
         sweep: name of a sweep.
         all_sweeps: whether to take all sweeps together.
         tracking_uri: the store.
+        dataset: name of a dataset: its latest sweep, or all of its sweeps.
+        min_depth: least number of hidden layers.
+        max_params: largest number of parameters of a strategy's network, or, by trial, of SmartMixed's.
+        where: a filter in MLflow's syntax that the runs of strategies must meet, or, by trial, those of trials, such
+            as `metrics.val_accuracy > 0.97 AND params.depth = '3'`. One on a test metric selects by it: accuracies of
+            what is left are no fair estimate.
 
-    `selection_converged` says whether SmartMixed's mean choice confidence reaches 0.5; it is empty for the others.
+    `phase_fraction` and `temperature` are those that got SmartMixed there (by strategy: the median over its
+    architectures), and empty for the others. `selection_converged` says whether SmartMixed's mean choice confidence
+    reaches 0.5; it is empty for the others.
 
     Raises:
-        ConfigError: `by` is unknown, or k is less than 1.
-        TrackingError: see the module.
+        ConfigError: `by` is unknown, a number is less than 1, or `where` is not valid.
+        TrackingError: see the module; also if the store holds nothing on the dataset.
     """
     if by not in TOP_COLUMNS:
         raise ConfigError(one_of("by", by, TOP_COLUMNS))
     if k < 1:
         raise ConfigError(f"k must be at least 1, however: {k!r}")
-    with _reading(sweep, all_sweeps, tracking_uri) as (client, found):
+    filters = Filters(min_depth=min_depth, max_params=max_params, where=where)
+    with _reading(sweep, all_sweeps, tracking_uri, dataset) as (client, found):
         if by == "trial":
-            table = _top_trials(client, found, k)
-        else:
-            rows = tables.strategy_table(client, found)
-            table = _top_strategies(rows, k) if by == "strategy" else _top_by_architecture(rows, k)
-    table = table[[name for name in TOP_COLUMNS[by] if name in table]].reset_index(drop=True)
-    confidence = table["choice_confidence"]
-    table["selection_converged"] = (confidence >= CONVERGED_CONFIDENCE).astype("boolean").mask(confidence.isna())
-    return table[TOP_COLUMNS[by]]
+            return top_trials(filters.trials(client, found), k)
+        pick = top_strategies if by == "strategy" else top_by_architecture
+        return pick(filters.strategies(client, found), k)
 
 
 def compare(
@@ -146,9 +110,11 @@ def compare(
         return compare_all(tables.strategy_table(client, found), view, confirmed_table(client, found))
 
 
-def status(sweep: str | None = None, all_sweeps: bool = False, tracking_uri: str | None = None) -> pd.DataFrame:
+def status(
+    sweep: str | None = None, all_sweeps: bool = False, tracking_uri: str | None = None, dataset: str | None = None
+) -> pd.DataFrame:
     """Return one row per sweep, the latest first: trials asked for, trials by status, and the best so far."""
-    with _reading(sweep, all_sweeps, tracking_uri) as (client, found):
+    with _reading(sweep, all_sweeps, tracking_uri, dataset) as (client, found):
         return pd.concat([_status(client, run) for run in found], ignore_index=True)[STATUS_COLUMNS]
 
 
@@ -175,35 +141,12 @@ def strategies(sweep: str | None = None, all_sweeps: bool = False, tracking_uri:
 
 @contextmanager
 def _reading(
-    sweep: str | None, all_sweeps: bool, tracking_uri: str | None
+    sweep: str | None, all_sweeps: bool, tracking_uri: str | None, dataset: str | None = None
 ) -> Iterator[tuple["MlflowClient", list["Run"]]]:
     uri = resolve_tracking_uri(tracking_uri)
     client = open_store(uri)
     with store_errors(uri):
-        yield client, tables.find_sweeps(client, uri, sweep, all_sweeps)
-
-
-def _top_strategies(rows: pd.DataFrame, k: int) -> pd.DataFrame:
-    chosen = block_rankings(rows)
-    board = leaderboard(rows, blocks=chosen)
-    confidence = chosen[chosen["strategy"] == SMARTMIXED].groupby("dataset")["choice_confidence"].mean()
-    board["choice_confidence"] = board["dataset"].map(confidence).where(board["strategy"] == SMARTMIXED)
-    return board[board["place"] <= k]
-
-
-def _top_by_architecture(rows: pd.DataFrame, k: int) -> pd.DataFrame:
-    best = block_rankings(rows)
-    best = best[best["rank"] <= k].copy()
-    # Neither steers anything but SmartMixed's selection.
-    best.loc[best["strategy"] != SMARTMIXED, ["phase_fraction", "temperature"]] = float("nan")
-    return best
-
-
-def _top_trials(client: "MlflowClient", found: list["Run"], k: int) -> pd.DataFrame:
-    best = tables.trial_table(client, found, FINISHED)
-    order = ["dataset", "objective_kind", "objective", "started"]
-    best = best.sort_values(order, ascending=[True, True, False, True])
-    return best.groupby(["dataset", "objective_kind"], sort=False).head(k)
+        yield client, tables.find_sweeps(client, uri, sweep, all_sweeps, dataset)
 
 
 def _status(client: "MlflowClient", run: "Run") -> pd.DataFrame:

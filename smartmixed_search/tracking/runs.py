@@ -82,9 +82,14 @@ def experiments(client: "MlflowClient") -> list["Experiment"]:
             return found
 
 
-def sweep_runs(client: "MlflowClient", name: str | None = None, limit: int | None = None) -> list["Run"]:
-    """Return the sweep run of that name, or all of them, the one opened last first; at most `limit`."""
-    return _marked(client, schema.TAG_OPENED, name, limit)
+def sweep_runs(
+    client: "MlflowClient", name: str | None = None, limit: int | None = None, dataset: str | None = None
+) -> list["Run"]:
+    """Return the sweep run of that name, or all of them, the one opened last first; at most `limit`.
+
+    With `dataset`, a name, only of sweeps on it.
+    """
+    return _marked(client, schema.TAG_OPENED, name, limit, dataset)
 
 
 def confirmation_runs(client: "MlflowClient", name: str | None = None) -> list["Run"]:
@@ -92,12 +97,15 @@ def confirmation_runs(client: "MlflowClient", name: str | None = None) -> list["
     return _marked(client, schema.TAG_CONFIRMS, name)
 
 
-def _marked(client: "MlflowClient", tag: str, name: str | None, limit: int | None = None) -> list["Run"]:
+def _marked(
+    client: "MlflowClient", tag: str, name: str | None, limit: int | None = None, dataset: str | None = None
+) -> list["Run"]:
     # Only the wanted runs have this tag: asked for it first, MLflow looks at no other run.
     clauses = [f"tags.`{tag}` LIKE '%'"]
     if name is not None:
         clauses.append(equals(schema.TAG_SWEEP, name))
-    ids = [experiment.experiment_id for experiment in experiments(client)]
+    wanted = None if dataset is None else schema.experiment_name(dataset)
+    ids = [one.experiment_id for one in experiments(client) if wanted in (None, one.name)]
     found = search(client, ids, clauses, [f"tags.`{tag}` DESC"], limit)
     return [run for run in found if name in (None, run.data.tags[schema.TAG_SWEEP])]
 

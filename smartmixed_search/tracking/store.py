@@ -187,7 +187,7 @@ def store_errors(uri: str) -> Iterator[None]:
         yield
     except (MlflowException, SQLAlchemyError, OSError) as error:
         raise TrackingError(
-            f"the tracking store must be reachable and in order, however: {_shown(uri)} ({_reason(error)})"
+            f"the tracking store must be reachable and in order, however: {_shown(uri)} ({reason(error)})"
         ) from error
 
 
@@ -261,7 +261,7 @@ def _ask_server(uri: str, seconds: float | None = None) -> None:
         verify_rest_response(answer, endpoint)
     except Exception as error:  # the vendor's own, requests' and urllib3's
         raise TrackingError(
-            f"the tracking server must be reachable, however: {_shown(uri)} ({_reason(error)}); "
+            f"the tracking server must be reachable, however: {_shown(uri)} ({reason(error)}); "
             "start it or give another --tracking-uri"
         ) from error
 
@@ -272,7 +272,7 @@ def _shown(uri: str) -> str:
     return uri.replace(f":{password}@", ":…@") if password else uri
 
 
-def _reason(error: BaseException) -> str:
+def reason(error: BaseException) -> str:
     """Return one line on the first cause of an error."""
     while (cause := error.__cause__ or error.__context__) is not None:
         error = cause

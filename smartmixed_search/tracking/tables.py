@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from smartmixed_search.datasets import dataset_name
 from smartmixed_search.errors import TrackingError, one_of
 from smartmixed_search.result import FINISHED, SETTLED
 from smartmixed_search.tracking import columns, runs, schema, stored
@@ -20,22 +21,37 @@ TRIAL_COLUMNS = list(columns.TRIAL)
 STRATEGY_TABLE_COLUMNS = [*columns.STRATEGY, *columns.OF_TRIAL]
 
 
-def find_sweeps(client: "MlflowClient", uri: str, sweep: str | None, all_sweeps: bool) -> list["Run"]:
+def find_sweeps(
+    client: "MlflowClient", uri: str, sweep: str | None, all_sweeps: bool, dataset: str | None = None
+) -> list["Run"]:
     """Return the sweep run of that name, the latest by default, or all of them with the latest first.
 
+    Of `dataset`, the name of one or the path of an `.npz` file, if it is given.
+
     Raises:
-        TrackingError: there is none, or none of that name.
+        TrackingError: there is none, or none of that name or on that dataset.
+        DatasetError: an `.npz` file's name is that of another dataset.
     """
+    if dataset is not None and dataset.endswith(".npz"):
+        dataset = dataset_name(dataset)
     if sweep is None:
-        found = runs.sweep_runs(client, limit=None if all_sweeps else 1)
+        found = runs.sweep_runs(client, limit=None if all_sweeps else 1, dataset=dataset)
         if not found:
-            raise nothing_recorded(uri)
+            raise _not_recorded(client, uri, "a dataset", dataset, schema.TAG_DATASET)
         return found
     found = runs.sweep_runs(client, sweep)
     if not found:
-        names = dict.fromkeys(run.data.tags[schema.TAG_SWEEP] for run in runs.sweep_runs(client))
-        raise TrackingError(one_of("a sweep", sweep, names)) if names else nothing_recorded(uri)
-    return found
+        raise _not_recorded(client, uri, "a sweep", sweep, schema.TAG_SWEEP)
+    on_dataset = [run for run in found if dataset in (None, run.data.tags[schema.TAG_DATASET])]
+    if not on_dataset:
+        other = found[0].data.tags[schema.TAG_DATASET]
+        raise TrackingError(f"sweep {sweep!r} must be on dataset {dataset!r}, however: it is on {other!r}")
+    return on_dataset
+
+
+def _not_recorded(client: "MlflowClient", uri: str, what: str, name: str | None, tag: str) -> TrackingError:
+    names = dict.fromkeys(run.data.tags[tag] for run in runs.sweep_runs(client))
+    return TrackingError(one_of(what, name, names)) if names else nothing_recorded(uri)
 
 
 def sweep_table(sweeps: Sequence["Run"]) -> pd.DataFrame:

@@ -1,0 +1,113 @@
+"""Filters: of which runs of some sweeps a question is, as if no others had been recorded.
+
+Depth and parameters are read off the sweeps' stored tables, and an MLflow filter is answered by the store: no run is
+fetched but those that match it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from smartmixed_search.config import SMARTMIXED
+from smartmixed_search.errors import ConfigError
+from smartmixed_search.plain import show
+from smartmixed_search.result import FINISHED
+from smartmixed_search.tracking import runs, schema, tables
+from smartmixed_search.tracking.store import reason
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities import Run
+
+_EXAMPLES = {
+    schema.STRATEGY: "metrics.test_accuracy > 0.97 AND params.depth = '3'",
+    schema.TRIAL: "metrics.objective > 0 AND params.batch_size = '128'",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Filters:
+    """What the runs must meet; None: whatever they are.
+
+    Raises:
+        ConfigError: a number is less than 1.
+    """
+
+    min_depth: int | None = None
+    """Least number of hidden layers."""
+    max_params: int | None = None
+    """Largest number of parameters of a strategy's network; of a trial: of SmartMixed's."""
+    where: str | None = None
+    """A filter in MLflow's syntax: of the runs of strategies, or of trials, whichever the question is of."""
+
+    def __post_init__(self) -> None:
+        for name, value in (("min_depth", self.min_depth), ("max_params", self.max_params)):
+            if value is not None and value < 1:
+                raise ConfigError(f"{name} must be at least 1, however: {value!r}")
+
+    def strategies(self, client: "MlflowClient", sweeps: Sequence["Run"]) -> pd.DataFrame:
+        """Return the rows of `tables.strategy_table` that match.
+
+        Raises:
+            ConfigError: `where` is not valid.
+        """
+        rows = self._matching(client, sweeps, tables.strategy_table(client, sweeps), schema.STRATEGY)
+        return self._small(rows)
+
+    def trials(self, client: "MlflowClient", sweeps: Sequence["Run"]) -> pd.DataFrame:
+        """Return the rows of `tables.trial_table` that match, of finished trials.
+
+        Raises:
+            ConfigError: `where` is not valid.
+        """
+        rows = self._matching(client, sweeps, tables.trial_table(client, sweeps, FINISHED), schema.TRIAL)
+        if self.max_params is None:
+            return rows
+        networks = tables.strategy_table(client, sweeps)
+        small = self._small(networks[networks["strategy"] == SMARTMIXED])
+        return rows[rows["run_id"].isin(small["parent_id"])]
+
+    def _matching(self, client: "MlflowClient", sweeps: Sequence["Run"], rows: pd.DataFrame, kind: str) -> pd.DataFrame:
+        if self.where is not None:
+            rows = rows[rows["run_id"].isin(_found(client, sweeps, kind, self.where))]
+        if self.min_depth is not None:
+            rows = rows[rows["architecture"].str.count("-") + 1 >= self.min_depth]
+        return rows
+
+    def _small(self, rows: pd.DataFrame) -> pd.DataFrame:
+        return rows if self.max_params is None else rows[(rows["parameters"] <= self.max_params).fillna(False)]
+
+
+def _found(client: "MlflowClient", sweeps: Sequence["Run"], kind: str, where: str) -> set[str]:
+    """Return the ids of the runs of a kind that meet a filter: those of the sweeps, and maybe others."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        _require_comparison(where)
+        # The user's text comes last: whatever it is, it cannot take ours away.
+        clauses = [*_of_sweeps(sweeps), runs.equals(schema.TAG_KIND, kind), where]
+        experiments = list(dict.fromkeys(sweep.info.experiment_id for sweep in sweeps))
+        return {run.info.run_id for run in runs.search(client, experiments, clauses)}
+    except MlflowException as error:
+        if error.error_code != "INVALID_PARAMETER_VALUE":
+            raise
+        raise ConfigError(
+            f'where must be a filter as MLflow has them, such as "{_EXAMPLES[kind]}", '
+            f"however: {show(where)} ({reason(error)})"
+        ) from error
+
+
+def _of_sweeps(sweeps: Sequence["Run"]) -> list[str]:
+    # More than one are all sweeps of their experiments.
+    return [runs.equals(schema.TAG_SWEEP, sweeps[0].data.tags[schema.TAG_SWEEP])] if len(sweeps) == 1 else []
+
+
+def _require_comparison(where: str) -> None:
+    """Refuse what MLflow cannot parse, or takes for no filter, before our clauses stand beside it."""
+    from mlflow.exceptions import MlflowException
+    from mlflow.utils.search_utils import SearchUtils
+
+    if not SearchUtils.parse_search_filter(where):
+        raise MlflowException.invalid_parameter_value("it compares nothing")

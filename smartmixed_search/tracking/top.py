@@ -1,0 +1,94 @@
+"""The best strategies, of all architectures or of each, and the best trials, picked from tables of runs."""
+
+import pandas as pd
+
+from smartmixed_search.config import SMARTMIXED
+from smartmixed_search.ranking import block_rankings, leaderboard
+from smartmixed_search.result import CONVERGED_CONFIDENCE
+
+TOP_COLUMNS = {
+    "strategy": [
+        "dataset",
+        "place",
+        "strategy",
+        "mean_rank",
+        "mrr",
+        "wins",
+        "top3_rate",
+        "blocks",
+        "trials",
+        "draws",
+        "test_accuracy",
+        "phase_fraction",
+        "temperature",
+        "choice_confidence",
+        "selection_converged",
+    ],
+    "architecture": [
+        "dataset",
+        "architecture",
+        "rank",
+        "strategy",
+        "test_accuracy",
+        "val_accuracy",
+        "phase_fraction",
+        "temperature",
+        "choice_confidence",
+        "selection_converged",
+        "sweep",
+        "trial",
+    ],
+    "trial": [
+        "dataset",
+        "architecture",
+        "objective_kind",
+        "objective",
+        "smartmixed_rank",
+        "smartmixed_test_accuracy",
+        "best_fixed",
+        "best_fixed_test_accuracy",
+        "phase_fraction",
+        "temperature",
+        "choice_confidence",
+        "selection_converged",
+        "status",
+        "sweep",
+        "trial",
+    ],
+}
+"""Columns of `top`, by what it lists."""
+
+_SETTING = ["phase_fraction", "temperature"]
+"""Neither steers anything but SmartMixed's selection."""
+
+
+def top_strategies(rows: pd.DataFrame, k: int) -> pd.DataFrame:
+    """Return the first k places of the leaderboard of `tables.strategy_table`'s rows, ties included."""
+    chosen = block_rankings(rows)
+    board = leaderboard(rows, blocks=chosen)
+    smartmixed = chosen[chosen["strategy"] == SMARTMIXED].groupby("dataset")
+    figures = smartmixed[_SETTING].median().join(smartmixed["choice_confidence"].mean())
+    for name in figures:
+        board[name] = board["dataset"].map(figures[name]).where(board["strategy"] == SMARTMIXED)
+    return _shown(board[board["place"] <= k], "strategy")
+
+
+def top_by_architecture(rows: pd.DataFrame, k: int) -> pd.DataFrame:
+    """Return every block's strategies of rank k or better, of `tables.strategy_table`'s rows."""
+    best = block_rankings(rows)
+    best = best[best["rank"] <= k].copy()
+    best.loc[best["strategy"] != SMARTMIXED, _SETTING] = float("nan")
+    return _shown(best, "architecture")
+
+
+def top_trials(rows: pd.DataFrame, k: int) -> pd.DataFrame:
+    """Return the k best of `tables.trial_table`'s rows, for every dataset and kind of objective."""
+    order = ["dataset", "objective_kind", "objective", "started"]
+    best = rows.sort_values(order, ascending=[True, True, False, True])
+    return _shown(best.groupby(["dataset", "objective_kind"], sort=False).head(k), "trial")
+
+
+def _shown(best: pd.DataFrame, by: str) -> pd.DataFrame:
+    confidence = best["choice_confidence"]
+    converged = (confidence >= CONVERGED_CONFIDENCE).astype("boolean").mask(confidence.isna())
+    return best.assign(selection_converged=converged)[TOP_COLUMNS[by]].reset_index(drop=True)
