@@ -9,6 +9,7 @@ import torch
 
 from smartmixed_search.config import SMARTMIXED, TrialConfig
 from smartmixed_search.datasets import Dataset
+from smartmixed_search.determinism import deterministic
 from smartmixed_search.epochs import Report
 from smartmixed_search.errors import ConfigError, DatasetError
 from smartmixed_search.result import TrialResult
@@ -18,8 +19,9 @@ FIGURES = ("val_loss", "val_accuracy", "test_loss", "test_accuracy", "best_epoch
 TOLERANCE = 0.01
 """What test accuracies may differ by where processor, build or thread count do: training amplifies rounding."""
 
-DECIDING = ("device", "device_name", "cpu_capability", "threads", "parts", "torch", "numpy")
-"""Of a trial's environment: where all of it agrees, figures are the same to the last bit, on a CPU."""
+DECIDING = ("device", "device_name", "cpu_capability", "threads", "deterministic", "parts", "torch", "numpy")
+"""Of a trial's environment: where all of it agrees, figures are the same to the last bit, on a CPU, and on a GPU if it
+was told to be deterministic."""
 
 _NETWORK = ["strategy", "replicate"]
 
@@ -85,7 +87,8 @@ def reproduce_trial(recorded: RecordedTrial, dataset: Dataset, report: Report | 
             f"however: {dataset.name} ({dataset.checksum})"
         )
     on_gpu = recorded.environment.get("device") == "cuda" and torch.cuda.is_available()
-    with _threads(int(recorded.environment.get("threads", torch.get_num_threads()))):
+    threads = int(recorded.environment.get("threads", torch.get_num_threads()))
+    with _threads(threads), deterministic(recorded.environment.get("deterministic") == "true"):
         config = without_members(recorded.config, recorded.reused)
         result = run_trial(config, dataset, "cuda" if on_gpu else "cpu", report)
     return compare_trials(recorded, result)

@@ -206,6 +206,7 @@ def _environment(device: torch.device) -> dict[str, str]:
         "device_name": name,
         "cpu_capability": torch.backends.cpu.get_cpu_capability(),
         "threads": str(torch.get_num_threads()),
+        "deterministic": str(torch.are_deterministic_algorithms_enabled()).lower(),
         "torch": torch.__version__,
         "numpy": np.__version__,
         "python": platform.python_version(),

@@ -44,6 +44,7 @@ def confirm(
     gpus_per_trial: str | None,
     ray_address: str | None,
     max_failures: int,
+    deterministic: bool,
     quiet: bool,
     output_format: str,
     data_dir: Path | None,
@@ -74,6 +75,7 @@ def confirm(
         concurrency=concurrency,
         ray_address=ray_address,
         max_failures=max_failures,
+        deterministic=deterministic,
         progress=not quiet,
     )
     if not summary.undelivered:

@@ -81,6 +81,7 @@ quiet_option: Decorator = click.option("--quiet", is_flag=True, help="No progres
 def placement(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add the options that say where trials are trained."""
     for option in (
+        click.option("--deterministic", is_flag=True, help="Have GPUs use deterministic algorithms alone."),
         click.option(
             "--max-failures",
             default=1,

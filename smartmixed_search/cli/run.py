@@ -44,6 +44,7 @@ def run(
     gpus_per_trial: str | None,
     ray_address: str | None,
     max_failures: int,
+    deterministic: bool,
     no_reuse: bool,
     dry_run: bool,
     quiet: bool,
@@ -79,6 +80,7 @@ def run(
         ray_address=ray_address,
         max_failures=max_failures,
         reuse=not no_reuse,
+        deterministic=deterministic,
         progress=not quiet,
     )
     return exit_code(summary)

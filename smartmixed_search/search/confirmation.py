@@ -35,6 +35,7 @@ def confirm_sweep(
     concurrency: int | None = None,
     ray_address: str | None = None,
     max_failures: int = 1,
+    deterministic: bool = False,
     progress: bool = True,
     run: TrialFunction = run_trial,
 ) -> SweepSummary:
@@ -55,6 +56,7 @@ def confirm_sweep(
         concurrency: trials at once.
         ray_address: of a running Ray cluster.
         max_failures: retries of a failing trial.
+        deterministic: whether GPUs are.
         progress: whether progress is shown.
         run: what trains a trial.
 
@@ -74,6 +76,7 @@ def confirm_sweep(
         ray_address=ray_address,
         max_failures=max_failures,
         reuse=True,
+        deterministic=deterministic,
         progress=progress,
         run=run,
     )

@@ -49,6 +49,7 @@ def carry_out(
     ray_address: str | None,
     max_failures: int,
     reuse: bool,
+    deterministic: bool,
     progress: bool,
     run: TrialFunction,
 ) -> SweepSummary:
@@ -68,7 +69,7 @@ def carry_out(
         meet_store(plan.tracking_uri, plan.resolved, continued=plan.directory.resolved.exists())
         lock = stack.enter_context(plan.directory.claim(plan.resolved, plan.space.to_yaml()))
         ledger = stack.enter_context(Ledger(plan.directory.ledger))
-        return _Session(plan, ledger, lock, printer, reuse).run(placement, run)
+        return _Session(plan, ledger, lock, printer, reuse, deterministic).run(placement, run)
 
 
 def check_count(name: str, value: int | None, least: int) -> None:
@@ -90,9 +91,12 @@ def _place(wanted: Resources, concurrency: int | None, max_failures: int) -> Pla
 class _Session:
     """Runs the trials that the ledger has no outcome for, and sees all of them recorded."""
 
-    def __init__(self, plan: Plan, ledger: Ledger, lock: Lock, printer: ProgressPrinter, reuse: bool) -> None:
+    def __init__(
+        self, plan: Plan, ledger: Ledger, lock: Lock, printer: ProgressPrinter, reuse: bool, deterministic: bool
+    ) -> None:
         self._plan, self._printer = plan, printer
-        self._ledger, self._lock, self._reuse = ledger, lock, reuse
+        self._ledger, self._lock = ledger, lock
+        self._reuse, self._deterministic = reuse, deterministic
 
     def run(self, placement: Placement | None, run: TrialFunction) -> SweepSummary:
         plan, directory, space = self._plan, self._plan.directory, self._plan.space
@@ -114,6 +118,7 @@ class _Session:
                     directory=directory,
                     space=space,
                     reuse=self._reuse,
+                    deterministic=self._deterministic,
                 )
                 run_trials(driver, job, placement, directory.scratch)
             self._printer.close()

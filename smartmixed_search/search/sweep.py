@@ -34,6 +34,7 @@ def run_sweep(
     ray_address: str | None = None,
     max_failures: int = 1,
     reuse: bool = True,
+    deterministic: bool = False,
     progress: bool = True,
     run: TrialFunction = run_trial,
 ) -> SweepSummary:
@@ -54,6 +55,7 @@ def run_sweep(
         ray_address: of a running Ray cluster; default: this machine alone.
         max_failures: how often a trial that fails is tried again.
         reuse: whether trials take over baselines that an earlier trial of the sweep has trained under equal settings.
+        deterministic: whether GPUs use deterministic algorithms alone, slower ones where need be; a CPU always does.
         progress: whether the progress line is shown; it and all messages go to stderr.
         run: `run_trial`, or a module-level function of its signature.
 
@@ -67,6 +69,7 @@ def run_sweep(
         ray_address=ray_address,
         max_failures=max_failures,
         reuse=reuse,
+        deterministic=deterministic,
         progress=progress,
         run=run,
     )

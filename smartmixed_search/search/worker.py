@@ -15,6 +15,7 @@ from ray import tune
 
 from smartmixed_search.config import TrialConfig
 from smartmixed_search.datasets import Dataset
+from smartmixed_search.determinism import deterministic
 from smartmixed_search.errors import TrialInterrupted
 from smartmixed_search.files import is_full, write_atomically
 from smartmixed_search.result import TrialResult
@@ -61,6 +62,8 @@ class Job:
     space: SearchSpace
     reuse: bool = True
     """Whether trials may take over each other's baselines."""
+    deterministic: bool = False
+    """Whether a GPU is told to be; see `determinism`."""
 
 
 def trainable(job: Job) -> Callable[[dict[str, Any]], None]:
@@ -88,7 +91,8 @@ def work(
         files.path.mkdir(parents=True, exist_ok=True)
         files.error.unlink(missing_ok=True)
         if files.load_result() is None:
-            result = _train(job, config, files, send, baselines_of)
+            with deterministic(job.deterministic):
+                result = _train(job, config, files, send, baselines_of)
             write_atomically(files.result, json.dumps(result.to_dict()))
     except TrialInterrupted:
         return
