@@ -5,7 +5,7 @@ import sys
 
 CORE = """
     activations comparison config datasets errors estimate evaluation formats frozen layout modules preferences
-    randomness ranking report result reuse space stack state training trial tuning_response weights
+    randomness ranking reports result reuse space stack state training trial tuning_response weights
 """
 
 

@@ -11,9 +11,9 @@ import pytest
 
 from smartmixed_search.comparison import compare_all
 from smartmixed_search.preferences import by_layer, choices_frame
-from smartmixed_search.report import ReportData, build_report, figures, plot_curves
-from smartmixed_search.report.page import TITLES
-from smartmixed_search.report.palette import SERIES, look
+from smartmixed_search.reports import ReportData, build_report, figures, plot_curves
+from smartmixed_search.reports.page import TITLES
+from smartmixed_search.reports.palette import SERIES, look
 from tests.synthetic import STRATEGIES, make_rows
 
 VOID = {"meta", "br"}
@@ -189,7 +189,7 @@ def test_two_datasets_stand_one_after_the_other() -> None:
 
 
 def test_the_page_needs_no_mlflow() -> None:
-    program = "import sys, smartmixed_search.report; print(sorted({'mlflow', 'matplotlib'} & set(sys.modules)))"
+    program = "import sys, smartmixed_search.reports; print(sorted({'mlflow', 'matplotlib'} & set(sys.modules)))"
     output = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=50)
     assert output.stdout.strip() == "[]"
 

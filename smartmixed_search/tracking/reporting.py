@@ -9,7 +9,7 @@ import pandas as pd
 
 from smartmixed_search.comparison import compare_all
 from smartmixed_search.preferences import by_depth, by_layer, choices_frame
-from smartmixed_search.report import ReportData, build_report, figures
+from smartmixed_search.reports import ReportData, build_report, figures
 from smartmixed_search.result import FINISHED, SETTLED
 from smartmixed_search.tracking import runs, schema, tables
 from smartmixed_search.tracking.confirmations import confirmed_table

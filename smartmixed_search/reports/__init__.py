@@ -1,8 +1,8 @@
 """One page on a sweep, and its plots for notebooks; everything is computed from frames that the caller has read."""
 
-from smartmixed_search.report.data import ReportData
-from smartmixed_search.report.page import build_report, figures
-from smartmixed_search.report.plots import (
+from smartmixed_search.reports.data import ReportData
+from smartmixed_search.reports.page import build_report, figures
+from smartmixed_search.reports.plots import (
     plot_critical_difference,
     plot_curves,
     plot_margins,

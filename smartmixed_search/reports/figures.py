@@ -5,7 +5,7 @@ from collections.abc import Callable
 from html import escape
 from typing import TYPE_CHECKING
 
-from smartmixed_search.report.svg import to_svg
+from smartmixed_search.reports.svg import to_svg
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

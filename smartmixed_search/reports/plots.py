@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from smartmixed_search.report.palette import GRID, INK, MUTED, SERIES, look, order
-from smartmixed_search.report.svg import add_tips
+from smartmixed_search.reports.palette import GRID, INK, MUTED, SERIES, look, order
+from smartmixed_search.reports.svg import add_tips
 from smartmixed_search.statistics import ROPE, Array, Friedman, NotEnoughData
 
 if TYPE_CHECKING:

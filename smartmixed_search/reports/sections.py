@@ -8,10 +8,10 @@ import pandas as pd
 
 from smartmixed_search.comparison import MARGINS, Comparison
 from smartmixed_search.phases import GAINS
-from smartmixed_search.report import plots
-from smartmixed_search.report.figures import Figures
-from smartmixed_search.report.palette import order
-from smartmixed_search.report.tables import (
+from smartmixed_search.reports import plots
+from smartmixed_search.reports.figures import Figures
+from smartmixed_search.reports.palette import order
+from smartmixed_search.reports.tables import (
     PERCENT,
     POINTS,
     RANK,

@@ -7,10 +7,10 @@ from importlib.resources import files
 import pandas as pd
 
 from smartmixed_search.comparison import Comparison
-from smartmixed_search.report import plots, sections
-from smartmixed_search.report.data import ReportData
-from smartmixed_search.report.figures import Figures, Pictures
-from smartmixed_search.report.tables import PERCENT, WORDS, Format, count, details, html_table, paragraph
+from smartmixed_search.reports import plots, sections
+from smartmixed_search.reports.data import ReportData
+from smartmixed_search.reports.figures import Figures, Pictures
+from smartmixed_search.reports.tables import PERCENT, WORDS, Format, count, details, html_table, paragraph
 
 MOST_CURVES = 24
 """Architectures whose curves are drawn: figures of hundreds would be most of the page."""

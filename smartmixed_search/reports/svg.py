@@ -7,7 +7,7 @@ import zlib
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from smartmixed_search.report.palette import VARIABLES
+from smartmixed_search.reports.palette import VARIABLES
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
