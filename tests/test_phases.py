@@ -31,6 +31,12 @@ def test_gains_are_gross_and_net_for_both_evaluations_of_phase_1() -> None:
     )
 
 
+def test_a_slow_fixed_strategy_does_not_decide_what_extra_epochs_give() -> None:
+    found = gains_of(trial(0, 0.9, argmax=0.85, sampled=0.82, gains={"relu": 0.01, "elu": 0.02, "sigmoid": 0.3}))
+    assert found["extra_epochs"] == pytest.approx(0.02)
+    assert found["net_argmax"] == pytest.approx(0.03)
+
+
 def test_extra_epochs_are_those_of_smartmixed_s_chosen_trial() -> None:
     worse = trial(0, 0.7, argmax=0.6, sampled=0.6, gains={"relu": 0.2})
     better = trial(1, 0.9, argmax=0.85, sampled=0.8, gains={"relu": 0.01})
