@@ -28,6 +28,9 @@ CHOICE_COLUMNS = {
 SHARE_COLUMNS = ["function", "share", "low", "high", "uniform", "networks", "neurons"]
 TREND_COLUMNS = ["family", "claimed", "blocks", "networks", "slope", "low", "high", "p", "reason"]
 AGREEMENT_COLUMNS = ["layer", "neurons", "replicates", "agreement", "by_chance", "kappa"]
+MEAN_AGREEMENT_COLUMNS = ["layer", "architectures", "trials", "agreement", "by_chance", "kappa", "low", "high"]
+HOLDS, NOT_SHOWN, CONTRADICTED, NOT_ENOUGH = "holds", "is not shown", "is contradicted", "cannot be judged"
+"""What the figures of `trend` may say of the article's claim; see `verdict`."""
 
 FAMILIES = {"ReLU / Leaky ReLU": ("relu", "leaky_relu"), "ELU / SELU": ("elu", "selu")}
 CLAIMED = {"ReLU / Leaky ReLU": "falls", "ELU / SELU": "rises"}
@@ -40,7 +43,8 @@ Artifact = Mapping[str, Mapping[str, Sequence[str]]]
 
 _BLOCK = ["dataset", "architecture"]
 _SEEDS = [*_BLOCK, "replicate"]
-_NETWORK = [*_SEEDS, "trial"]
+NETWORK = [*_SEEDS, "trial"]
+"""What tells the networks of a frame apart."""
 
 
 def choices_frame(dataset: str, architecture: str, trial: str, artifact: Artifact) -> pd.DataFrame:
@@ -80,13 +84,18 @@ def by_depth(
     As `by_layer`, with `depth`, the centre of each of `bins` equally wide bins, instead of `layer`. Bins without a
     layer are left out.
     """
+    return _shares(choices, depth_bins(choices, bins), pool, seed)
+
+
+def depth_bins(choices: pd.DataFrame, bins: int) -> "pd.Series[float]":
+    """Return `depth`, the centre of the bin of relative depth that each row's layer lies in."""
     bin_ = (choices["layer"] * bins // _steps(choices)).clip(upper=bins - 1)
-    return _shares(choices, ((bin_ + 0.5) / bins).rename("depth"), pool, seed)
+    return ((bin_ + 0.5) / bins).rename("depth")
 
 
 def _steps(choices: pd.DataFrame) -> "pd.Series[int]":
     """Return how many layers after the first the last one is, at least 1: what relative depth divides by."""
-    return choices.groupby(_NETWORK)["layer"].transform("max").clip(lower=1)
+    return choices.groupby(NETWORK)["layer"].transform("max").clip(lower=1)
 
 
 def _shares(choices: pd.DataFrame, place: "pd.Series[float]", pool: Sequence[str] | None, seed: int) -> pd.DataFrame:
@@ -107,7 +116,7 @@ def _shares_at(rows: pd.DataFrame, pool: list[str], seed: int) -> pd.DataFrame:
             "low": low,
             "high": high,
             "uniform": 1 / len(pool),
-            "networks": rows.groupby(_NETWORK).ngroups,
+            "networks": rows.groupby(NETWORK).ngroups,
             "neurons": int(table.sum()),
         }
     )
@@ -146,15 +155,30 @@ def trend(choices: pd.DataFrame, *, seed: int = SEED) -> pd.DataFrame:
       two-sided. The claim is of both families, so it holds if both are significant and neither `p` needs correction;
     * `reason`: why figures are missing, if any are.
     """
-    deep = choices[choices.groupby(_NETWORK)["layer"].transform("max") > 0]
+    deep = choices[choices.groupby(NETWORK)["layer"].transform("max") > 0]
     rows = [_trend_of(family, deep, seed) for family in FAMILIES]
     return pd.DataFrame(rows, columns=TREND_COLUMNS).astype(dict.fromkeys(TREND_COLUMNS[4:8], "float64"))
+
+
+def verdict(trends: pd.DataFrame) -> str:
+    """Say what `trend` returned means for the claim: `HOLDS`, `NOT_SHOWN`, `CONTRADICTED` or `NOT_ENOUGH` data.
+
+    It holds if both families change significantly and as claimed. It is contradicted if either changes significantly
+    the other way: each test errs in that direction with a probability of `ALPHA` / 2, so both together of `ALPHA`.
+    """
+    if trends["p"].isna().any():
+        return NOT_ENOUGH
+    significant = trends["p"] < ALPHA
+    as_claimed = (trends["slope"] > 0) == (trends["claimed"] == "rises")
+    if (significant & ~as_claimed).any():
+        return CONTRADICTED
+    return HOLDS if significant.all() else NOT_SHOWN
 
 
 def _trend_of(family: str, deep: pd.DataFrame, seed: int) -> dict[str, object]:
     members = deep["function"].isin(FAMILIES[family])
     layers = deep.assign(depth=deep["layer"] / _steps(deep), chosen=deep["count"].where(members, 0))
-    layers = layers.groupby([*_NETWORK, "depth"])[["chosen", "count"]].sum().reset_index("depth")
+    layers = layers.groupby([*NETWORK, "depth"])[["chosen", "count"]].sum().reset_index("depth")
     slopes = _slopes(layers["depth"], layers["chosen"] / layers["count"])
     by_block = slopes.groupby(_BLOCK).mean().round(DECIMALS)
     row: dict[str, object] = {"family": family, "claimed": CLAIMED[family]}
@@ -168,8 +192,8 @@ def _trend_of(family: str, deep: pd.DataFrame, seed: int) -> dict[str, object]:
 
 
 def _slopes(depth: "pd.Series[float]", share: "pd.Series[float]") -> "pd.Series[float]":
-    centred = depth - depth.groupby(_NETWORK).transform("mean")
-    return (centred * share).groupby(_NETWORK).sum() / (centred**2).groupby(_NETWORK).sum()
+    centred = depth - depth.groupby(NETWORK).transform("mean")
+    return (centred * share).groupby(NETWORK).sum() / (centred**2).groupby(NETWORK).sum()
 
 
 def agreement(choices_by_neuron: Artifact) -> pd.DataFrame:
@@ -197,3 +221,22 @@ def _agreement_in(functions: Sequence[Sequence[str]]) -> tuple[int, int, float, 
     by_chance = float(((votes.sum(axis=1) / chosen.size) ** 2).sum())
     kappa = (observed - by_chance) / (1 - by_chance) if len(votes) > 1 else np.nan
     return neurons, n, observed, by_chance, kappa
+
+
+def mean_agreement(found: pd.DataFrame, *, seed: int = SEED) -> pd.DataFrame:
+    """Return the agreement between replicates by layer, averaged over trials.
+
+    `found` holds what `agreement` returns, of several trials, and their `dataset`, `architecture` and `trial`. Returns
+    `MEAN_AGREEMENT_COLUMNS`; `low`, `high` are the 95 % bootstrap interval of `kappa` over architectures, NaN for too
+    few. Trials in which all neurons of a layer chose one function have no kappa, and are left out of its mean.
+    """
+    rows = [_mean_agreement_in(layer, rows, seed) for layer, rows in found.groupby("layer")]
+    return pd.DataFrame(rows, columns=MEAN_AGREEMENT_COLUMNS)
+
+
+def _mean_agreement_in(layer: object, rows: pd.DataFrame, seed: int) -> tuple[object, ...]:
+    kappas = rows.groupby(_BLOCK)["kappa"].mean()
+    interval = mean_interval(kappas, seed=seed)
+    low, high = (np.nan, np.nan) if isinstance(interval, NotEnoughData) else (interval.low, interval.high)
+    means = (float(rows[name].mean()) for name in ("agreement", "by_chance"))
+    return layer, len(kappas), rows.groupby([*_BLOCK, "trial"]).ngroups, *means, float(kappas.mean()), low, high

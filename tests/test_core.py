@@ -4,8 +4,8 @@ import subprocess
 import sys
 
 CORE = """
-    activations comparison config datasets errors estimate evaluation formats frozen layout modules preferences
-    randomness ranking reports result reuse space stack state training trial tuning_response weights
+    activations comparison config datasets errors estimate evaluation evolution formats frozen layout modules
+    preferences randomness ranking reports result reuse space stack state training trial tuning_response weights
 """
 
 

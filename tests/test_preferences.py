@@ -9,6 +9,11 @@ from statsmodels.stats.inter_rater import fleiss_kappa
 from smartmixed_search.preferences import (
     AGREEMENT_COLUMNS,
     CHOICE_COLUMNS,
+    CONTRADICTED,
+    HOLDS,
+    MEAN_AGREEMENT_COLUMNS,
+    NOT_ENOUGH,
+    NOT_SHOWN,
     SHARE_COLUMNS,
     TREND_COLUMNS,
     Artifact,
@@ -16,7 +21,9 @@ from smartmixed_search.preferences import (
     by_depth,
     by_layer,
     choices_frame,
+    mean_agreement,
     trend,
+    verdict,
 )
 
 POOL = ("relu", "sigmoid", "tanh", "leaky_relu", "elu", "selu")
@@ -285,3 +292,60 @@ def test_a_single_replicate_has_nobody_to_agree_with(artifact: Artifact) -> None
     found = agreement(artifact)
     assert found.empty
     assert found.columns.tolist() == AGREEMENT_COLUMNS
+
+
+def of_trial(architecture: str, *replicates: list[str], trial: str = "a") -> pd.DataFrame:
+    found = agreement({str(r): {"0": functions} for r, functions in enumerate(replicates)})
+    return found.assign(dataset="mnist", architecture=architecture, trial=trial)
+
+
+def test_mean_agreement_is_over_architectures_whatever_their_number_of_trials() -> None:
+    alike, opposed = (["relu", "elu"], ["relu", "elu"]), (["relu", "elu"], ["elu", "relu"])
+    both = pd.concat([of_trial("2", *alike), of_trial("3", *opposed), of_trial("3", *opposed, trial="b")])
+    found = mean_agreement(both)
+    assert found.columns.tolist() == MEAN_AGREEMENT_COLUMNS
+    row = found.iloc[0]
+    assert row[["layer", "architectures", "trials"]].tolist() == [0, 2, 3]
+    assert row[["agreement", "by_chance", "kappa"]].tolist() == pytest.approx([1 / 3, 0.5, 0])
+    assert row[["low", "high"]].isna().all()
+
+
+def test_mean_kappa_has_an_interval_over_enough_architectures() -> None:
+    some = [(["relu", "elu"], ["relu", "elu"]), (["relu", "elu"], ["elu", "relu"])]
+    row = mean_agreement(pd.concat([of_trial(str(n), *some[n % 2]) for n in range(12)])).iloc[0]
+    assert -1 < row["low"] < row["kappa"] == 0 < row["high"] < 1
+
+
+def test_layers_of_one_function_are_left_out_of_the_mean_kappa() -> None:
+    both = pd.concat([of_trial("2", ["relu"] * 2, ["relu"] * 2), of_trial("3", ["relu", "elu"], ["relu", "elu"])])
+    assert mean_agreement(both)["kappa"].tolist() == [1]
+
+
+def test_no_replicates_have_no_mean_agreement() -> None:
+    found = mean_agreement(of_trial("2", ["relu"]))
+    assert found.empty
+    assert found.columns.tolist() == MEAN_AGREEMENT_COLUMNS
+
+
+# --- the verdict on the claim ---
+
+
+@pytest.mark.parametrize(
+    ("slopes", "ps", "said"),
+    [
+        ((-0.2, 0.2), (0.01, 0.01), HOLDS),
+        ((-0.2, 0.2), (0.01, 0.2), NOT_SHOWN),
+        ((0.2, -0.2), (0.2, 0.2), NOT_SHOWN),
+        ((0.2, 0.2), (0.01, 0.01), CONTRADICTED),
+        ((-0.2, -0.2), (0.2, 0.01), CONTRADICTED),
+        ((-0.2, 0.2), (np.nan, np.nan), NOT_ENOUGH),
+    ],
+)
+def test_verdict(slopes: tuple[float, float], ps: tuple[float, float], said: str) -> None:
+    assert verdict(pd.DataFrame({"claimed": ["falls", "rises"], "slope": slopes, "p": ps})) == said
+
+
+def test_verdicts_on_drawn_choices() -> None:
+    assert verdict(trend(make_choices(12, slope=0.3))) == HOLDS
+    assert verdict(trend(make_choices(12, slope=-0.3))) == CONTRADICTED
+    assert verdict(trend(make_choices(3, slope=0.3))) == NOT_ENOUGH
