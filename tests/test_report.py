@@ -3,6 +3,7 @@
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import numpy as np
@@ -10,8 +11,18 @@ import pandas as pd
 import pytest
 
 from smartmixed_search.comparison import compare_all
-from smartmixed_search.preferences import by_layer, choices_frame
-from smartmixed_search.reports import ReportData, build_report, figures, plot_curves
+from smartmixed_search.evolution import by_epoch, counts_frame
+from smartmixed_search.preferences import agreement, by_depth, by_layer, choices_frame, mean_agreement, trend
+from smartmixed_search.reports import (
+    Preferences,
+    ReportData,
+    build_report,
+    figures,
+    plot_curves,
+    plot_evolution,
+    plot_preferences,
+    plot_tuning,
+)
 from smartmixed_search.reports.page import TITLES
 from smartmixed_search.reports.palette import SERIES, look
 from tests.synthetic import STRATEGIES, make_rows
@@ -43,13 +54,6 @@ def make_data(
     curves = {
         name: {strategy: list(0.9 * rise + 0.05 * rng.random()) for strategy in strategies} for name in by_architecture
     }
-    shares = pd.DataFrame(
-        [
-            {"layer": layer, "function": name, "share": share, "low": 0.8 * share, "high": 1.2 * share, "networks": 36}
-            for layer in range(4)
-            for name, share in zip(strategies[1:], rng.dirichlet(np.ones(len(strategies) - 1) * 5), strict=True)
-        ]
-    )
     return ReportData(
         sweep=sweep,
         comparisons=compare_all(rows),
@@ -57,8 +61,57 @@ def make_data(
         counts={"finished": n, "failed": 1, "stopped": 4},
         curves=curves,
         selection_epochs=dict.fromkeys(by_architecture, 5),
-        preferences=[shares, shares.assign(depth=(shares["layer"] + 0.5) / 4).drop(columns="layer")],
+        preferences=make_preferences(extra=extra),
     )
+
+
+def make_preferences(
+    architectures: int = 8,
+    *,
+    drift: float = 0.4,
+    replicates: int = 2,
+    confidence: float = 0.7,
+    extra: tuple[str, ...] = (),
+    layers: int = 4,
+) -> Preferences:
+    """Choices of which ELU's share rises by `drift` from the first layer to the last, and ReLU's falls."""
+    rng = np.random.default_rng(1)
+    pool = [*STRATEGIES[1:], *extra]
+    tilt = (np.asarray(pool) == "elu").astype(float) - (np.asarray(pool) == "relu")
+    frames, agreements, counts = [], [], []
+    for number in range(architectures):
+        where = {"dataset": "mnist", "architecture": str(number), "trial": str(number)}
+        artifact: dict[str, dict[str, list[str]]] = {}
+        epochs: dict[str, list[list[list[int]]]] = {}
+        for replicate in map(str, range(replicates)):
+            shares = [0.4 / len(pool) + 0.6 * _lead(pool) + drift * (depth - 0.5) * tilt for depth in _depths(layers)]
+            artifact[replicate] = {str(n): rng.choice(pool, 40, p=share).tolist() for n, share in enumerate(shares)}
+            last = [[artifact[replicate][str(n)].count(name) for name in pool] for n in range(layers)]
+            epochs[replicate] = [[[40, *[0] * (len(pool) - 1)]] * layers, *[last] * (1 + number % 3)]
+        frames.append(choices_frame(**where, artifact=artifact))
+        agreements.append(agreement(artifact).assign(**where))
+        counts.append(counts_frame(**where, artifact={"pool": pool, "replicates": epochs}))
+    choices = pd.concat(frames)
+    return Preferences(
+        by_layer=by_layer(choices),
+        by_depth=by_depth(choices),
+        by_epoch=by_epoch(pd.concat(counts)),
+        trend=trend(choices),
+        agreement=mean_agreement(pd.concat(agreements)),
+        confidence=confidence,
+    )
+
+
+def _depths(layers: int) -> list[float]:
+    return [layer / max(1, layers - 1) for layer in range(layers)]
+
+
+def _lead(pool: list[str]) -> "np.ndarray[tuple[int], np.dtype[np.float64]]":
+    return np.isin(pool, ["relu", "elu"]) / 2
+
+
+def page_with(preferences: Preferences) -> str:
+    return build_report(replace(make_data(1), preferences=preferences))
 
 
 @pytest.fixture(scope="module")
@@ -127,7 +180,7 @@ def test_every_variable_has_a_light_and_a_dark_value(page: str) -> None:
 
 
 def test_every_drawing_has_a_text_alternative(page: str) -> None:
-    for _, attrs in (seen for seen in Tags(page).seen if seen[0] == "svg"):
+    for _, attrs in (seen for seen in Tags(page).seen if seen[0] == "svg" and "aria-hidden" not in seen[1]):
         assert attrs["role"] == "img"
         for part in str(attrs["aria-labelledby"]).split():
             assert re.search(f'id="{part}">[^<]+<', page)
@@ -172,11 +225,107 @@ def test_choice_confidence_stands_beside_the_conclusion(confidence: float, said:
 
 
 def test_shares_without_intervals_are_drawn() -> None:
-    layers = {"0": ["relu", "elu"], "1": ["elu", "elu"]}
-    shares = by_layer(choices_frame("mnist", "2-2", "a", {"0": layers}))
-    data = make_data(1)
-    page = build_report(ReportData(data.sweep, data.comparisons, data.trials, data.counts, preferences=[shares]))
-    assert "Most chosen: layer 0: elu 50%; layer 1: elu 100%." in page
+    page = page_with(make_preferences(1, drift=0.6))
+    assert re.search(r"Most chosen: layer 0: relu \d\d %; .* layer 3: elu \d\d %\.", page)
+
+
+@pytest.mark.parametrize(
+    ("drift", "architectures", "said"),
+    [
+        (0.6, 12, "the trend holds: both families change significantly with depth, as claimed. From the first layer"),
+        (0.0, 12, "the trend is not shown"),
+        (-0.6, 12, "the trend is contradicted"),
+        (0.6, 3, "the trend cannot be judged: not enough data (3 of at least 6 blocks)."),
+    ],
+)
+def test_the_claimed_trend_is_judged(drift: float, architectures: int, said: str) -> None:
+    page = page_with(make_preferences(architectures, drift=drift))
+    assert said in page
+    assert "Mean choice confidence: 0.70." in page
+
+
+def test_a_trend_says_which_functions_lead() -> None:
+    page = page_with(make_preferences(12, drift=0.6))
+    assert re.search(r"Most chosen: relu in the first layers \(\d\d %\), elu in the last \(\d\d %\)\.", page)
+
+
+def test_choices_that_have_not_converged_are_called_random() -> None:
+    page = page_with(make_preferences(12, confidence=0.2))
+    assert "Mean choice confidence over all finished trials is 0.20, below 0.5" in page
+    assert "nothing in this section says what neurons prefer" in page
+    assert "With a mean choice confidence of 0.20 this is no evidence for or against it." in page
+
+
+def test_unknown_confidence_is_said() -> None:
+    assert "whether these choices mean anything is unknown" in page_with(make_preferences(confidence=np.nan))
+
+
+def test_agreement_stands_beside_chance() -> None:
+    page = page_with(make_preferences(12))
+    assert re.search(
+        r"two replicates choose alike for \d\d % of the neurons; .* \d\d % \(kappa -?0\.\d\d\)\. Beyond its layer", page
+    )
+
+
+def test_replicates_that_agree_are_said_to() -> None:
+    found = make_preferences(1)
+    alike = {"0": {"0": ["relu", "elu"]}, "1": {"0": ["relu", "elu"]}}
+    both = mean_agreement(agreement(alike).assign(dataset="mnist", architecture="2", trial="a"))
+    assert "(kappa 1.00). So a neuron&#x27;s position" in page_with(replace(found, agreement=both))
+
+
+def test_one_replicate_agrees_with_nobody() -> None:
+    assert "agreement needs at least 2 replicates" in page_with(make_preferences(replicates=1))
+
+
+def test_networks_of_one_layer_have_choices_and_no_trend() -> None:
+    page = page_with(make_preferences(layers=1))
+    assert "the trend cannot be judged: not enough data (0 of at least 6 blocks)." in page
+    assert Tags(page).open == []
+
+
+def test_choices_are_drawn_by_epoch_for_first_middle_and_last_layers(page: str) -> None:
+    assert re.findall(r"(\w+) layers \(relative depth (0\.\d\d)\)", page) == [
+        ("First", "0.17"),
+        ("Middle", "0.50"),
+        ("Last", "0.83"),
+    ]
+
+
+def test_importance_is_said_and_listed(page: str) -> None:
+    assert re.search(r"objective&#x27;s variance over the trials, .*architecture \d+ % \(p [=<] [\d.]+\)", page)
+    assert ">share of the variance, %</th>" in page
+
+
+def test_few_trials_have_no_importance() -> None:
+    assert "Importance of the settings: not enough data (6 of at least 20 finished trials)." in build_report(
+        make_data(6)
+    )
+
+
+def test_leaderboard_shows_what_strategies_trained_for() -> None:
+    rows = make_rows(6).assign(epochs=30, optimizer_steps=12_660, parameters=535_818)
+    page = build_report(replace(make_data(1), comparisons=compare_all(rows)))
+    board = page.split('id="leaderboard"')[1].split("</section>")[0]
+    for said in (">epochs</th>", ">optimiser steps</th>", ">parameters</th>", ">12660</td>", ">535818</td>"):
+        assert said in board, said
+
+
+def test_lines_know_their_strategy_for_the_legend(page: str) -> None:
+    drawn = set(re.findall(r'<g [^>]*data-series="([^"]+)"', page))
+    assert drawn == set(STRATEGIES)
+    assert set(re.findall(r'<li data-series="([^"]+)"', page)) == drawn
+
+
+def test_rows_and_figures_know_their_architecture_for_the_filter(page: str) -> None:
+    assert len(re.findall(r'<tr data-architecture="8">', page)) > 2
+    assert page.count('<div data-architecture="8">') == 1
+
+
+def test_fewer_curves_than_architectures_are_said() -> None:
+    data = make_data(3)
+    one = dict(list(data.curves.items())[:1])
+    assert "Drawn for the 1 of 3 architectures of highest objective." in build_report(replace(data, curves=one))
 
 
 def test_two_datasets_stand_one_after_the_other() -> None:
@@ -227,3 +376,41 @@ def test_plots_return_their_axes() -> None:
 
     ax = Figure().add_subplot()
     assert plot_curves({"relu": [0.5, 0.6]}, 1, ax) is ax
+
+
+def test_plots_of_their_own_have_a_legend() -> None:
+    from matplotlib import pyplot
+
+    found = make_preferences(1)
+    plots = [
+        plot_curves({"relu": [0.5], "elu": [0.6]}),
+        plot_preferences(found.by_layer),
+        plot_evolution(found.by_epoch),
+    ]
+    legends = [ax.get_legend() for ax in plots]
+    listed = [[text.get_text() for text in legend.get_texts()] for legend in legends if legend is not None]
+    assert listed[0] == ["relu", "elu"]
+    assert listed[1] == listed[2] == list(STRATEGIES[1:])
+    pyplot.close("all")
+
+
+def test_evolution_is_drawn_for_the_layers_nearest_to_a_depth() -> None:
+    from matplotlib.figure import Figure
+
+    found = make_preferences(1)
+    drawn = [plot_evolution(found.by_epoch, depth, Figure().add_subplot()) for depth in (0, 1)]
+    ends = [{line.get_label(): np.asarray(line.get_ydata())[-1] for line in ax.lines} for ax in drawn]
+    for end, depth in zip(ends, (1 / 6, 5 / 6), strict=True):
+        rows = found.by_epoch[np.isclose(found.by_epoch["depth"], depth) & (found.by_epoch["epoch"] == 2)]
+        assert end == pytest.approx({f"_{row['function']}": 100 * row["share"] for _, row in rows.iterrows()})
+
+
+def test_response_is_drawn_around_the_trials_mean() -> None:
+    from matplotlib.figure import Figure
+
+    trials = make_data(1).trials
+    trials = pd.concat([trials.assign(objective=value, phase_fraction=value) for value in (0.1, 0.3)])
+    bins = pd.DataFrame({"from": [0.1], "to": [0.3], "mean": [0.01], "low": [-0.02], "high": [0.04]})
+    ax = plot_tuning(trials, "phase_fraction", Figure().add_subplot(), response=bins)
+    drawn = {tuple(np.round(np.asarray(line.get_ydata(), float), 6)) for line in ax.lines}
+    assert {(21.0, 21.0, 21.0), (18.0, 24.0)} <= drawn

@@ -1,10 +1,12 @@
 """One page on a sweep, and its plots for notebooks; everything is computed from frames that the caller has read."""
 
-from smartmixed_search.reports.data import ReportData
+from smartmixed_search.reports.data import MOST_CURVES, Preferences, ReportData
 from smartmixed_search.reports.page import build_report, figures
 from smartmixed_search.reports.plots import (
     plot_critical_difference,
     plot_curves,
+    plot_evolution,
+    plot_legend,
     plot_margins,
     plot_parallel,
     plot_preferences,
@@ -12,11 +14,15 @@ from smartmixed_search.reports.plots import (
 )
 
 __all__ = [
+    "MOST_CURVES",
+    "Preferences",
     "ReportData",
     "build_report",
     "figures",
     "plot_critical_difference",
     "plot_curves",
+    "plot_evolution",
+    "plot_legend",
     "plot_margins",
     "plot_parallel",
     "plot_preferences",

@@ -8,6 +8,26 @@ import pandas as pd
 from smartmixed_search.comparison import Comparison
 from smartmixed_search.result import FINISHED
 
+MOST_CURVES = 24
+
+
+@dataclass(frozen=True, kw_only=True)
+class Preferences:
+    """What the neurons of a sweep's finished trials chose."""
+
+    by_layer: pd.DataFrame
+    """Of `preferences.by_layer`."""
+    by_depth: pd.DataFrame
+    """Of `preferences.by_depth`."""
+    by_epoch: pd.DataFrame
+    """Of `evolution.by_epoch`."""
+    trend: pd.DataFrame
+    """Of `preferences.trend`."""
+    agreement: pd.DataFrame
+    """Of `preferences.mean_agreement`."""
+    confidence: float
+    """Mean choice confidence of the trials; NaN if unknown."""
+
 
 @dataclass(frozen=True)
 class ReportData:
@@ -21,11 +41,12 @@ class ReportData:
     counts: Mapping[str, int]
     """Trials by status."""
     curves: Mapping[str, Mapping[str, Sequence[float]]] = field(default_factory=dict)
-    """Architecture → strategy → validation accuracy by epoch, of the trial of highest validation objective."""
+    """Architecture → strategy → validation accuracy by epoch, of the trial of highest validation objective. At most
+    `MOST_CURVES` architectures: figures of hundreds would be most of the page."""
     selection_epochs: Mapping[str, int] = field(default_factory=dict)
-    """Architecture → epochs before the handoff, in that trial."""
-    preferences: Sequence[pd.DataFrame] = ()
-    """What `preferences.by_layer` and `preferences.by_depth` return; none if choices were not recorded."""
+    """Architecture → epochs before the handoff, in that trial; of every architecture with a finished trial."""
+    preferences: Preferences | None = None
+    """None if choices were not recorded."""
 
     @property
     def finished(self) -> pd.DataFrame:

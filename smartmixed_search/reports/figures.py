@@ -1,17 +1,21 @@
 """The figures of a page: drawn once, written as inline SVG or collected as PNG."""
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from html import escape
 from typing import TYPE_CHECKING
 
+from smartmixed_search.reports.plots import plot_legend
 from smartmixed_search.reports.svg import to_svg
+from smartmixed_search.reports.swatches import legend
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 DPI = 160
+GRID_SIZE = (3.8, 2.8)
+"""In inches, of figures of which several stand side by side."""
 
 
 class Figures:
@@ -39,6 +43,10 @@ class Figures:
         below = f"<figcaption>{escape(caption)}</figcaption>" if caption else ""
         return f'<figure class="{name}">{content}{below}</figure>'
 
+    def legend(self, names: Iterable[str]) -> str:
+        """Return the legend that several figures share."""
+        return legend(names)
+
     def written(self, name: str, title: str, description: str, figure: "Figure") -> str:
         """Write one figure."""
         return to_svg(figure, name, title, description)
@@ -50,6 +58,12 @@ class Pictures(Figures):
     def __init__(self) -> None:
         super().__init__()
         self.png: dict[str, bytes] = {}
+
+    def legend(self, names: Iterable[str]) -> str:
+        """Keep the legend as a figure of its own."""
+        listed = sorted(names)
+        height = 0.15 + 0.22 * -(-len(listed) // 3)
+        return self.draw("legend", "Legend", ", ".join(listed), lambda ax: plot_legend(listed, ax), (4.4, height))
 
     def written(self, name: str, title: str, description: str, figure: "Figure") -> str:
         """Keep one figure, on white."""

@@ -1,4 +1,6 @@
-// A click on a column's head sorts its table; without scripts the tables stay as they were written.
+// Without scripts the page shows everything, in the order in which it was written.
+
+// A click on a column's head sorts its table.
 for (const table of document.querySelectorAll("table.sortable")) {
   const body = table.tBodies[0];
   const heads = [...table.tHead.rows[0].cells];
@@ -18,5 +20,49 @@ for (const table of document.querySelectorAll("table.sortable")) {
       const rows = [...body.rows].sort((a, b) => compare(key(a, column), key(b, column)));
       body.append(...(down ? rows.reverse() : rows));
     });
+  });
+}
+
+// Pointing at a name in a legend fades what is not its own, in all figures; a click keeps it so.
+const series = [...document.querySelectorAll("g[data-series]")];
+const keys = [];
+let kept = null;
+const pointOut = (name) => {
+  for (const drawn of series) drawn.classList.toggle("faded", name !== null && drawn.dataset.series !== name);
+};
+for (const item of document.querySelectorAll(".legend li")) {
+  const name = item.dataset.series;
+  const button = document.createElement("button");
+  button.append(...item.childNodes);
+  item.append(button);
+  keys.push([name, button]);
+  button.addEventListener("mouseenter", () => pointOut(name));
+  button.addEventListener("mouseleave", () => pointOut(kept));
+  button.addEventListener("click", () => {
+    kept = kept === name ? null : name;
+    pointOut(kept);
+    for (const [other, key] of keys) key.setAttribute("aria-pressed", String(other === kept));
+  });
+  button.setAttribute("aria-pressed", "false");
+}
+
+// A filter of architectures hides rows and figures; what was computed over all of them stays.
+const ofArchitecture = [...document.querySelectorAll("[data-architecture]")];
+const architectures = new Set(ofArchitecture.map((element) => element.dataset.architecture));
+if (architectures.size > 1) {
+  const label = document.createElement("label");
+  const input = document.createElement("input");
+  const found = document.createElement("span");
+  label.className = "filter";
+  label.append("Show only architectures with ", input, " ", found);
+  input.type = "search";
+  input.placeholder = [...architectures][0];
+  found.setAttribute("role", "status");
+  document.querySelector("nav").append(label);
+  input.addEventListener("input", () => {
+    const wanted = input.value.trim();
+    for (const element of ofArchitecture) element.hidden = !element.dataset.architecture.includes(wanted);
+    const shown = [...architectures].filter((name) => name.includes(wanted)).length;
+    found.textContent = wanted ? `${shown} of ${architectures.size}` : "";
   });
 }

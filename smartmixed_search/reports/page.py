@@ -8,12 +8,12 @@ import pandas as pd
 
 from smartmixed_search.comparison import Comparison
 from smartmixed_search.reports import plots, sections
-from smartmixed_search.reports.data import ReportData
-from smartmixed_search.reports.figures import Figures, Pictures
-from smartmixed_search.reports.tables import PERCENT, WORDS, Format, count, details, html_table, paragraph
+from smartmixed_search.reports.choices import preferences
+from smartmixed_search.reports.data import Preferences, ReportData
+from smartmixed_search.reports.figures import GRID_SIZE, Figures, Pictures
+from smartmixed_search.reports.tables import PERCENT, Format, count, details, html_table, of_architecture, paragraph
+from smartmixed_search.reports.tuning import tuning
 
-MOST_CURVES = 24
-"""Architectures whose curves are drawn: figures of hundreds would be most of the page."""
 MOST_EPOCHS = 60
 """Of the table behind a curve; longer ones are thinned."""
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'"
@@ -121,50 +121,21 @@ def _per_dataset(data: ReportData, section: Callable[[Comparison], str]) -> str:
     )
 
 
-def _preferences(frames: Sequence[pd.DataFrame], drawn: Figures) -> str:
-    known = [frame for frame in frames if len(frame)]
-    if not known:
-        return paragraph("Choices were not recorded.")
-    names = {str(name) for frame in known for name in frame["function"]}
-    legend = _legend(names, drawn)
-    return legend + f'<div class="figures">{"".join(_share_figure(frame, drawn) for frame in known)}</div>'
-
-
-def _share_figure(shares: pd.DataFrame, drawn: Figures) -> str:
-    place = plots.place_of(shares)
-    top = shares.loc[shares.groupby(place)["share"].idxmax()]
-    described = "; ".join(f"{place} {row[place]:g}: {row['function']} {row['share']:.0%}" for _, row in top.iterrows())
-    figure = drawn.draw(
-        "preferences",
-        f"Chosen functions by {place}",
-        f"Most chosen: {described}.",
-        lambda ax: plots.plot_preferences(shares, ax),
-        sections.GRID_SIZE,
-        f"Share of neurons that chose each function, by {place}, with 95 % intervals where there is data for them.",
-    )
-    columns: dict[str, tuple[str, Format]] = {
-        "layer": ("layer", count),
-        "depth": ("relative depth", count),
-        "function": ("function", WORDS),
-        "share": ("share, %", PERCENT),
-        "low": ("low", PERCENT),
-        "high": ("high", PERCENT),
-        "networks": ("networks", count),
-    }
-    table = html_table(shares, columns, f"Shares by {place}")
-    return f"<div>{figure}{details('The numbers behind the plot', table)}</div>"
+def _preferences(found: Preferences | None, drawn: Figures) -> str:
+    return paragraph("Choices were not recorded.") if found is None else preferences(found, drawn)
 
 
 def _curves(data: ReportData, drawn: Figures) -> str:
     if not data.curves:
         return paragraph("Curves were not recorded.")
-    shown = list(data.curves)[:MOST_CURVES]
-    names = {name for architecture in shown for name in data.curves[architecture]}
+    names = {name for curves in data.curves.values() for name in curves}
     said = "Validation accuracy by epoch; the dashed line is the handoff. The lowest tenth of the values is left out."
-    if len(shown) < len(data.curves):
-        said += f" Drawn for the first {len(shown)} of {len(data.curves)} architectures."
-    each = "".join(_curve_figure(name, data.curves[name], data.selection_epochs.get(name), drawn) for name in shown)
-    return f'{paragraph(said)}{_legend(names, drawn)}<div class="figures">{each}</div>'
+    if len(data.curves) < len(data.selection_epochs):
+        said += f" Drawn for the {len(data.curves)} of {len(data.selection_epochs)} architectures of highest objective."
+    each = "".join(
+        _curve_figure(name, curves, data.selection_epochs.get(name), drawn) for name, curves in data.curves.items()
+    )
+    return f'{paragraph(said)}{drawn.legend(names)}<div class="figures">{each}</div>'
 
 
 def _curve_figure(architecture: str, curves: Mapping[str, Sequence[float]], handoff: int | None, drawn: Figures) -> str:
@@ -174,7 +145,7 @@ def _curve_figure(architecture: str, curves: Mapping[str, Sequence[float]], hand
         f"Validation accuracy by epoch, {architecture}",
         f"In the last epoch: {last}." + (f" Handoff after epoch {handoff}." if handoff is not None else ""),
         lambda ax: plots.plot_curves(curves, handoff, ax),
-        sections.GRID_SIZE,
+        GRID_SIZE,
         architecture,
     )
     table = pd.DataFrame({name: pd.Series(curve, dtype="float64") for name, curve in curves.items()})
@@ -183,13 +154,7 @@ def _curve_figure(architecture: str, curves: Mapping[str, Sequence[float]], hand
     columns: dict[str, tuple[str, Format]] = {"epoch": ("epoch", count)}
     columns |= {name: (name, PERCENT) for name in curves}
     numbers = html_table(table, columns, f"Validation accuracy by epoch, %, {architecture}")
-    return f"<div>{figure}{details('The numbers behind the plot', numbers)}</div>"
-
-
-def _legend(names: set[str], drawn: Figures) -> str:
-    height = 0.15 + 0.22 * -(-len(names) // 3)
-    listed = ", ".join(sorted(names))
-    return drawn.draw("legend", "Legend", listed, lambda ax: plots.plot_legend(names, ax), (4.4, height))
+    return f"<div{of_architecture(architecture)}>{figure}{details('The numbers behind the plot', numbers)}</div>"
 
 
 def _tuning(data: ReportData, drawn: Figures) -> str:
@@ -198,6 +163,6 @@ def _tuning(data: ReportData, drawn: Figures) -> str:
         return paragraph("Not enough data: no trial has finished.")
     parts = list(finished.groupby("dataset"))
     return "".join(
-        (f"<h3>{escape(str(dataset))}</h3>" if len(parts) > 1 else "") + sections.tuning(str(dataset), trials, drawn)
+        (f"<h3>{escape(str(dataset))}</h3>" if len(parts) > 1 else "") + tuning(str(dataset), trials, drawn)
         for dataset, trials in parts
     )

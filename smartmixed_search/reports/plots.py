@@ -11,11 +11,12 @@ import numpy as np
 import pandas as pd
 
 from smartmixed_search.reports.palette import GRID, INK, MUTED, SERIES, look, order
-from smartmixed_search.reports.svg import add_tips
+from smartmixed_search.reports.svg import add_tips, name_series
 from smartmixed_search.statistics import ROPE, Array, Friedman, NotEnoughData
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.lines import Line2D
 
 MARGIN_LABELS = {
     "best_fixed": "best fixed activation, by validation",
@@ -96,11 +97,11 @@ def plot_margins(margins: pd.DataFrame, mean_margins: pd.DataFrame, ax: "Axes | 
 def plot_preferences(preferences: pd.DataFrame, ax: "Axes | None" = None) -> "Axes":
     """Draw the share of each function by layer or by relative depth, with its interval.
 
-    Takes what `preferences.by_layer` or `preferences.by_depth` returns.
+    Takes what `preferences.by_layer` or `preferences.by_depth` returns. The dashed line is what random choices give.
     """
-    ax = _axes(ax)
-    place = place_of(preferences)
     names = _ordered(preferences["function"].unique())
+    ax = _axes(ax, names)
+    place = place_of(preferences)
     places = np.sort(preferences[place].unique().astype("float64"))
     step = np.diff(places).min(initial=1)
     for number, name in enumerate(names):
@@ -109,12 +110,33 @@ def plot_preferences(preferences: pd.DataFrame, ax: "Axes | None" = None) -> "Ax
         x = rows[place].to_numpy("float64") + aside
         share, low, high = (100 * rows[column].to_numpy("float64") for column in ("share", "low", "high"))
         reach = np.clip(np.nan_to_num([share - low, high - share]), 0, None)
-        ax.errorbar(x, share, yerr=reach, color=look(name).color, linestyle="none", elinewidth=1)
+        intervals = ax.errorbar(x, share, yerr=reach, color=look(name).color, linestyle="none", elinewidth=1)
+        name_series(intervals.lines[2][0], name, "interval")
         _line(ax, x, share, name)
+    for uniform in preferences["uniform"].unique():
+        ax.axhline(100 * uniform, color=MUTED, linewidth=0.8, linestyle=(0, (4, 3)), zorder=0)
     ax.set_ylim(bottom=0)
     ax.margins(x=0.1)
     ax.set_xticks(places)
     return _frame(ax, PLACES[place], "share of neurons, %")
+
+
+def plot_evolution(evolution: pd.DataFrame, depth: float = 0, ax: "Axes | None" = None) -> "Axes":
+    """Draw how the share of each function evolves over the epochs, in the layers nearest to a relative depth.
+
+    Takes what `evolution.by_epoch` returns. Plots of several depths have the same scale.
+    """
+    names = _ordered(evolution["function"].unique())
+    ax = _axes(ax, names)
+    depths = evolution["depth"].unique()
+    here = evolution[evolution["depth"] == depths[np.abs(depths - depth).argmin()]].sort_values("epoch")
+    for name in names:
+        rows = here[here["function"] == name]
+        x, share = rows["epoch"].to_numpy("float64"), 100 * rows["share"].to_numpy("float64")
+        _line(ax, x, share, name, sparse=True)
+    ax.set_ylim(0, max(1, 107 * evolution["share"].max()))
+    ax.locator_params(axis="x", integer=True)
+    return _frame(ax, "epoch", "share of neurons, %")
 
 
 def place_of(preferences: pd.DataFrame) -> str:
@@ -129,7 +151,7 @@ def plot_curves(
 
     The lowest tenth of all values is left out: the first epochs would hide what the strategies differ in.
     """
-    ax = _axes(ax)
+    ax = _axes(ax, _ordered(curves))
     for name in _ordered(curves):
         _line(ax, np.arange(1.0, len(curves[name]) + 1), 100 * np.asarray(curves[name], "float64"), name, sparse=True)
     values = 100 * np.concatenate([np.asarray(curve, "float64") for curve in curves.values()] or [np.zeros(0)])
@@ -143,8 +165,17 @@ def plot_curves(
     return _frame(ax, "epoch", "validation accuracy, %")
 
 
-def plot_tuning(trials: pd.DataFrame, setting: str = "phase_fraction", ax: "Axes | None" = None) -> "Axes":
-    """Draw the objective of every trial against a setting, `phase_fraction` or `temperature` (on a log axis)."""
+def plot_tuning(
+    trials: pd.DataFrame,
+    setting: str = "phase_fraction",
+    ax: "Axes | None" = None,
+    *,
+    response: pd.DataFrame | None = None,
+) -> "Axes":
+    """Draw the objective of every trial against a setting, `phase_fraction` or `temperature` (on a log axis).
+
+    `response` is what `tuning_response.response` returns; it is drawn over the trials, around their mean.
+    """
     ax = _axes(ax)
     known = trials.dropna(subset=["objective", setting])
     values = 100 * known["objective"].to_numpy("float64")
@@ -154,9 +185,22 @@ def plot_tuning(trials: pd.DataFrame, setting: str = "phase_fraction", ax: "Axes
         best = known.iloc[known["objective"].argmax()]
         x, y = best[setting], 100 * best["objective"]
         ax.plot([x], [y], color=SERIES[0], marker="o", markersize=9, fillstyle="none", markeredgewidth=2)
+    if response is not None:
+        _bars(ax, response, values.mean(), log=setting == "temperature")
     if setting == "temperature":
         _log_axis(ax, known[setting])
     return _frame(ax, SETTINGS[setting], _objective(known))
+
+
+def _bars(ax: "Axes", response: pd.DataFrame, level: float, *, log: bool) -> None:
+    """Draw each bin's mean from its smallest to its largest value, and its interval in the middle."""
+    for bin_ in response.to_dict("records"):
+        left, right = float(bin_["from"]), float(bin_["to"])
+        low, mean, high = (level + 100 * float(bin_[name]) for name in ("low", "mean", "high"))
+        middle = np.sqrt(left * right) if log else (left + right) / 2
+        ax.plot([left, middle, right], [mean] * 3, color=INK, linewidth=2, marker="s", markersize=4, markevery=[1])
+        if not np.isnan(low):
+            ax.plot([middle, middle], [low, high], color=INK, linewidth=1.2)
 
 
 def plot_parallel(trials: pd.DataFrame, ax: "Axes | None" = None) -> "Axes":
@@ -187,27 +231,34 @@ def plot_parallel(trials: pd.DataFrame, ax: "Axes | None" = None) -> "Axes":
 
 def plot_legend(names: Iterable[str], ax: "Axes | None" = None) -> "Axes":
     """Draw the looks of strategies or functions, for figures that share a legend."""
-    from matplotlib.lines import Line2D
-
     ax = _axes(ax)
-    ordered = _ordered(names)
-    looks = [look(name) for name in ordered]
-    handles = [Line2D([], [], color=x.color, linestyle=x.dash, marker=x.marker, markersize=5) for x in looks]
-    labels = [_plain(name) for name in ordered]
-    ax.legend(handles, labels, ncols=3, loc="center", frameon=False, labelcolor=INK, fontsize=SMALL)
+    ax.legend(*_keys(_ordered(names)), ncols=3, loc="center", **_LEGEND)
     ax.axis("off")
     return ax
 
 
+def _keys(names: Sequence[str]) -> tuple[list["Line2D"], list[str]]:
+    from matplotlib.lines import Line2D
+
+    looks = [look(name) for name in names]
+    handles = [Line2D([], [], color=x.color, linestyle=x.dash, marker=x.marker, markersize=5) for x in looks]
+    return handles, [_plain(name) for name in names]
+
+
 _TEXT: dict[str, Any] = {"color": INK, "fontsize": SMALL}
+_LEGEND: dict[str, Any] = {"frameon": False, "labelcolor": INK, "fontsize": SMALL}
 
 
-def _axes(ax: "Axes | None") -> "Axes":
+def _axes(ax: "Axes | None", names: Sequence[str] = ()) -> "Axes":
+    """Return the axes, or new ones with a legend beside them that lists the names."""
     if ax is not None:
         return ax
     from matplotlib import pyplot
 
-    return pyplot.subplots(figsize=(5.5, 3.6), layout="constrained")[1]
+    new = pyplot.subplots(figsize=(5.5, 3.6), layout="constrained")[1]
+    if names:
+        new.legend(*_keys(names), loc="center left", bbox_to_anchor=(1, 0.5), **_LEGEND)
+    return new
 
 
 def _frame(ax: "Axes", x_label: str, y_label: str) -> "Axes":
@@ -233,7 +284,7 @@ def _line(ax: "Axes", x: Array, y: Array, name: str, *, sparse: bool = False) ->
     width = 2.4 if name == "smartmixed" else 1.3
     marks: dict[str, Any] = {"marker": style.marker, "markersize": 4, "markevery": every}
     drawn = ax.plot(x, y, color=style.color, linestyle=style.dash, linewidth=width, **marks)
-    add_tips(drawn[0], [name])
+    name_series(drawn[0], name)
 
 
 def _ordered(names: Iterable[str]) -> list[str]:

@@ -4,7 +4,6 @@ from collections.abc import Hashable, Mapping
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from smartmixed_search.comparison import MARGINS, Comparison
 from smartmixed_search.phases import GAINS
@@ -22,12 +21,11 @@ from smartmixed_search.reports.tables import (
     fixed,
     heat_table,
     html_table,
+    p_value,
+    p_words,
     paragraph,
 )
 from smartmixed_search.statistics import NotEnoughData
-
-GRID_SIZE = (3.8, 2.8)
-"""In inches, of figures of which several stand side by side."""
 
 _LEADERBOARD: dict[str, tuple[str, Format]] = {
     "place": ("place", count),
@@ -35,13 +33,14 @@ _LEADERBOARD: dict[str, tuple[str, Format]] = {
     "mean_rank": ("mean rank", RANK),
     "mrr": ("MRR", fixed(3)),
     "wins": ("wins", count),
-    "top3_rate": ("top-3 rate, %", fixed(0, 100)),
+    "top3_rate": ("top 3, %", fixed(0, 100)),
     "test_accuracy": ("test accuracy, %", PERCENT),
-    "test_accuracy_std": ("± sd over replicates", PERCENT),
+    "test_accuracy_std": ("± sd", PERCENT),
     "blocks": ("architectures", count),
     "trials": ("trials", count),
     "draws": ("draws", count),
     "epochs": ("epochs", count),
+    "optimizer_steps": ("optimiser steps", fixed(0)),
     "parameters": ("parameters", fixed(0)),
 }
 _INTERVAL: dict[str, tuple[str, Format]] = {
@@ -59,7 +58,7 @@ _PAIRS: dict[str, tuple[str, Format]] = {
     "mean_difference": ("mean, points", POINTS),
     "low": ("low", POINTS),
     "high": ("high", POINTS),
-    "p_holm": ("p (Holm)", fixed(4)),
+    "p_holm": ("p (Holm)", p_value),
     "p_better": ("P(better)", fixed(3)),
     "p_equal": ("P(equal)", fixed(3)),
     "p_worse": ("P(worse)", fixed(3)),
@@ -80,8 +79,12 @@ def conclusion(comparison: Comparison) -> str:
 
 
 def leaderboard(comparison: Comparison) -> str:
-    """Write the leaderboard, controls below it."""
-    return html_table(comparison.leaderboard, _LEADERBOARD, f"Leaderboard on {comparison.dataset}")
+    """Write the leaderboard, controls below it, with what each strategy trained for."""
+    said = "Epochs, optimiser steps and parameters are what a strategy trained for: who trained longer is seen there. "
+    said += "The deviation (sd) is over replicates."
+    return paragraph(said, "note") + html_table(
+        comparison.leaderboard, _LEADERBOARD, f"Leaderboard on {comparison.dataset}"
+    )
 
 
 def critical_difference(comparison: Comparison, figures: Figures) -> str:
@@ -90,8 +93,8 @@ def critical_difference(comparison: Comparison, figures: Figures) -> str:
     if isinstance(found, NotEnoughData):
         return paragraph(f"Not enough data: {found.reason}.")
     words = (
-        f"Friedman's test over {found.blocks} architectures: χ²_F = {found.chi2:.2f} ({_p(found.chi2_p)}), "
-        f"F_F = {found.f:.2f} ({_p(found.f_p)}). "
+        f"Friedman's test over {found.blocks} architectures: χ²_F = {found.chi2:.2f} ({p_words(found.chi2_p)}), "
+        f"F_F = {found.f:.2f} ({p_words(found.f_p)}). "
     )
     described = "; ".join(f"{name} {rank:.2f}" for name, rank in found.mean_ranks.items())
     figure = figures.draw(
@@ -105,7 +108,7 @@ def critical_difference(comparison: Comparison, figures: Figures) -> str:
     ranks = found.mean_ranks.rename_axis("strategy").rename("mean_rank").reset_index()
     mean_ranks = html_table(ranks, {"strategy": ("strategy", WORDS), "mean_rank": ("mean rank", RANK)}, "Mean ranks")
     nemenyi = found.nemenyi.rename_axis("against").reset_index()
-    names = {str(name): (str(name), fixed(4)) for name in found.nemenyi}
+    names: dict[str, tuple[str, Format]] = {str(name): (str(name), p_value) for name in found.nemenyi}
     p_values = html_table(nemenyi, {"against": ("p (Nemenyi)", WORDS)} | names, "Nemenyi's p-values")
     return paragraph(words) + figure + details("The numbers behind the diagram", mean_ranks + p_values)
 
@@ -150,62 +153,6 @@ def _phases(comparison: Comparison) -> str:
     if gains["mean"].isna().all():
         return paragraph("Not recorded: accuracies at the handoff are missing.")
     return html_table(gains, {"over": ("gain in test accuracy", WORDS)} | _INTERVAL, "Phase 2 against phase 1")
-
-
-def tuning(dataset: str, trials: pd.DataFrame, figures: Figures) -> str:
-    """Draw what the settings did to the objective."""
-    known = trials.dropna(subset=["objective"])
-    varied = [setting for setting in plots.SETTINGS if known[setting].nunique() > 1]
-    constant = [label for setting, label in plots.SETTINGS.items() if setting not in varied]
-    said = "".join(paragraph(f"Not enough data: {label} did not vary.") for label in constant)
-    if not varied:
-        return said
-    drawn = [_response(dataset, setting, known, figures) for setting in varied]
-    if len(varied) > 1:
-        drawn.append(_parallel(dataset, known, figures))
-    return f'{said}<div class="figures">{"".join(drawn)}</div>{_settings_table(known)}'
-
-
-def _response(dataset: str, setting: str, trials: pd.DataFrame, figures: Figures) -> str:
-    label = plots.SETTINGS[setting]
-    best = trials.iloc[trials["objective"].argmax()]
-    return figures.draw(
-        f"tuning-{setting}",
-        f"Objective against {label}, {dataset}",
-        f"{len(trials)} trials; the best has {label} {best[setting]:.3g} and objective {100 * best['objective']:.2f}.",
-        lambda ax: plots.plot_tuning(trials, setting, ax),
-        GRID_SIZE,
-        f"Objective against {label}, a dot per trial; the ring is the best by validation.",
-    )
-
-
-def _parallel(dataset: str, trials: pd.DataFrame, figures: Figures) -> str:
-    return figures.draw(
-        "parallel",
-        f"Settings and objective of every trial, {dataset}",
-        f"{len(trials)} lines, one per trial, through phase fraction, temperature and objective.",
-        lambda ax: plots.plot_parallel(trials, ax),
-        GRID_SIZE,
-        "One line per trial; the tenth with the highest objective stands out. Temperature is on a log scale.",
-    )
-
-
-def _settings_table(trials: pd.DataFrame) -> str:
-    columns: dict[str, tuple[str, Format]] = {
-        "trial": ("trial", WORDS),
-        "architecture": ("architecture", WORDS),
-        "phase_fraction": ("φ", fixed(3)),
-        "temperature": ("τ", fixed(3)),
-        "objective": ("objective × 100", POINTS),
-        "choice_confidence": ("choice confidence", RANK),
-        "smartmixed_rank": ("SmartMixed's rank", count),
-    }
-    table = html_table(trials.sort_values("objective", ascending=False), columns, "Trials, best objective first")
-    return details("The numbers behind the plots", table)
-
-
-def _p(value: float) -> str:
-    return f"p = {value:.4f}" if value >= 0.0001 else "p < 0.0001"
 
 
 def _interval(found: Mapping[Hashable, Any]) -> str:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from matplotlib.artist import Artist
     from matplotlib.figure import Figure
 
-_TIPS = "tips-"
+_TIPS, _SERIES = "tips-", "series-"
 
 
 def add_tips(artist: "Artist", tips: Sequence[str]) -> None:
@@ -21,6 +21,12 @@ def add_tips(artist: "Artist", tips: Sequence[str]) -> None:
     text = "\n".join(tips)
     artist.set_gid(f"{_TIPS}{zlib.crc32(text.encode())}")
     artist.set_label(f"_{text}")  # the underscore keeps it out of legends
+
+
+def name_series(artist: "Artist", name: str, part: str = "line") -> None:
+    """Say whose line, or other `part`, it is: a tooltip on the page, and what its legends point out."""
+    artist.set_gid(f"{_SERIES}{part}-{zlib.crc32(name.encode())}")
+    artist.set_label(f"_{name}")
 
 
 def to_svg(figure: "Figure", name: str, title: str, description: str) -> str:
@@ -68,10 +74,12 @@ def _remove_head(root: ElementTree.Element) -> None:
 
 def _write_tips(root: ElementTree.Element, figure: "Figure", name: str) -> None:
     groups = {element.get("id"): element for element in root.iter("g")}
-    for artist in figure.findobj(lambda artist: str(artist.get_gid()).startswith(_TIPS)):
+    for artist in figure.findobj(lambda artist: str(artist.get_gid()).startswith((_TIPS, _SERIES))):
         group = groups[f"{name}-{artist.get_gid()}"]
         tips = str(artist.get_label())[1:].split("\n")
         points = [x for child in group if child.tag != "defs" for x in child.iter() if x.tag in ("use", "path")]
+        if str(artist.get_gid()).startswith(_SERIES):
+            group.set("data-series", tips[0])
         for element, tip in zip([group] if len(tips) == 1 else points, tips, strict=False):
             title = ElementTree.Element("title")
             title.text = tip

@@ -7,6 +7,8 @@ from typing import Any
 
 import pandas as pd
 
+from smartmixed_search.result import CONTROL
+
 Format = Callable[[Any], str]
 
 
@@ -15,6 +17,7 @@ def fixed(decimals: int, scale: float = 1, *, sign: bool = False) -> Format:
     return lambda value: f"{scale * value:{'+' if sign else ''}.{decimals}f}"
 
 
+_CONTROL_ROW, _NUMBER = ' class="control"', ' class="number"'
 PERCENT, POINTS, RANK, WORDS = fixed(2, 100), fixed(2, 100, sign=True), fixed(2), str
 
 
@@ -23,19 +26,41 @@ def count(value: float) -> str:
     return f"{value:g}" if value == round(value) else f"{value:.2f}"
 
 
+def percent(value: float) -> str:
+    """Write a share within a sentence."""
+    return f"{100 * value:.0f} %"
+
+
+def p_value(value: float) -> str:
+    """Write a p-value in a column."""
+    return f"{value:.4f}" if value >= 0.0001 else "< 0.0001"
+
+
+def p_words(value: float) -> str:
+    """Write a p-value within a sentence."""
+    return f"p = {value:.4f}" if value >= 0.0001 else "p < 0.0001"
+
+
 def html_table(frame: pd.DataFrame, columns: Mapping[str, tuple[str, Format]], caption: str) -> str:
     """Write the frame's `columns`, each with its heading and format, as a table that can be sorted and scrolled.
 
     Rows with the `role` control are set apart. Missing values are a dash; columns without any value are left out.
     """
     shown = {name: value for name, value in columns.items() if name in frame and frame[name].notna().any()}
-    heads = "".join(f'<th scope="col">{escape(heading)}</th>' for heading, _ in shown.values())
-    roles = frame["role"] if "role" in frame else [""] * len(frame)
+    heads = "".join(
+        f'<th scope="col"{"" if form is WORDS else _NUMBER}>{escape(heading)}</th>' for heading, form in shown.values()
+    )
+    roles, architectures = (frame[name] if name in frame else [""] * len(frame) for name in ("role", "architecture"))
     body = "".join(
-        f'<tr class="control">{cells}</tr>' if role == "control" else f"<tr>{cells}</tr>"
-        for role, cells in zip(roles, _rows(frame, shown), strict=True)
+        f"<tr{_CONTROL_ROW if role == CONTROL else ''}{of_architecture(architecture)}>{cells}</tr>"
+        for role, architecture, cells in zip(roles, architectures, _rows(frame, shown), strict=True)
     )
     return wrapped(caption, heads, body)
+
+
+def of_architecture(name: str) -> str:
+    """Return the attribute by which the page's filter finds what is about an architecture."""
+    return f' data-architecture="{escape(name)}"' if name else ""
 
 
 def wrapped(caption: str, heads: str, body: str) -> str:
@@ -64,7 +89,7 @@ def heat_table(ranking: pd.DataFrame, strategies: Sequence[str], caption: str) -
     cells = {(row.architecture, row.strategy): row for row in ranking.itertuples()}
     heads = "".join(f'<th scope="col">{escape(name)}</th>' for name in ("architecture", *strategies))
     body = "".join(
-        f'<tr><th scope="row">{escape(str(architecture))}</th>'
+        f'<tr{of_architecture(str(architecture))}><th scope="row">{escape(str(architecture))}</th>'
         + "".join(_heat_cell(cells.get((architecture, name)), len(strategies)) for name in strategies)
         + "</tr>"
         for architecture in architectures

@@ -84,7 +84,7 @@ def top(
     if k < 1:
         raise ConfigError(f"k must be at least 1, however: {k!r}")
     filters = Filters(min_depth=min_depth, max_params=max_params, where=where)
-    with _reading(sweep, all_sweeps, tracking_uri, dataset) as (client, found):
+    with reading(sweep, all_sweeps, tracking_uri, dataset) as (client, found):
         if by == "trial":
             return top_trials(filters.trials(client, found), k)
         pick = top_strategies if by == "strategy" else top_by_architecture
@@ -106,7 +106,7 @@ def compare(
     """
     from smartmixed_search.comparison import compare_all  # scipy takes half a second to import
 
-    with _reading(sweep, all_sweeps, tracking_uri) as (client, found):
+    with reading(sweep, all_sweeps, tracking_uri) as (client, found):
         return compare_all(tables.strategy_table(client, found), view, confirmed_table(client, found))
 
 
@@ -114,19 +114,19 @@ def status(
     sweep: str | None = None, all_sweeps: bool = False, tracking_uri: str | None = None, dataset: str | None = None
 ) -> pd.DataFrame:
     """Return one row per sweep, the latest first: trials asked for, trials by status, and the best so far."""
-    with _reading(sweep, all_sweeps, tracking_uri, dataset) as (client, found):
+    with reading(sweep, all_sweeps, tracking_uri, dataset) as (client, found):
         return pd.concat([_status(client, run) for run in found], ignore_index=True)[STATUS_COLUMNS]
 
 
 def sweeps(tracking_uri: str | None = None) -> pd.DataFrame:
     """Return one row per sweep, the latest first, with `tables.SWEEP_COLUMNS`."""
-    with _reading(None, True, tracking_uri) as (_, found):
+    with reading(None, True, tracking_uri) as (_, found):
         return tables.sweep_table(found)
 
 
 def trials(sweep: str | None = None, all_sweeps: bool = False, tracking_uri: str | None = None) -> pd.DataFrame:
     """Return one row per trial, in the order they started, with `tables.TRIAL_COLUMNS`."""
-    with _reading(sweep, all_sweeps, tracking_uri) as (client, found):
+    with reading(sweep, all_sweeps, tracking_uri) as (client, found):
         return tables.trial_table(client, found)
 
 
@@ -135,14 +135,15 @@ def strategies(sweep: str | None = None, all_sweeps: bool = False, tracking_uri:
 
     `ranking.leaderboard` and `ranking.block_rankings` take the table as it is.
     """
-    with _reading(sweep, all_sweeps, tracking_uri) as (client, found):
+    with reading(sweep, all_sweeps, tracking_uri) as (client, found):
         return tables.strategy_table(client, found)
 
 
 @contextmanager
-def _reading(
+def reading(
     sweep: str | None, all_sweeps: bool, tracking_uri: str | None, dataset: str | None = None
 ) -> Iterator[tuple["MlflowClient", list["Run"]]]:
+    """Open the store and find the sweeps that a question is about."""
     uri = resolve_tracking_uri(tracking_uri)
     client = open_store(uri)
     with store_errors(uri):

@@ -1,6 +1,5 @@
 """What a sweep's report is made of, read from MLflow; and where the report is kept there."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -8,10 +7,12 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from smartmixed_search.comparison import compare_all
-from smartmixed_search.preferences import by_depth, by_layer, choices_frame
-from smartmixed_search.reports import ReportData, build_report, figures
+from smartmixed_search.evolution import by_epoch, counts_frame
+from smartmixed_search.preferences import by_depth, by_layer, choices_frame, mean_agreement, trend
+from smartmixed_search.reports import MOST_CURVES, Preferences, ReportData, build_report, figures
 from smartmixed_search.result import FINISHED, SETTLED
 from smartmixed_search.tracking import runs, schema, tables
+from smartmixed_search.tracking.choices import CHOICES, COUNTS, agreement_frame, read_frames
 from smartmixed_search.tracking.confirmations import confirmed_table
 from smartmixed_search.tracking.store import open_store, resolve_tracking_uri, store_errors
 
@@ -50,25 +51,28 @@ def _read(client: "MlflowClient", sweep: "Run") -> ReportData:
     finished = trials[trials["status"] == FINISHED]
     by_objective = finished.sort_values("objective", ascending=False, kind="stable")
     best = by_objective.drop_duplicates("architecture").set_index("architecture")
-    choices = list(_choices(client, finished))
     return ReportData(
         sweep=sweep.data.tags[schema.TAG_SWEEP],
         comparisons=compare_all(tables.strategy_table(client, [sweep]), confirmed=confirmed_table(client, [sweep])),
         trials=trials,
         counts={status: int((trials["status"] == status).sum()) for status in SETTLED},
-        curves={str(name): _curves(client, sweep, run_id) for name, run_id in best["run_id"].items()},
+        curves={str(name): _curves(client, sweep, run_id) for name, run_id in best["run_id"][:MOST_CURVES].items()},
         selection_epochs={str(name): int(epochs) for name, epochs in best["selection_epochs"].items()},
-        preferences=[of(pd.concat(choices)) for of in (by_layer, by_depth)] if choices else (),
+        preferences=_preferences(client, sweep, finished) if len(finished) else None,
     )
 
 
-def _choices(client: "MlflowClient", finished: pd.DataFrame) -> Iterator[pd.DataFrame]:
-    from mlflow.artifacts import load_dict
-
-    columns = (finished[name] for name in ("run_id", "dataset", "architecture", "trial"))
-    for run_id, dataset, architecture, trial in zip(*columns, strict=True):
-        artifact = load_dict(f"{client.get_run(run_id).info.artifact_uri}/choices.json")
-        yield choices_frame(dataset, architecture, trial, artifact)
+def _preferences(client: "MlflowClient", sweep: "Run", finished: pd.DataFrame) -> Preferences:
+    readers = {CHOICES: (choices_frame, agreement_frame), COUNTS: (counts_frame,)}
+    choices, agreements, counts = read_frames(client, sweep, finished, readers)
+    return Preferences(
+        by_layer=by_layer(choices),
+        by_depth=by_depth(choices),
+        by_epoch=by_epoch(counts),
+        trend=trend(choices),
+        agreement=mean_agreement(agreements),
+        confidence=float(finished["choice_confidence"].mean()),
+    )
 
 
 def _curves(client: "MlflowClient", sweep: "Run", trial_id: str) -> dict[str, list[float]]:

@@ -1,0 +1,188 @@
+"""The report's section on what the neurons chose; no figure of it stands without the confidence of the choices."""
+
+import numpy as np
+import pandas as pd
+
+from smartmixed_search.preferences import CONTRADICTED, HOLDS, NOT_ENOUGH, NOT_SHOWN, verdict
+from smartmixed_search.reports import plots
+from smartmixed_search.reports.data import Preferences
+from smartmixed_search.reports.figures import GRID_SIZE, Figures
+from smartmixed_search.reports.tables import (
+    PERCENT,
+    POINTS,
+    WORDS,
+    Format,
+    count,
+    details,
+    fixed,
+    html_table,
+    p_value,
+    paragraph,
+    percent,
+)
+from smartmixed_search.result import CONVERGED_CONFIDENCE
+
+CLAIM = "The article claims a trend from ReLU / Leaky ReLU in early layers to ELU / SELU in deep ones."
+SLIGHT_KAPPA = 0.2
+"""Up to it, agreement beyond chance is called slight (Landis and Koch 1977, Biometrics 33, 159–174)."""
+
+_VERDICTS = {
+    HOLDS: "Here the trend holds: both families change significantly with depth, as claimed.",
+    NOT_SHOWN: "Here the trend is not shown: not both families change significantly with depth.",
+    CONTRADICTED: "Here the trend is contradicted: a family changes significantly with depth, the other way.",
+    NOT_ENOUGH: "Here the trend cannot be judged: not enough data",
+}
+_SHARES: dict[str, tuple[str, Format]] = {
+    "layer": ("layer", count),
+    "depth": ("relative depth", count),
+    "function": ("function", WORDS),
+    "share": ("share, %", PERCENT),
+    "low": ("low", PERCENT),
+    "high": ("high", PERCENT),
+    "networks": ("networks", count),
+}
+_TREND: dict[str, tuple[str, Format]] = {
+    "family": ("family", WORDS),
+    "claimed": ("claimed", WORDS),
+    "slope": ("first to last layer, points", POINTS),
+    "low": ("low", POINTS),
+    "high": ("high", POINTS),
+    "p": ("p (Wilcoxon)", p_value),
+    "blocks": ("architectures", count),
+    "networks": ("networks", count),
+    "reason": ("figures missing because", WORDS),
+}
+_AGREEMENT: dict[str, tuple[str, Format]] = {
+    "layer": ("layer", count),
+    "agreement": ("equal choices, %", PERCENT),
+    "by_chance": ("by chance, %", PERCENT),
+    "kappa": ("kappa", fixed(3)),
+    "low": ("low", fixed(3)),
+    "high": ("high", fixed(3)),
+    "architectures": ("architectures", count),
+    "trials": ("trials", count),
+}
+
+
+def preferences(found: Preferences, figures: Figures) -> str:
+    """Draw and judge the choices: where in the network, how they evolved, and whether replicates agree."""
+    names = {str(name) for name in found.by_layer["function"]}
+    shares = "".join(_shares(frame, figures) for frame in (found.by_layer, found.by_depth))
+    return (
+        confidence(found.confidence)
+        + "<h3>By layer and by relative depth</h3>"
+        + f'{figures.legend(names)}<div class="figures">{shares}</div>'
+        + f"<h3>The claimed trend</h3>{_trend(found)}"
+        + f"<h3>Over the selection phase</h3>{_evolution(found.by_epoch, names, figures)}"
+        + f"<h3>Between replicates</h3>{_agreement(found.agreement)}"
+    )
+
+
+def confidence(mean: float) -> str:
+    """Say how sure the networks were of their choices, and what that means for statements about them."""
+    if np.isnan(mean):
+        return paragraph("Choice confidence was not recorded: whether these choices mean anything is unknown.", "note")
+    words = f"Mean choice confidence over all finished trials is {mean:.2f}"
+    if mean >= CONVERGED_CONFIDENCE:
+        return paragraph(f"{words}: the selection has converged.", "note")
+    return paragraph(
+        f"{words}, below {CONVERGED_CONFIDENCE}: the selection has not converged. Choices are close to random, and "
+        "nothing in this section says what neurons prefer.",
+        "warning",
+    )
+
+
+def _shares(shares: pd.DataFrame, figures: Figures) -> str:
+    place = plots.place_of(shares)
+    top = shares.loc[shares.groupby(place)["share"].idxmax()]
+    described = "; ".join(
+        f"{place} {row[place]:g}: {row['function']} {percent(row['share'])}" for _, row in top.iterrows()
+    )
+    words = "relative depth" if place == "depth" else place
+    figure = figures.draw(
+        "preferences",
+        f"Chosen functions by {words}",
+        f"Most chosen: {described}.",
+        lambda ax: plots.plot_preferences(shares, ax),
+        GRID_SIZE,
+        f"Share of neurons that chose each function, by {words}, with 95 % intervals where there is data for them. "
+        "The dashed line is what random choices would give.",
+    )
+    table = html_table(shares, _SHARES, f"Shares by {words}")
+    return f"<div>{figure}{details('The numbers behind the plot', table)}</div>"
+
+
+def _trend(found: Preferences) -> str:
+    said = verdict(found.trend)
+    words = f"{CLAIM} {_VERDICTS[said]}"
+    if said == NOT_ENOUGH:
+        words += f" ({'; '.join(found.trend['reason'].dropna().unique())})."
+    else:
+        changes = (f"{row['family']} by {100 * row['slope']:+.1f} points" for _, row in found.trend.iterrows())
+        words += f" From the first layer to the last, {' and '.join(changes)}. {_most_chosen(found.by_depth)}"
+    if found.confidence < CONVERGED_CONFIDENCE:
+        words += f" With a mean choice confidence of {found.confidence:.2f} this is no evidence for or against it."
+    elif not np.isnan(found.confidence):
+        words += f" Mean choice confidence: {found.confidence:.2f}."
+    table = html_table(found.trend, _TREND, "Trend of each family's share over depth, with 95 % intervals")
+    return paragraph(words) + table
+
+
+def _most_chosen(by_depth: pd.DataFrame) -> str:
+    """Say what a slope does not: which function leads at either end."""
+    depths = by_depth["depth"]
+    first, last = (by_depth.loc[by_depth.loc[depths == end, "share"].idxmax()] for end in (depths.min(), depths.max()))
+    return (
+        f"Most chosen: {first['function']} in the first layers ({percent(first['share'])}), "
+        f"{last['function']} in the last ({percent(last['share'])})."
+    )
+
+
+def _evolution(by_epoch: pd.DataFrame, names: set[str], figures: Figures) -> str:
+    if by_epoch.empty:
+        return paragraph("How choices evolved was not recorded.")
+    said = (
+        "Share of neurons whose likeliest function it is, at the end of each epoch. Selection phases differ in length: "
+        "a network whose phase is over keeps its last choices."
+    )
+    drawn = "".join(_epochs(by_epoch, depth, figures) for depth in sorted(by_epoch["depth"].unique()))
+    wide = by_epoch.pivot(index=["depth", "epoch", "networks", "selecting"], columns="function", values="share")
+    columns: dict[str, tuple[str, Format]] = {"depth": ("relative depth", fixed(2)), "epoch": ("epoch", count)}
+    columns |= {name: (f"{name}, %", PERCENT) for name in sorted(names) if name in wide}
+    columns |= {"networks": ("networks", count), "selecting": ("still selecting", count)}
+    table = html_table(wide.reset_index(), columns, "Shares by epoch and relative depth")
+    return (
+        f'{paragraph(said)}{figures.legend(names)}<div class="figures">{drawn}</div>'
+        f"{details('The numbers behind the plots', table)}"
+    )
+
+
+def _epochs(by_epoch: pd.DataFrame, depth: float, figures: Figures) -> str:
+    here = by_epoch[by_epoch["depth"] == depth]
+    last = here[here["epoch"] == here["epoch"].max()].sort_values("share", ascending=False)
+    described = ", ".join(f"{row['function']} {percent(row['share'])}" for _, row in last.iterrows())
+    where = ("First", "Middle", "Last")[min(int(3 * depth), 2)]
+    return figures.draw(
+        "evolution",
+        f"Choices by epoch, {where.lower()} layers",
+        f"In the last selection epoch: {described}.",
+        lambda ax: plots.plot_evolution(by_epoch, depth, ax),
+        GRID_SIZE,
+        f"{where} layers (relative depth {depth:.2f})",
+    )
+
+
+def _agreement(agreement: pd.DataFrame) -> str:
+    if agreement.empty:
+        return paragraph("Not enough data: agreement needs at least 2 replicates.")
+    mean = agreement[["agreement", "by_chance", "kappa"]].mean()
+    words = f"On average over layers, two replicates choose alike for {percent(mean['agreement'])} of the neurons"
+    words += f"; the functions' shares alone would give {percent(mean['by_chance'])}"
+    if np.isnan(mean["kappa"]):
+        words += ". Within a layer all neurons chose alike, so there is nothing to tell from chance."
+    elif mean["kappa"] <= SLIGHT_KAPPA:
+        words += f" (kappa {mean['kappa']:.2f}). Beyond its layer, a neuron's position hardly decides what it chooses."
+    else:
+        words += f" (kappa {mean['kappa']:.2f}). So a neuron's position in its layer matters for what it chooses."
+    table = html_table(agreement, _AGREEMENT, "Agreement between replicates by layer, kappa with 95 % intervals")
+    return paragraph(words) + table

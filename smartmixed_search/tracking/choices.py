@@ -1,0 +1,89 @@
+"""Choices of SmartMixed's networks, read from the artifacts of trial runs.
+
+The questions below take `sweep`, `all_sweeps` and `tracking_uri`, and raise `TrackingError`, as those of
+`tracking.queries` do. They count finished trials.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from smartmixed_search.evolution import counts_frame
+from smartmixed_search.preferences import Artifact, agreement, choices_frame
+from smartmixed_search.result import FINISHED
+from smartmixed_search.tracking import runs, schema, tables
+from smartmixed_search.tracking.queries import reading
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities import Run
+
+CHOICES, COUNTS = "choices.json", "choice_counts.json"
+_NOTHING: Mapping[str, Mapping[str, Any]] = {CHOICES: {}, COUNTS: {"pool": [], "replicates": {}}}
+
+Reader = Callable[[str, str, str, Any], pd.DataFrame]
+"""Makes a frame of a trial's dataset, architecture, trial, and the content of an artifact."""
+
+
+def choices(sweep: str | None = None, all_sweeps: bool = False, tracking_uri: str | None = None) -> pd.DataFrame:
+    """Return how many neurons chose each function; `preferences.by_layer`, `by_depth` and `trend` take it as it is."""
+    return _of_sweeps(CHOICES, choices_frame, sweep, all_sweeps, tracking_uri)
+
+
+def choice_counts(sweep: str | None = None, all_sweeps: bool = False, tracking_uri: str | None = None) -> pd.DataFrame:
+    """Return the choices at the end of each selection epoch; `evolution.by_epoch` takes the frame as it is."""
+    return _of_sweeps(COUNTS, counts_frame, sweep, all_sweeps, tracking_uri)
+
+
+def choice_agreement(
+    sweep: str | None = None, all_sweeps: bool = False, tracking_uri: str | None = None
+) -> pd.DataFrame:
+    """Return how often replicates agree, by trial and layer; `preferences.mean_agreement` takes it as it is."""
+    return _of_sweeps(CHOICES, agreement_frame, sweep, all_sweeps, tracking_uri)
+
+
+def agreement_frame(dataset: str, architecture: str, trial: str, artifact: Artifact) -> pd.DataFrame:
+    """Return `preferences.agreement` of a trial, and which one it is of."""
+    return agreement(artifact).assign(dataset=dataset, architecture=architecture, trial=trial)
+
+
+def read_frames(
+    client: "MlflowClient", sweep: "Run", trials: pd.DataFrame, readers: Mapping[str, Sequence[Reader]]
+) -> list[pd.DataFrame]:
+    """Return each reader's frame over the given trials of a sweep; an artifact is read once for all its readers."""
+    addresses = _addresses(client, sweep) if len(trials) else {}
+    found = []
+    for artifact, making in readers.items():
+        contents = list(_contents(addresses, trials, artifact)) or [("", "", "", _NOTHING[artifact])]
+        found += [pd.concat([reader(*content) for content in contents], ignore_index=True) for reader in making]
+    return found
+
+
+def _of_sweeps(
+    artifact: str, reader: Reader, sweep: str | None, all_sweeps: bool, tracking_uri: str | None
+) -> pd.DataFrame:
+    with reading(sweep, all_sweeps, tracking_uri) as (client, sweeps):
+        found = [
+            frame
+            for run in sweeps
+            for frame in read_frames(client, run, tables.trial_table(client, [run], FINISHED), {artifact: [reader]})
+        ]
+    return pd.concat(found, ignore_index=True)
+
+
+def _addresses(client: "MlflowClient", sweep: "Run") -> dict[str, str]:
+    """Return where each trial run keeps its artifacts: one question, not one for every trial."""
+    parent = runs.equals(schema.TAG_PARENT, sweep.info.run_id)
+    found = runs.search(client, [sweep.info.experiment_id], [parent])
+    return {run.info.run_id: run.info.artifact_uri for run in found}
+
+
+def _contents(
+    addresses: Mapping[str, str], trials: pd.DataFrame, artifact: str
+) -> Iterator[tuple[str, str, str, Mapping[str, Any]]]:
+    from mlflow.artifacts import load_dict
+
+    columns = (trials[name] for name in ("run_id", "dataset", "architecture", "trial"))
+    for run_id, dataset, architecture, trial in zip(*columns, strict=True):
+        yield dataset, architecture, trial, load_dict(f"{addresses[run_id]}/{artifact}")
