@@ -8,21 +8,39 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from smartmixed_search.activations import register_activation
-    from smartmixed_search.comparison import Comparison
+    from smartmixed_search.comparison import Comparison, compare_strategies
     from smartmixed_search.config import TrialConfig
     from smartmixed_search.datasets import Dataset, load_dataset
     from smartmixed_search.errors import SmartMixedError, UserError
+    from smartmixed_search.evolution import by_epoch
     from smartmixed_search.frozen import FrozenNetwork
     from smartmixed_search.modules import MixedActivation, SelectiveActivation, freeze_selections
+    from smartmixed_search.preferences import agreement, by_depth, by_layer, mean_agreement, trend, verdict
+    from smartmixed_search.ranking import block_rankings, leaderboard
+    from smartmixed_search.reports import (
+        plot_critical_difference,
+        plot_curves,
+        plot_evolution,
+        plot_legend,
+        plot_margins,
+        plot_parallel,
+        plot_preferences,
+        plot_tuning,
+    )
     from smartmixed_search.result import NetworkResult, TrialResult
     from smartmixed_search.search.confirmation import confirm_sweep
     from smartmixed_search.search.summary import SweepSummary
     from smartmixed_search.search.sweep import run_sweep
     from smartmixed_search.space import SearchSpace, shipped_spaces
+    from smartmixed_search.statistics import NotEnoughData
+    from smartmixed_search.tracking.choices import choice_agreement, choice_counts, choices
     from smartmixed_search.tracking.confirmations import confirmations
-    from smartmixed_search.tracking.queries import compare, status, top
+    from smartmixed_search.tracking.curves import curves
+    from smartmixed_search.tracking.queries import compare, status, strategies, sweeps, top, trials
+    from smartmixed_search.tracking.reporting import report
     from smartmixed_search.tracking.reproducing import reproduce
     from smartmixed_search.trial import run_trial
+    from smartmixed_search.tuning_response import importance, response
     from smartmixed_search.weights import load_network
 
 __version__ = "0.1.0"
@@ -33,6 +51,7 @@ _HOMES = {
     "FrozenNetwork": "frozen",
     "MixedActivation": "modules",
     "NetworkResult": "result",
+    "NotEnoughData": "statistics",
     "SearchSpace": "space",
     "SelectiveActivation": "modules",
     "SmartMixedError": "errors",
@@ -40,19 +59,47 @@ _HOMES = {
     "TrialConfig": "config",
     "TrialResult": "result",
     "UserError": "errors",
+    "agreement": "preferences",
+    "block_rankings": "ranking",
+    "by_depth": "preferences",
+    "by_epoch": "evolution",
+    "by_layer": "preferences",
+    "choice_agreement": "tracking.choices",
+    "choice_counts": "tracking.choices",
+    "choices": "tracking.choices",
     "compare": "tracking.queries",
+    "compare_strategies": "comparison",
     "confirm_sweep": "search.confirmation",
     "confirmations": "tracking.confirmations",
+    "curves": "tracking.curves",
     "freeze_selections": "modules",
+    "importance": "tuning_response",
+    "leaderboard": "ranking",
     "load_dataset": "datasets",
     "load_network": "weights",
+    "mean_agreement": "preferences",
+    "plot_critical_difference": "reports",
+    "plot_curves": "reports",
+    "plot_evolution": "reports",
+    "plot_legend": "reports",
+    "plot_margins": "reports",
+    "plot_parallel": "reports",
+    "plot_preferences": "reports",
+    "plot_tuning": "reports",
     "register_activation": "activations",
     "reproduce": "tracking.reproducing",
+    "report": "tracking.reporting",
+    "response": "tuning_response",
     "run_sweep": "search.sweep",
     "run_trial": "trial",
     "shipped_spaces": "space",
     "status": "tracking.queries",
+    "strategies": "tracking.queries",
+    "sweeps": "tracking.queries",
     "top": "tracking.queries",
+    "trend": "preferences",
+    "trials": "tracking.queries",
+    "verdict": "preferences",
 }
 
 __all__ = [
@@ -61,6 +108,7 @@ __all__ = [
     "FrozenNetwork",
     "MixedActivation",
     "NetworkResult",
+    "NotEnoughData",
     "SearchSpace",
     "SelectiveActivation",
     "SmartMixedError",
@@ -69,19 +117,47 @@ __all__ = [
     "TrialResult",
     "UserError",
     "__version__",
+    "agreement",
+    "block_rankings",
+    "by_depth",
+    "by_epoch",
+    "by_layer",
+    "choice_agreement",
+    "choice_counts",
+    "choices",
     "compare",
+    "compare_strategies",
     "confirm_sweep",
     "confirmations",
+    "curves",
     "freeze_selections",
+    "importance",
+    "leaderboard",
     "load_dataset",
     "load_network",
+    "mean_agreement",
+    "plot_critical_difference",
+    "plot_curves",
+    "plot_evolution",
+    "plot_legend",
+    "plot_margins",
+    "plot_parallel",
+    "plot_preferences",
+    "plot_tuning",
     "register_activation",
+    "report",
     "reproduce",
+    "response",
     "run_sweep",
     "run_trial",
     "shipped_spaces",
     "status",
+    "strategies",
+    "sweeps",
     "top",
+    "trend",
+    "trials",
+    "verdict",
 ]
 
 

@@ -1,5 +1,6 @@
 """What a trial returns: plain, frozen records that travel between processes as dicts and JSON."""
 
+import html
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
@@ -113,6 +114,14 @@ class TrialResult:
             "networks": [dict(vars(network)) for network in self.networks],
             "choices": [dict(vars(choice)) for choice in self.choices],
         }
+
+    def _repr_html_(self) -> str:
+        from smartmixed_search.ranking import rank_networks  # which reads this module, and brings pandas
+
+        shown = rank_networks(self.networks)[["rank", "strategy", "test_accuracy", "val_accuracy", "replicates"]]
+        table = shown.to_html(index=False, na_rep="–", float_format="{:.4f}".format)
+        name = "-".join(map(str, self.config.architecture))
+        return f"<p>{name} on {html.escape(self.config.dataset)}, objective {self.objective:+.4f}</p>{table}"
 
     @classmethod
     def from_dict(cls, plain: Mapping[str, Any]) -> Self:

@@ -47,3 +47,10 @@ def test_exhausted_sweep_is_complete():
     summary = replace(SUMMARY, settled={"finished": 1, "failed": 0, "stopped": 0}, exhausted=True)
     assert summary.complete
     assert summary.messages()[0].startswith("space exhausted")
+
+
+def test_notebooks_show_a_table_and_what_a_user_should_know():
+    text = replace(SUMMARY, name="<demo>", exhausted=True)._repr_html_()
+    assert "<tr><th>sweep</th><td>&lt;demo&gt;</td></tr>" in text
+    assert "<tr><th>failed</th><td>2</td></tr>" in text
+    assert "<p>space exhausted" in text

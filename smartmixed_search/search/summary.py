@@ -1,5 +1,6 @@
 """What a sweep came to, for a caller and in words."""
 
+import html
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -82,6 +83,15 @@ class SweepSummary:
                 "run the same command again to continue"
             )
         return lines
+
+    def _repr_html_(self) -> str:
+        rows = {"sweep": self.name, "tracking store": self.tracking_uri, "trials": str(self.trials)}
+        rows |= {status: str(number) for status, number in self.settled.items()}
+        if self.best is not None:
+            rows["best trial"] = f"{self.best.key}, objective {self.best.objective:+.4f}"
+        cells = "".join(f"<tr><th>{name}</th><td>{html.escape(value)}</td></tr>" for name, value in rows.items())
+        notes = "".join(f"<p>{html.escape(line)}</p>" for line in self.messages())
+        return f"<table>{cells}</table>{notes}"
 
 
 def summarize(

@@ -9,11 +9,12 @@ import pandas as pd
 from smartmixed_search.comparison import compare_all
 from smartmixed_search.evolution import by_epoch, counts_frame
 from smartmixed_search.preferences import by_depth, by_layer, choices_frame, mean_agreement, trend
-from smartmixed_search.reports import MOST_CURVES, Preferences, ReportData, build_report, figures
+from smartmixed_search.reports import MOST_CURVES, Page, Preferences, ReportData, build_report, figures
 from smartmixed_search.result import FINISHED, SETTLED
-from smartmixed_search.tracking import runs, schema, tables
+from smartmixed_search.tracking import schema, tables
 from smartmixed_search.tracking.choices import CHOICES, COUNTS, agreement_frame, read_frames
 from smartmixed_search.tracking.confirmations import confirmed_table
+from smartmixed_search.tracking.curves import read_curves
 from smartmixed_search.tracking.store import open_store, resolve_tracking_uri, store_errors
 
 if TYPE_CHECKING:
@@ -21,11 +22,10 @@ if TYPE_CHECKING:
     from mlflow.entities import Run
 
 _FOLDER = "report"
-_CURVE = "epoch/val_accuracy"
 
 
-def report(sweep: str | None = None, *, keep: bool = True, tracking_uri: str | None = None) -> str:
-    """Return the report of a sweep as one HTML page that needs nothing else.
+def report(sweep: str | None = None, *, keep: bool = True, tracking_uri: str | None = None) -> Page:
+    """Return the report of a sweep as one HTML page that needs nothing else; a notebook shows it in a frame.
 
     Args:
         sweep: name of the sweep; the latest by default.
@@ -56,7 +56,7 @@ def _read(client: "MlflowClient", sweep: "Run") -> ReportData:
         comparisons=compare_all(tables.strategy_table(client, [sweep]), confirmed=confirmed_table(client, [sweep])),
         trials=trials,
         counts={status: int((trials["status"] == status).sum()) for status in SETTLED},
-        curves={str(name): _curves(client, sweep, run_id) for name, run_id in best["run_id"][:MOST_CURVES].items()},
+        curves={str(name): read_curves(client, sweep, run_id) for name, run_id in best["run_id"][:MOST_CURVES].items()},
         selection_epochs={str(name): int(epochs) for name, epochs in best["selection_epochs"].items()},
         preferences=_preferences(client, sweep, finished) if len(finished) else None,
     )
@@ -73,18 +73,6 @@ def _preferences(client: "MlflowClient", sweep: "Run", finished: pd.DataFrame) -
         agreement=mean_agreement(agreements),
         confidence=float(finished["choice_confidence"].mean()),
     )
-
-
-def _curves(client: "MlflowClient", sweep: "Run", trial_id: str) -> dict[str, list[float]]:
-    """Return the validation accuracy by epoch of every strategy of a trial."""
-    found = runs.search(client, [sweep.info.experiment_id], [runs.equals(schema.TAG_PARENT, trial_id)])
-    histories = {
-        run.data.tags[schema.TAG_STRATEGY]: client.get_metric_history(run.info.run_id, _CURVE) for run in found
-    }
-    return {
-        strategy: [point.value for point in sorted(history, key=lambda point: point.step)]
-        for strategy, history in histories.items()
-    }
 
 
 def _keep(client: "MlflowClient", sweep: "Run", page: str, pictures: dict[str, bytes]) -> None:
