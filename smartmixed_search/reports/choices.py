@@ -119,7 +119,9 @@ def _trend(found: Preferences) -> str:
         words += f" ({'; '.join(found.trend['reason'].dropna().unique())})."
     else:
         changes = (f"{row['family']} by {100 * row['slope']:+.1f} points" for _, row in found.trend.iterrows())
-        words += f" From the first layer to the last, {' and '.join(changes)}. {_most_chosen(found.by_depth)}"
+        words += (
+            f" From the first layer to the last, shares change: {', '.join(changes)}. {_most_chosen(found.by_depth)}"
+        )
     if found.confidence < CONVERGED_CONFIDENCE:
         words += f" With a mean choice confidence of {found.confidence:.2f} this is no evidence for or against it."
     elif not np.isnan(found.confidence):
