@@ -5,14 +5,15 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
-import mlflow.artifacts
 import pytest
 from matplotlib import pyplot
 from matplotlib.axes import Axes
 
 import smartmixed_search as sms
 from smartmixed_search.errors import TrackingError
+from smartmixed_search.tracking import runs
 from tests.factories import make_result
 from tests.tracked import make_tracker
 
@@ -117,8 +118,13 @@ def test_choices_of_all_sweeps_stand_together(uri: str) -> None:
 
 def test_a_report_reads_every_artifact_once(uri: str, monkeypatch: pytest.MonkeyPatch) -> None:
     read: list[str] = []
-    load = mlflow.artifacts.load_dict
-    monkeypatch.setattr(mlflow.artifacts, "load_dict", lambda address: read.append(address) or load(address))
+    load = runs.read_json
+
+    def counted(client: Any, artifact_uri: str, path: str) -> Any:
+        read.append(f"{artifact_uri}/{path}")
+        return load(client, artifact_uri, path)
+
+    monkeypatch.setattr(runs, "read_json", counted)
     sms.report(keep=False, tracking_uri=uri)
     assert sorted(address.rpartition("/")[2] for address in read) == ["choice_counts.json"] * 2 + ["choices.json"] * 2
     assert len(set(read)) == 4

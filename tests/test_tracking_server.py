@@ -15,9 +15,18 @@ from urllib.request import Request, urlopen
 import pytest
 
 from smartmixed_search.config import TrialConfig
+from smartmixed_search.datasets import load_dataset
 from smartmixed_search.search.directory import Resolved, SweepDirectory
 from smartmixed_search.search.ledger import Event, Proposed, Settled
 from smartmixed_search.search.recorder import Recorder
+from smartmixed_search.space import SearchSpace
+from smartmixed_search.tracking.choices import choices
+from smartmixed_search.tracking.confirmations import sweep_to_confirm
+from smartmixed_search.tracking.networks import fetch_network
+from smartmixed_search.tracking.reporting import report
+from smartmixed_search.tracking.reproducing import reproduce
+from smartmixed_search.tracking.writer import Tracker
+from smartmixed_search.trial import run_trial
 from tests.chaos.services import MlflowServer, mlflow_server
 from tests.tracked import contents
 from tests.trials import synthetic_result
@@ -151,3 +160,28 @@ def test_a_server_that_answers_after_nobody_waits_any_more(
         time.sleep(LATE_SECONDS + 1)
     record(tmp_path, f"slow-{what}", server.uri)  # what took effect after the end is put right by the next session
     check(server.uri, f"slow-{what}")
+
+
+def test_whatever_reads_artifacts_does_so_from_a_server(server: MlflowServer, tmp_path: Path) -> None:
+    dataset = load_dataset("digits")
+    space = SearchSpace.from_dict({"dataset": "digits", "architecture": "8", "epochs": 3, "strategies": STRATEGIES})
+    resolved = Resolved.of("read", space, dataset)
+    config = space.config((8,), {})
+    result = run_trial(config, dataset, weights_path=tmp_path / "weights.safetensors")
+    (tmp_path / "resolved.json").write_text(json.dumps(resolved.to_dict()))
+    tracker = Tracker(server.uri, sweep="read", dataset="digits")
+    tracker.open_sweep(
+        key=resolved.key,
+        space=resolved.space,
+        seed=0,
+        environment={"git": None},
+        artifacts=[tmp_path / "resolved.json"],
+    )
+    tracker.record_trial(result)
+
+    assert choices("read", tracking_uri=server.uri)["count"].sum() == 8
+    assert "<h2" in report("read", tracking_uri=server.uri)
+    assert fetch_network(result.key, sweep="read", tracking_uri=server.uri).trial == result.key
+    assert reproduce(result.key, "read", tracking_uri=server.uri).identical
+    found = sweep_to_confirm("read", 1, server.uri)
+    assert (list(found.best), found.space["architecture"]) == ([config], resolved.space["architecture"])

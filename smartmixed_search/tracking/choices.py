@@ -55,7 +55,7 @@ def read_frames(
     addresses = _addresses(client, sweep) if len(trials) else {}
     found = []
     for artifact, making in readers.items():
-        contents = list(_contents(addresses, trials, artifact)) or [("", "", "", _NOTHING[artifact])]
+        contents = list(_contents(client, addresses, trials, artifact)) or [("", "", "", _NOTHING[artifact])]
         found += [pd.concat([reader(*content) for content in contents], ignore_index=True) for reader in making]
     return found
 
@@ -80,10 +80,8 @@ def _addresses(client: "MlflowClient", sweep: "Run") -> dict[str, str]:
 
 
 def _contents(
-    addresses: Mapping[str, str], trials: pd.DataFrame, artifact: str
+    client: "MlflowClient", addresses: Mapping[str, str], trials: pd.DataFrame, artifact: str
 ) -> Iterator[tuple[str, str, str, Mapping[str, Any]]]:
-    from mlflow.artifacts import load_dict
-
     columns = (trials[name] for name in ("run_id", "dataset", "architecture", "trial"))
     for run_id, dataset, architecture, trial in zip(*columns, strict=True):
-        yield dataset, architecture, trial, load_dict(f"{addresses[run_id]}/{artifact}")
+        yield dataset, architecture, trial, runs.read_json(client, addresses[run_id], artifact)

@@ -63,8 +63,9 @@ def sweep_to_confirm(sweep: str | None, k: int, tracking_uri: str) -> SweepToCon
         best = tables.trial_table(client, [run], FINISHED).sort_values("objective", ascending=False, kind="stable")
         if best.empty:
             raise TrackingError(f"a sweep must have a finished trial to be confirmed, however: {name!r} has none")
-        resolved = runs.read_json(client, run, "resolved.json")
-        configs = [runs.read_json(client, client.get_run(run_id), "config.json") for run_id in best["run_id"].head(k)]
+        resolved = runs.read_json(client, run.info.artifact_uri, "resolved.json")
+        addresses = [client.get_run(run_id).info.artifact_uri for run_id in best["run_id"].head(k)]
+        configs = [runs.read_json(client, address, "config.json") for address in addresses]
     return SweepToConfirm(
         name=name,
         space=resolved["space"],

@@ -56,7 +56,10 @@ def _read(client: "MlflowClient", sweep: "Run") -> ReportData:
         comparisons=compare_all(tables.strategy_table(client, [sweep]), confirmed=confirmed_table(client, [sweep])),
         trials=trials,
         counts={status: int((trials["status"] == status).sum()) for status in SETTLED},
-        curves={str(name): read_curves(client, sweep, run_id) for name, run_id in best["run_id"][:MOST_CURVES].items()},
+        curves={
+            str(name): read_curves(client, sweep.info.experiment_id, run_id)
+            for name, run_id in best["run_id"][:MOST_CURVES].items()
+        },
         selection_epochs={str(name): int(epochs) for name, epochs in best["selection_epochs"].items()},
         preferences=_preferences(client, sweep, finished) if len(finished) else None,
     )

@@ -53,13 +53,13 @@ def recorded_trial(trial: str, sweep: str | None = None, tracking_uri: str | Non
         return Recorded(
             trial=RecordedTrial(
                 key=run.data.tags[schema.TAG_TRIAL],
-                config=TrialConfig.from_dict(runs.read_json(client, run, "config.json")),
+                config=TrialConfig.from_dict(runs.read_json(client, run.info.artifact_uri, "config.json")),
                 environment=_environment(client, run),
                 figures=pd.concat([_figures(one) for one in strategies], ignore_index=True),
                 reused=reused,
             ),
             dataset=above.data.params["dataset"],
-            sweep_environment=runs.read_json(client, above, "environment.json"),
+            sweep_environment=runs.read_json(client, above.info.artifact_uri, schema.ENVIRONMENT_FILE),
         )
 
 
@@ -94,7 +94,7 @@ def _environment(client: "MlflowClient", trial: "Run") -> dict[str, str]:
     """Return what the trial ran with; trials that were recorded before this was kept have nothing."""
     if schema.ENVIRONMENT_FILE not in (artifact.path for artifact in client.list_artifacts(trial.info.run_id)):
         return {}
-    return dict(runs.read_json(client, trial, schema.ENVIRONMENT_FILE))
+    return dict(runs.read_json(client, trial.info.artifact_uri, schema.ENVIRONMENT_FILE))
 
 
 def _figures(strategy: "Run") -> pd.DataFrame:

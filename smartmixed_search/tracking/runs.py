@@ -110,11 +110,11 @@ def _marked(
     return [run for run in found if name in (None, run.data.tags[schema.TAG_SWEEP])]
 
 
-def read_json(client: "MlflowClient", run: "Run", path: str) -> Any:
-    """Return the content of a JSON artifact."""
+def read_json(client: "MlflowClient", artifact_uri: str, path: str) -> Any:
+    """Return the content of a JSON artifact, given its run's `info.artifact_uri`."""
     from mlflow.artifacts import download_artifacts
 
-    address = f"{run.info.artifact_uri}/{path}"
+    address = f"{artifact_uri}/{path}"
     with TemporaryDirectory() as folder:
         copy = None if address.startswith("file:") else folder  # files of this machine are read where they are
         file = download_artifacts(artifact_uri=address, dst_path=copy, tracking_uri=client.tracking_uri)
