@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from smartmixed_search.tracking.choices import choice_agreement, choice_counts, choices
     from smartmixed_search.tracking.confirmations import confirmations
     from smartmixed_search.tracking.curves import curves
+    from smartmixed_search.tracking.effects import effects
     from smartmixed_search.tracking.queries import compare, status, strategies, sweeps, top, trials
     from smartmixed_search.tracking.reporting import report
     from smartmixed_search.tracking.reproducing import reproduce
@@ -72,6 +73,7 @@ _HOMES = {
     "confirm_sweep": "search.confirmation",
     "confirmations": "tracking.confirmations",
     "curves": "tracking.curves",
+    "effects": "tracking.effects",
     "freeze_selections": "modules",
     "importance": "tuning_response",
     "leaderboard": "ranking",
@@ -130,6 +132,7 @@ __all__ = [
     "confirm_sweep",
     "confirmations",
     "curves",
+    "effects",
     "freeze_selections",
     "importance",
     "leaderboard",

@@ -124,7 +124,7 @@ def _architectures(comparison: "Comparison") -> str:
 
 def _effects(means: "pd.DataFrame", words: Mapping[str, str]) -> str:
     lines = [
-        f"  {_points(mean, low, high):<22}  {meaning}"
+        f"  {points(mean, low, high):<22}  {meaning}"
         for mean, low, high, meaning in zip(means["mean"], means["low"], means["high"], words.values(), strict=True)
     ]
     return "\n".join([*lines, *_reasons(means["reason"])])
@@ -132,7 +132,7 @@ def _effects(means: "pd.DataFrame", words: Mapping[str, str]) -> str:
 
 def _pairs(pairs: "pd.DataFrame") -> str:
     differences = zip(pairs["mean_difference"], pairs["low"], pairs["high"], strict=True)
-    shown = pairs.assign(difference=[_points(*one) for one in differences])
+    shown = pairs.assign(difference=[points(*one) for one in differences])
     return "\n".join([_table(shown[_PAIR_COLUMNS]), *_reasons(pairs["reason"])])
 
 
@@ -154,7 +154,8 @@ def _reasons(reasons: "pd.Series[str]") -> list[str]:
     return [f"  not enough data for every figure: {reason}" for reason in reasons.dropna().unique()]
 
 
-def _points(mean: float, low: float, high: float) -> str:
+def points(mean: float, low: float, high: float) -> str:
+    """Write a difference in points, with its interval if there is one."""
     if isnan(mean):
         return "–"
     return f"{100 * mean:+.2f}" + ("" if isnan(low) else f" [{100 * low:+.2f}, {100 * high:+.2f}]")

@@ -1,0 +1,63 @@
+"""`effects`: what the settings that a sweep crosses change."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from smartmixed_search.cli.options import common, sweep_option, table_format
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_LEVELS = [
+    "setting",
+    "value",
+    "trials",
+    "test_accuracy",
+    "margin",
+    "phase1_argmax",
+    "phase1_sampled",
+    "choice_confidence",
+]
+
+
+@click.command()
+@sweep_option
+@table_format
+@common
+def effects(sweep: str | None, output_format: str, output_dir: Path, tracking_uri: str | None, debug: bool) -> None:
+    """Show what each setting that a sweep crosses does to SmartMixed, all others being equal.
+
+    Made for grids such as the shipped space `ablation`. CSV and JSON hold the paired differences.
+    """
+    from smartmixed_search.setting_effects import MEASURES
+    from smartmixed_search.tracking import effects as tracked
+    from smartmixed_search.tracking.store import resolve_tracking_uri
+
+    found = tracked.effects(sweep, resolve_tracking_uri(tracking_uri, output_dir))
+    if output_format == "csv":
+        click.echo(found.paired.to_csv(index=False), nl=False)
+        return
+    if output_format == "json":
+        click.echo(found.paired.to_json(orient="records", indent=2))
+        return
+    if found.paired.empty:
+        click.echo("no setting of a few values varies over this sweep's finished trials", err=True)
+        return
+    click.echo(f"{found.dataset}: mean over the trials with each value")
+    click.echo(found.levels[_LEVELS].to_string(index=False, na_rep="–", float_format="{:.4f}".format))
+    click.echo("\ndifferences in points [95 % interval over blocks: architectures with all other settings equal]")
+    click.echo(_differences(found.paired, MEASURES))
+
+
+def _differences(paired: "pd.DataFrame", measures: dict[str, str]) -> str:
+    from smartmixed_search.cli.compare import points
+
+    lines = []
+    for (setting, value, against), rows in paired.groupby(["setting", "value", "against"], sort=False):
+        lines.append(f"{setting}: {value} instead of {against} ({int(rows['blocks'].max())} blocks)")
+        for measure, mean, low, high in zip(*(rows[name] for name in ("measure", "mean", "low", "high")), strict=True):
+            difference = f"{mean:+.3f}" if measure == "choice_confidence" else points(mean, low, high)
+            lines.append(f"  {difference:<24} {measures[measure]}")
+    return "\n".join(lines)

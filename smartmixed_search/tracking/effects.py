@@ -1,0 +1,42 @@
+"""Effects of crossed settings, read from MLflow."""
+
+from dataclasses import dataclass
+
+import pandas as pd
+
+from smartmixed_search.setting_effects import crossed_settings, level_means, paired_effects, trial_measures
+from smartmixed_search.tracking import runs, schema, tables
+from smartmixed_search.tracking.queries import reading
+
+
+@dataclass(frozen=True, kw_only=True)
+class Effects:
+    """What the settings that a sweep crosses do to SmartMixed."""
+
+    dataset: str
+    levels: pd.DataFrame
+    """See `setting_effects.level_means`."""
+    paired: pd.DataFrame
+    """See `setting_effects.paired_effects`."""
+
+
+def effects(sweep: str | None = None, tracking_uri: str | None = None) -> Effects:
+    """Return what each crossed setting of a sweep changes, all others being equal; for grids such as `ablation`.
+
+    Args:
+        sweep: name of the sweep; the latest by default.
+        tracking_uri: the store; see `tracking.queries`.
+
+    Raises:
+        TrackingError: there is no such store or sweep.
+    """
+    with reading(sweep, False, tracking_uri) as (client, (run,)):
+        rows = tables.strategy_table(client, [run])
+        parent = runs.equals(schema.TAG_PARENT, run.info.run_id)
+        trials = list(runs.search(client, [run.info.experiment_id], [parent]))
+        dataset = run.data.tags[schema.TAG_DATASET]
+    finished = set(rows["trial"])
+    params = {trial.data.tags[schema.TAG_TRIAL]: trial.data.params for trial in trials}
+    settings = crossed_settings({key: of for key, of in params.items() if key in finished})
+    measures = trial_measures(rows)
+    return Effects(dataset=dataset, levels=level_means(settings, measures), paired=paired_effects(settings, measures))
