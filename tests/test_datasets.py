@@ -42,6 +42,14 @@ def test_digits_are_the_same_on_every_machine(digits: Dataset) -> None:
     assert digits.checksum == "6db233865eb3d919"
 
 
+def test_a_table_of_measurements_is_standardised_by_its_training_examples() -> None:
+    table = load_dataset("breast-cancer")
+    assert (table.features, table.classes) == (30, 2)
+    assert [len(y) for y in (table.y_train, table.y_val, table.y_test)] == [409, 46, 114]
+    assert table.x_train.mean(dim=0).abs().max() < 1e-6
+    assert table.x_train.std(dim=0, correction=0) == pytest.approx(1, abs=1e-5)
+
+
 def test_checksum_changes_with_one_label(digits: Dataset) -> None:
     arrays = digits.arrays() | {"y_val": digits.y_val.numpy()[::-1]}
     assert checksum(arrays) != digits.checksum
@@ -84,7 +92,7 @@ def test_an_unknown_dataset_is_answered_with_the_nearest() -> None:
 
 @pytest.mark.parametrize("spec", ["", ".npz", "data.csv", "mnist/", "MNIST"])
 def test_unknown_datasets_are_refused(spec: str) -> None:
-    with pytest.raises(DatasetError, match=r"^a dataset must be one of digits, mnist, fashion-mnist, kmnist, path"):
+    with pytest.raises(DatasetError, match=r"^a dataset must be one of digits, breast-cancer, mnist, .*, path"):
         check_dataset(spec)
 
 

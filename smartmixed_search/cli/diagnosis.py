@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from smartmixed_search.datasets.embedded import EMBEDDED
 from smartmixed_search.errors import DatasetError, TrackingError
 from smartmixed_search.files import is_local, locate
 
@@ -46,7 +47,7 @@ def diagnose(output_dir: Path, tracking_uri: str | None, data_dir: Path | None) 
         _processors(),
         _gpus(),
         _output_directory(output_dir),
-        Check(name="digits", status="ok", detail="embedded in scikit-learn"),
+        *(Check(name=name, status="ok", detail="embedded in scikit-learn") for name in EMBEDDED),
         *_image_datasets(data_dir),
         _tracking(tracking_uri, output_dir),
     ]

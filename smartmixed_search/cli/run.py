@@ -14,7 +14,7 @@ from smartmixed_search.errors import ConfigError
 @click.option("--name", help="Name of the sweep; the same name continues it.  [default: space name and hash]")
 @click.option("--trials", type=click.IntRange(min=1), help="Distinct configurations to settle.")
 @click.option("--seed", type=click.IntRange(min=0), help="Seed of everything.  [default: 0]")
-@click.option("--dataset", help="digits, mnist, fashion-mnist, kmnist, or the path of a .npz file.")
+@click.option("--dataset", help="digits, breast-cancer, mnist, fashion-mnist, kmnist, or the path of a .npz file.")
 @click.option("--epochs", type=click.IntRange(min=2), help="Epochs of both phases together.")
 @click.option("--replicates", type=click.IntRange(min=1), help="Seeds per strategy.")
 @click.option(

@@ -4,13 +4,13 @@ import os
 from pathlib import Path
 
 from smartmixed_search.datasets.dataset import Dataset
-from smartmixed_search.datasets.digits import read_digits
+from smartmixed_search.datasets.embedded import EMBEDDED, read_embedded
 from smartmixed_search.datasets.mnist import FOLDERS, download_mnist, missing_files, read_mnist
 from smartmixed_search.datasets.npz import read_npz
 from smartmixed_search.datasets.split import split
 from smartmixed_search.errors import DatasetError, one_of
 
-DATASETS = ("digits", *FOLDERS)
+DATASETS = (*EMBEDDED, *FOLDERS)
 """Datasets with a name of their own; any other is the path of an `.npz` file."""
 
 _LONGEST = 4096  # letters of a path, on Linux
@@ -72,8 +72,8 @@ def load_dataset(spec: str, data_dir: str | os.PathLike[str] | None = None) -> D
 
     """
     name = dataset_name(spec)
-    if name == "digits":
-        return split(read_digits())
+    if name in EMBEDDED:
+        return split(read_embedded(name))
     if name not in DATASETS:
         return split(read_npz(Path(spec)))
     folder = data_directory(data_dir)
