@@ -179,6 +179,21 @@ def test_every_variable_has_a_light_and_a_dark_value(page: str) -> None:
     assert {name for name in used if f"{name}:" not in light or f"{name}:" not in dark} == set()
 
 
+def test_what_was_confirmed_stands_beside_what_had_been_promised() -> None:
+    data = make_data(6)
+    assert "No trial was confirmed" in build_report(data)
+    rows = make_rows(6)
+    confirmed = rows[rows["architecture"] == "8"].assign(confirms=rows["trial"], trial="again", replicates=1)
+    row = {"trial": "8/0", "architecture": "8", "objective": 0.0116, "confirmed_objective": 0.0007, "low": -0.01}
+    page = build_report(
+        replace(data, comparisons=compare_all(rows, confirmed=confirmed), confirmations=pd.DataFrame([row]))
+    )
+    assert "No trial was confirmed" not in page
+    assert re.search(r">\+1\.16</td>.*>\+0\.07</td>.*>-1\.00</td>", page)
+    assert page.count("<br><small>confirmed</small>") == 1
+    assert "confirmed in 1 of 6 architectures" in page
+
+
 def test_every_drawing_has_a_text_alternative(page: str) -> None:
     for _, attrs in (seen for seen in Tags(page).seen if seen[0] == "svg" and "aria-hidden" not in seen[1]):
         assert attrs["role"] == "img"

@@ -22,6 +22,7 @@ POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inli
 TITLES = {
     "conclusion": "Conclusion",
     "leaderboard": "Leaderboard",
+    "confirmation": "The best trials on fresh seeds",
     "critical-difference": "Critical differences",
     "rankings": "Rankings by architecture",
     "margins": "SmartMixed's margins",
@@ -91,6 +92,7 @@ def _contents(data: ReportData, drawn: Figures) -> Mapping[str, str]:
     return {
         "conclusion": _per_dataset(data, sections.conclusion) + _survivors(data.counts),
         "leaderboard": _per_dataset(data, sections.leaderboard),
+        "confirmation": sections.confirmation(data.confirmations, data.sweep),
         "critical-difference": _per_dataset(data, lambda one: sections.critical_difference(one, drawn)),
         "rankings": _per_dataset(data, sections.rankings),
         "margins": _per_dataset(data, lambda one: sections.margins(one, drawn)),

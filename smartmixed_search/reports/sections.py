@@ -4,6 +4,7 @@ from collections.abc import Hashable, Mapping
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from smartmixed_search.comparison import MARGINS, Comparison
 from smartmixed_search.phases import GAINS
@@ -42,6 +43,21 @@ _LEADERBOARD: dict[str, tuple[str, Format]] = {
     "epochs": ("epochs", count),
     "optimizer_steps": ("optimiser steps", fixed(0)),
     "parameters": ("parameters", fixed(0)),
+}
+_CONFIRMATION: dict[str, tuple[str, Format]] = {
+    "trial": ("trial", WORDS),
+    "architecture": ("architecture", WORDS),
+    "phase_fraction": ("φ", fixed(3)),
+    "temperature": ("τ", fixed(3)),
+    "objective": ("objective × 100", POINTS),
+    "confirmed_objective": ("on fresh seeds", POINTS),
+    "replicates": ("fresh seeds", count),
+    "smartmixed_test_accuracy": ("test accuracy, %", PERCENT),
+    "best_fixed": ("best fixed", WORDS),
+    "best_fixed_test_accuracy": ("its, %", PERCENT),
+    "margin": ("margin, points", POINTS),
+    "low": ("low", POINTS),
+    "high": ("high", POINTS),
 }
 _INTERVAL: dict[str, tuple[str, Format]] = {
     "blocks": ("architectures", count),
@@ -85,6 +101,21 @@ def leaderboard(comparison: Comparison) -> str:
     return paragraph(said, "note") + html_table(
         comparison.leaderboard, _LEADERBOARD, f"Leaderboard on {comparison.dataset}"
     )
+
+
+def confirmation(confirmations: pd.DataFrame, sweep: str) -> str:
+    """List what the best trials came to on seeds that had no part in choosing them."""
+    if confirmations.empty:
+        return paragraph(
+            "No trial was confirmed: what is best of many on a few seeds looks better than it is. "
+            f"`smartmixed-search confirm --sweep {sweep}` trains the best trials again on fresh seeds."
+        )
+    said = (
+        "The objective is what the sweep chose a trial for, on validation data; all else was measured on seeds that "
+        "had no part in the choice. The margin is over the best fixed activation, with its 95 % interval over "
+        "replicates."
+    )
+    return paragraph(said, "note") + html_table(confirmations, _CONFIRMATION, "Trials confirmed on fresh seeds")
 
 
 def critical_difference(comparison: Comparison, figures: Figures) -> str:

@@ -87,9 +87,11 @@ def heat_table(ranking: pd.DataFrame, strategies: Sequence[str], caption: str) -
         ranking["architecture"].unique(), key=lambda name: [int(x) for x in re.findall(r"\d+", name)]
     )
     cells = {(row.architecture, row.strategy): row for row in ranking.itertuples()}
+    confirmed = set(ranking.loc[ranking["confirmed"], "architecture"])
     heads = "".join(f'<th scope="col">{escape(name)}</th>' for name in ("architecture", *strategies))
     body = "".join(
-        f'<tr{of_architecture(str(architecture))}><th scope="row">{escape(str(architecture))}</th>'
+        f'<tr{of_architecture(str(architecture))}><th scope="row">{escape(str(architecture))}'
+        + ("<br><small>confirmed</small></th>" if architecture in confirmed else "</th>")
         + "".join(_heat_cell(cells.get((architecture, name)), len(strategies)) for name in strategies)
         + "</tr>"
         for architecture in architectures

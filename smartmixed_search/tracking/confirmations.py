@@ -102,11 +102,15 @@ def confirmations(sweep: str | None = None, tracking_uri: str | None = None) -> 
     uri = resolve_tracking_uri(tracking_uri)
     client = open_store(uri)
     with store_errors(uri):
-        sweeps = tables.find_sweeps(client, uri, sweep, False)
-        known = tables.trial_table(client, sweeps, FINISHED).set_index("trial")
-        found = _confirmations(client, sweeps)
-        trials = [trial for trial in _trials(client, found) if trial.data.tags[schema.TAG_STATUS] == FINISHED]
-        rows = [_row(client, trial, known) for trial in trials]
+        return confirmation_table(client, tables.find_sweeps(client, uri, sweep, False))
+
+
+def confirmation_table(client: "MlflowClient", sweeps: Sequence["Run"]) -> pd.DataFrame:
+    """Return what `confirmations` does."""
+    known = tables.trial_table(client, sweeps, FINISHED).set_index("trial")
+    found = _confirmations(client, sweeps)
+    trials = [trial for trial in _trials(client, found) if trial.data.tags[schema.TAG_STATUS] == FINISHED]
+    rows = [_row(client, trial, known) for trial in trials]
     table = pd.DataFrame([row for row in rows if row is not None], columns=CONFIRMATION_COLUMNS)
     return table.sort_values("confirmed_objective", ascending=False, kind="stable", ignore_index=True)
 

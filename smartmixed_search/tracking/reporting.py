@@ -13,7 +13,7 @@ from smartmixed_search.reports import MOST_CURVES, Page, Preferences, ReportData
 from smartmixed_search.result import FINISHED, SETTLED
 from smartmixed_search.tracking import schema, tables
 from smartmixed_search.tracking.choices import CHOICES, COUNTS, agreement_frame, read_frames
-from smartmixed_search.tracking.confirmations import confirmed_table
+from smartmixed_search.tracking.confirmations import confirmation_table, confirmed_table
 from smartmixed_search.tracking.curves import read_curves
 from smartmixed_search.tracking.store import open_store, resolve_tracking_uri, store_errors
 
@@ -54,6 +54,7 @@ def _read(client: "MlflowClient", sweep: "Run") -> ReportData:
     return ReportData(
         sweep=sweep.data.tags[schema.TAG_SWEEP],
         comparisons=compare_all(tables.strategy_table(client, [sweep]), confirmed=confirmed_table(client, [sweep])),
+        confirmations=confirmation_table(client, [sweep]),
         trials=trials,
         counts={status: int((trials["status"] == status).sum()) for status in SETTLED},
         curves={
