@@ -13,6 +13,7 @@ from torch import Tensor
 
 from smartmixed_search.config import TrialConfig
 from smartmixed_search.datasets import Dataset
+from smartmixed_search.denormals import flushed_denormals
 from smartmixed_search.epochs import Report, TrialEpochs
 from smartmixed_search.errors import ConfigError, TrialInterrupted
 from smartmixed_search.files import locate, write_atomically
@@ -77,7 +78,8 @@ def run_trial(
     epochs = TrialEpochs(config, len(dataset.x_val), report)
     epochs.reuse(reused)
     attempt = _Attempt(config, dataset, device, epochs, states, stop, handoff_epochs, networks=part.networks)
-    parts = in_parts(config, part, attempt.train)
+    with flushed_denormals():
+        parts = in_parts(config, part, attempt.train)
     choices = [choice for part in parts for choice in part.choices]
     if target is not None:
         weights = {name: tensor for part in parts for name, tensor in part.weights.items()}
