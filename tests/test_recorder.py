@@ -118,6 +118,17 @@ def test_weights_are_found_where_the_directory_is_now(make: Any, tracking_uri: s
     assert Path(path).read_bytes() == b"weights"
 
 
+def test_the_dataset_s_sizes_are_remembered_for_later_deliveries(make: Any, tracking_uri: str) -> None:
+    sizes = {"features": 64, "classes": 10, "train": 80, "val": 8, "test": 20}
+    record_all(make(sizes=sizes))
+    record_all(make(running=False))
+    found = all_runs(tracking_uri)
+    for run in found["sweep"] + found["trial"]:
+        (given,) = run.inputs.dataset_inputs
+        assert (given.dataset.name, given.dataset.digest) == ("digits", "c" * 16)
+        assert json.loads(given.dataset.profile)["num_rows"] == 108
+
+
 def test_following_again_delivers_nothing_twice(make: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     recorder = make()
     recorder.follow(EVENTS)

@@ -113,6 +113,52 @@ def test_trial_run_has_the_schema(recorded: Any) -> None:
     assert run.data.metrics["smartmixed_rank"] == 1
 
 
+@pytest.mark.parametrize("kind", ["sweep", "trial"])
+def test_the_dataset_is_an_input(recorded: Any, kind: str) -> None:
+    (given,) = run_of(recorded, kind).inputs.dataset_inputs
+    assert (given.dataset.name, given.dataset.digest, given.dataset.source_type) == ("digits", "c" * 16, "code")
+    assert {tag.key: tag.value for tag in given.tags} == {"mlflow.data.context": "training"}
+    source = json.loads(given.dataset.source)
+    assert source["dataset"] == "digits"
+    assert source["split"] == (
+        "stratified, seed 42: 20% for testing unless the dataset brings test examples, then 10% for validation"
+    )
+    profile = json.loads(given.dataset.profile)
+    assert profile == {
+        "num_rows": 108,
+        "num_elements": 108 * 64,
+        "features": 64,
+        "classes": 10,
+        "train_examples": 80,
+        "val_examples": 8,
+        "test_examples": 20,
+    }
+    schema = json.loads(given.dataset.schema)["mlflow_tensorspec"]
+    assert json.loads(schema["features"])[0]["tensor-spec"] == {"dtype": "float32", "shape": [-1, 64]}
+
+
+def test_a_dataset_of_unknown_size_is_an_input_too(tracking_uri: str) -> None:
+    make_tracker(tracking_uri, environment={"dataset": {"name": "x" * 600, "checksum": "d" * 16}})
+    (given,) = all_runs(tracking_uri)["sweep"][0].inputs.dataset_inputs
+    assert (given.dataset.name, given.dataset.profile) == ("x" * 500, None)
+
+
+def test_descriptions_are_the_leaderboard_and_the_trial_s_ranking(recorded: Any) -> None:
+    sweep, trial = (run_of(recorded, kind).data.tags["mlflow.note.content"] for kind in ("sweep", "trial"))
+    assert sweep.startswith("**SmartMixed sweep** mine on digits: 1 trial settled (1 finished) of 1 architecture.")
+    assert "| 1 | **smartmixed** | 1.00 |" in sweep
+    assert "| 1 | smartmixed | 0.9800 | 0.9800 |" in trial
+
+
+def test_an_experiment_of_an_earlier_version_gets_the_saved_tables(tracking_uri: str) -> None:
+    client = connect(tracking_uri)
+    client.create_experiment("smartmixed/digits", tags={"mlflow.sharedViewState.rankings": "as it was"})
+    make_tracker(tracking_uri)
+    tags = client.get_experiment_by_name("smartmixed/digits").tags
+    assert tags["mlflow.sharedViewState.rankings"] == "as it was"
+    assert "smartmixed_test_accuracy" in tags["mlflow.sharedViewState.trials"]
+
+
 def test_trial_s_artifacts_can_be_read_back(recorded: Any, tmp_path: Path) -> None:
     client, run, result = connect(recorded[0]), run_of(recorded, "trial"), recorded[1]
     assert {a.path for a in client.list_artifacts(run.info.run_id)} == {

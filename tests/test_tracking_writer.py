@@ -16,9 +16,9 @@ from smartmixed_search.tracking.writer import Tracker
 from tests.factories import make_result
 from tests.tracked import SMALL, SPACE, Faulty, all_runs, contents, make_tracker, opening
 
-WRITES_OF_SMALL = 1 + 2 * 3 + 2 + 1 + 3 + 2 + 2 + 1
-"""The trial's run, two strategies' (run, figures, end), two artifacts, the trial's figures, the sweep's two tables and
-their sizes, the trial in the tables, the trial's end and status, the tables' sizes."""
+WRITES_OF_SMALL = 1 + 2 * 3 + 2 + 1 + 1 + 3 + 2 + 2 + 1
+"""The trial's run, two strategies' (run, figures, end), two artifacts, the trial's figures and dataset, the sweep's two
+tables and their sizes, the trial in the tables, the trial's end and status, the tables' sizes."""
 
 
 def snapshot(uri: str) -> dict[str, Any]:

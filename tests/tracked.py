@@ -27,7 +27,8 @@ def make_tracker(uri: str, sweep: str = "mine", dataset: str = "digits", **chang
 
 def opening(**changes: Any) -> dict[str, Any]:
     """What a sweep is opened with."""
-    return {"key": "k", "space": SPACE, "seed": 7, "environment": {"git": None}} | changes
+    dataset = {"name": "digits", "checksum": "c" * 16, "features": 64, "classes": 10, "train": 80, "val": 8, "test": 20}
+    return {"key": "k", "space": SPACE, "seed": 7, "environment": {"git": None, "dataset": dataset}} | changes
 
 
 def all_runs(uri: str) -> dict[str, list[Any]]:
@@ -52,10 +53,11 @@ def contents(uri: str, sweep: str | None = None) -> dict[tuple[str, str], Any]:
             name: {(m.step, m.value) if of_sweep else (m.step, m.value, m.timestamp - run.info.start_time) for m in all}
             for name, all in ((name, client.get_metric_history(run.info.run_id, name)) for name in run.data.metrics)
         }
+        inputs = [(one.dataset.name, one.dataset.digest) for one in run.inputs.dataset_inputs]
         artifacts = sorted(artifact.path for artifact in client.list_artifacts(run.info.run_id))
         identity = (tags["smartmixed.kind"], tags["smartmixed.key"])
         assert identity not in found, f"two runs of {identity}"
-        found[identity] = (run.data.params, tags, points, run.info.status, artifacts)
+        found[identity] = (run.data.params, tags, points, inputs, run.info.status, artifacts)
     return found
 
 
@@ -68,7 +70,7 @@ class Faulty:
 
     WRITES = (
         *("create_experiment", "create_run", "delete_run", "update_run", "log_batch", "set_tag", "set_terminated"),
-        *("log_dict", "log_text", "log_artifact"),
+        *("log_dict", "log_text", "log_artifact", "log_inputs"),
     )
 
     def __init__(self, client: Any, number: int, lost: str, methods: tuple[str, ...] = WRITES) -> None:

@@ -51,14 +51,15 @@ def ui(host: str, port: int, output_dir: Path, tracking_uri: str | None, debug: 
     """Serve MLflow's page over the tracking store, until Ctrl-C."""
     from smartmixed_search.tracking.schema import EXPERIMENT_PREFIX
     from smartmixed_search.tracking.store import open_store, resolve_tracking_uri
-    from smartmixed_search.tracking.view import rankings_path
+    from smartmixed_search.tracking.view import VIEWS, view_path
 
     uri = resolve_tracking_uri(tracking_uri, output_dir)
     served = uri.startswith("http")
     address = uri if served else f"http://{host}:{port}"
     for experiment in open_store(uri).search_experiments(filter_string=f"name LIKE '{EXPERIMENT_PREFIX}%'"):
         dataset = experiment.name.removeprefix(EXPERIMENT_PREFIX)
-        click.echo(f"rankings on {dataset}: {address}{rankings_path(experiment.experiment_id)}")
+        for view in VIEWS:
+            click.echo(f"{view} on {dataset}: {address}{view_path(experiment.experiment_id, view)}")
     if served:
         return
     click.echo("The page is there in about 15 seconds; Ctrl-C ends it.", err=True)

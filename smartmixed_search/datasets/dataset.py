@@ -38,6 +38,12 @@ class Dataset:
         """D: inputs of one example."""
         return self.x_train.shape[1]
 
+    @property
+    def sizes(self) -> dict[str, int]:
+        """`features` (D), `classes` (C), and the number of examples of every split, by its name."""
+        examples = {split: len(getattr(self, f"y_{split}")) for split in SPLITS}
+        return {"features": self.features, "classes": self.classes, **examples}
+
     def to(self, device: str | torch.device) -> Self:
         """Return the dataset with its tensors on a device; the same memory if they are there already."""
         # Towards the CPU a copy that does not block could be read before it has arrived.

@@ -4,6 +4,7 @@ import importlib.metadata
 import os
 import platform
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +15,11 @@ import smartmixed_search
 _PACKAGES = ("torch", "ray", "optuna", "mlflow", "numpy", "scipy", "pandas", "scikit-learn")
 
 
-def environment(dataset: dict[str, str]) -> dict[str, Any]:
+def environment(dataset: Mapping[str, str | int]) -> dict[str, Any]:
     """Return the content of `environment.json`: software versions, the driver's hardware, git revision, dataset.
 
-    `dataset` holds the dataset's `name` and `checksum`. The git revision is that of the working directory, or None.
+    `dataset` holds the dataset's `name` and `checksum` and, where known, `Dataset.sizes`. The git revision is that of
+    the working directory, or None.
     """
     return {
         "software": {
@@ -32,7 +34,7 @@ def environment(dataset: dict[str, str]) -> dict[str, Any]:
             "gpus": [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())],
         },
         "git": git_revision(Path.cwd()),
-        "dataset": dataset,
+        "dataset": dict(dataset),
     }
 
 

@@ -7,7 +7,7 @@ its line in the ledger, so whatever a store does not have can be delivered at an
 import json
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any, Protocol
@@ -89,6 +89,7 @@ class Recorder:
         uri: of the tracking store.
         say: shows the user a message; called in the caller's thread.
         running: whether the sweep is being run, and not only recorded.
+        sizes: of the dataset, where it is at hand: `Dataset.sizes`.
     """
 
     def __init__(
@@ -99,10 +100,11 @@ class Recorder:
         say: Callable[[str], None] = lambda message: None,
         *,
         running: bool = True,
+        sizes: Mapping[str, int] | None = None,
     ) -> None:
         self._directory, self._resolved, self._uri = directory, resolved, uri
         self._say, self._running = say, running
-        self._environment = self._know_environment()
+        self._environment = self._know_environment(sizes or {})
         self._deliveries = Deliveries(directory.deliveries, store_name(uri))
         self._configs: dict[int, dict[str, Any]] = {}
         self._settled: list[Settled] = []
@@ -242,13 +244,13 @@ class Recorder:
             raise TrackingError(self.problem or "it has not answered yet")
         self._tracker.close_sweep(status, metrics)
 
-    def _know_environment(self) -> dict[str, Any]:
+    def _know_environment(self, sizes: Mapping[str, int]) -> dict[str, Any]:
         """Return the environment that the sweep is run in, or was when it is only recorded now."""
         path = self._directory.path / "environment.json"
         content = None if self._running else read_bytes(path)
         if content is not None:
             return dict(json.loads(content))
-        found = environment(self._resolved.dataset)
+        found = environment({**self._resolved.dataset, **sizes})
         if self._running:
             with suppress(OSError):  # a full disk ends a sweep where it has something to lose
                 write_atomically(path, json.dumps(found, indent=1) + "\n")

@@ -101,7 +101,8 @@ class _Session:
     def run(self, placement: Placement | None, run: TrialFunction) -> SweepSummary:
         plan, directory, space = self._plan, self._plan.directory, self._plan.space
         self._printer.say(f"sweep {directory.name} in {directory.path}")
-        recorder = Recorder(directory, plan.resolved, plan.tracking_uri, self._printer.say)
+        sizes = plan.dataset.sizes
+        recorder = Recorder(directory, plan.resolved, plan.tracking_uri, self._printer.say, sizes=sizes)
         concurrency = 1 if placement is None else placement.concurrency
         queue = TrialQueue(self._ledger, plan.proposer, space.trials, concurrency=concurrency, reuse=self._reuse)
         # A confirmation proposes nothing, so Optuna has nothing to be told.

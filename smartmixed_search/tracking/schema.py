@@ -1,15 +1,17 @@
 """MLflow schema 1: the names of experiments, runs and tags, and how a run's tags are filled.
 
 Some things are recorded beyond what the README lists, so that the questions users ask most are answered from few runs,
-and that the MLflow page shows the answers as columns:
+and that the MLflow page shows the answers as columns (`view` saves two tables with them):
 
 * sweep: tag `smartmixed.opened` (when it was last launched or continued; finds the latest sweep) and metrics: `trials`
   (asked for; a parameter cannot follow when a sweep is extended) and those that `Tracker.close_sweep` is given; tag
-  `smartmixed.tables` and artifacts `tables/`: see `stored`;
-* trial: artifact `choice_counts.json` (how choices evolve: neurons by selection epoch, layer and function); artifact
-  `environment.json` (device, threads, versions, data: what its figures may depend on beside the configuration); tag
-  `smartmixed.best_fixed` (the fixed strategy of highest validation accuracy) and the metrics `smartmixed_rank`,
-  `smartmixed_test_accuracy`, `best_fixed_test_accuracy`;
+  `smartmixed.tables` and artifacts `tables/`: see `stored`; as its description, the tag `mlflow.note.content`, what
+  `description.sweep_note` says, written when the sweep is closed;
+* sweep and trial: the dataset as an MLflow dataset, see `datasets`;
+* trial: its ranking as its description; artifact `choice_counts.json` (how choices evolve: neurons by selection epoch,
+  layer and function); artifact `environment.json` (device, threads, versions, data: what its figures may depend on
+  beside the configuration); tag `smartmixed.best_fixed` (the fixed strategy of highest validation accuracy) and the
+  metrics `smartmixed_rank`, `smartmixed_test_accuracy`, `best_fixed_test_accuracy`;
 * confirmation, the run above the trials of `confirm`: all that a sweep's has, with the kind `confirmation`, and the tag
   `smartmixed.confirms` (name of the sweep) instead of `smartmixed.opened`, so that it is not taken for a sweep; its
   trials have the tag `smartmixed.confirms_trial` (key of the trial that each confirms);

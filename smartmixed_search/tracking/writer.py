@@ -20,12 +20,13 @@ from smartmixed_search.errors import SweepError, TrackingError
 from smartmixed_search.files import locate, read_bytes
 from smartmixed_search.ranking import best_fixed_strategy, rank_networks
 from smartmixed_search.result import FAILED, FINISHED, STOPPED, NetworkResult, TrialResult
-from smartmixed_search.tracking import doubles, records, runs, schema, stored, tables
+from smartmixed_search.tracking import description, doubles, records, runs, schema, stored, tables
+from smartmixed_search.tracking.datasets import dataset_input
 from smartmixed_search.tracking.store import artifact_location, connect, store_errors
 from smartmixed_search.tracking.view import experiment_tags
 
 if TYPE_CHECKING:
-    from mlflow.entities import Run
+    from mlflow.entities import DatasetInput, Run
 
 
 class Tracker:
@@ -48,6 +49,7 @@ class Tracker:
         self._confirms = confirms
         self._client = connect(uri)
         self._sweep_run: Run | None = None
+        self._inputs: list[DatasetInput] = []
         self._tables: stored.TableWriter | None = None
         self._recorded: set[str] = set()
 
@@ -77,7 +79,7 @@ class Tracker:
             key: identity of the sweep (space, seed, data): a store holds no two of one name that differ in it.
             space: the resolved space as a plain dict.
             seed: the sweep's seed.
-            environment: content of `environment.json`.
+            environment: content of `environment.json`; its `dataset`, if it is there, is what all runs have as input.
             artifacts: text files logged under their own names, such as `space.yaml` and `resolved.json`.
             running: whether the sweep is being run, which makes it the latest one, and not only recorded.
 
@@ -100,6 +102,9 @@ class Tracker:
             self._client.log_dict(run.info.run_id, dict(environment), schema.ENVIRONMENT_FILE)
             for path in artifacts:
                 self._client.log_text(run.info.run_id, path.read_text(encoding="utf-8"), path.name)
+            if "dataset" in environment:
+                self._inputs = [dataset_input(environment["dataset"])]
+            self._log_inputs(run)
             doubles.delete_unsettled(self._client, run)
         return str(run.info.run_id)
 
@@ -121,12 +126,13 @@ class Tracker:
             strategies = self._record_strategies(trial, result, ranking, ended)
             self._log_artifacts(trial.info.run_id, result)
             rival = best_fixed_strategy(result.networks)
+            note = {description.NOTE: description.trial_note(ranking)}
             trial = runs.log(
                 self._client,
                 trial,
                 params=records.trial_params(result.config),
                 metrics=records.trial_metrics(result, ranking),
-                tags={} if rival is None else {schema.TAG_BEST_FIXED: rival},
+                tags=note if rival is None else note | {schema.TAG_BEST_FIXED: rival},
             )
             self._settle(trial, FINISHED, ended, strategies)
 
@@ -149,13 +155,25 @@ class Tracker:
             self._settle(trial, status, trial.info.start_time)
 
     def close_sweep(self, status: str, summary: Mapping[str, float]) -> None:
-        """Close the sweep run with a status of the schema, unless it is; `summary` becomes its metrics."""
+        """Close the sweep run with a status of the schema, unless it is closed like this.
+
+        `summary` becomes its metrics, and what the tables say its description.
+        """
         with store_errors(self._uri):
             run = self._client.get_run(self._opened.info.run_id)
             doubles.delete_unsettled(self._client, run)
-            if not (runs.has_settled(run, status) and summary.items() <= run.data.metrics.items()):
-                runs.log(self._client, run, metrics=summary, time=_now())
+            note = self._new_note(run)
+            if not (runs.has_settled(run, status) and summary.items() <= run.data.metrics.items() and not note):
+                runs.log(self._client, run, metrics=summary, tags=note, time=_now())
                 runs.settle(self._client, run, status, _now())
+
+    def _new_note(self, sweep: "Run") -> schema.Tags:
+        """Return the tag with the sweep's description unless it is there, or a user has written another one."""
+        known, _ = self._read_tables(sweep)
+        note = description.sweep_note(self._sweep, self._dataset, known[stored.TRIALS], known[stored.STRATEGIES])
+        present = sweep.data.tags.get(description.NOTE, "")
+        keep = present.startswith(note) or (present and not description.is_sweep_note(present))
+        return {} if keep else {description.NOTE: note}
 
     @property
     def _opened(self) -> "Run":
@@ -175,6 +193,7 @@ class Tracker:
 
     def _create_sweep(self, key: str, opened: str) -> "Run":
         experiment_id = self._find_experiment() or self._create_experiment()
+        self._save_views(experiment_id)
         tags = schema.sweep_tags(self._sweep, key, self._dataset, opened)
         if self._confirms is not None:
             tags = schema.confirmation_tags(self._sweep, key, self._dataset, self._confirms.sweep)
@@ -201,6 +220,13 @@ class Tracker:
         name, location = schema.experiment_name(self._dataset), artifact_location(self._uri)
         return str(self._client.create_experiment(name, artifact_location=location, tags=experiment_tags()))
 
+    def _save_views(self, experiment_id: str) -> None:
+        """Add the saved tables to an experiment of an earlier version."""
+        present = self._client.get_experiment(experiment_id).tags
+        for name, value in experiment_tags().items():
+            if name not in present:
+                self._client.set_experiment_tag(experiment_id, name, value)
+
     def _trial_run(self, config: TrialConfig, key: str, seconds: float) -> "Run":
         found = doubles.children(self._client, self._opened, runs.equals(schema.TAG_KEY, key))
         kept = doubles.keep_one(self._client, found)
@@ -219,14 +245,23 @@ class Tracker:
         """Return the sweep's tables, at the first call as MLflow has them."""
         if self._tables is None:
             sweep = self._client.get_run(self._opened.info.run_id)
-            found = {name: stored.read(self._client, sweep, name) for name in (stored.TRIALS, stored.STRATEGIES)}
-            whole = {name: table for name, table in found.items() if table is not None}
-            known = whole if len(whole) == len(found) else tables.read_runs(self._client, sweep)
-            self._tables = stored.TableWriter(self._client, sweep, known, stored=known is whole)
+            known, is_stored = self._read_tables(sweep)
+            self._tables = stored.TableWriter(self._client, sweep, known, stored=is_stored)
             self._recorded = set(known[stored.TRIALS]["trial"])
         return self._tables
 
+    def _read_tables(self, sweep: "Run") -> tuple[stored.Tables, bool]:
+        """Return the sweep's tables, and whether they are stored."""
+        found = {name: stored.read(self._client, sweep, name) for name in (stored.TRIALS, stored.STRATEGIES)}
+        whole = {name: table for name, table in found.items() if table is not None}
+        return (whole, True) if len(whole) == len(found) else (tables.read_runs(self._client, sweep), False)
+
+    def _log_inputs(self, run: "Run") -> None:
+        if self._inputs:
+            self._client.log_inputs(run.info.run_id, self._inputs)
+
     def _settle(self, trial: "Run", status: str, ended: int, strategies: "Sequence[Run]" = ()) -> None:
+        self._log_inputs(trial)
         self._stored_tables().add(trial, status, strategies)
         runs.settle(self._client, trial, status, ended)
         self._stored_tables().settle()

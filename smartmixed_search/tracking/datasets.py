@@ -1,0 +1,61 @@
+"""A sweep's dataset as MLflow shows it: an input of the sweep's run and of its trials'."""
+
+import json
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from smartmixed_search.datasets.dataset import SPLITS
+from smartmixed_search.datasets.split import SPLIT_SEED, TEST_SHARE, VALIDATION_SHARE
+
+if TYPE_CHECKING:
+    from mlflow.entities import DatasetInput
+
+_LOADER = "smartmixed_search.load_dataset"
+_SPLIT = (
+    f"stratified, seed {SPLIT_SEED}: {TEST_SHARE:.0%} for testing unless the dataset brings test examples, "
+    f"then {VALIDATION_SHARE:.0%} for validation"
+)
+_NAME_LENGTH = 500
+"""MLflow's limit."""
+
+
+def dataset_input(dataset: Mapping[str, Any]) -> "DatasetInput":
+    """Return what `log_inputs` takes.
+
+    Args:
+        dataset: `name` and `checksum`, and, where known, `Dataset.sizes`.
+    """
+    from mlflow.entities import Dataset, DatasetInput, InputTag
+
+    source = {
+        "tags": {"mlflow.source.name": _LOADER, "mlflow.source.type": "LOCAL"},
+        "dataset": dataset["name"],
+        "split": _SPLIT,
+    }
+    known = dataset.keys() >= {"features", "classes", *SPLITS}
+    described = Dataset(
+        name=dataset["name"][:_NAME_LENGTH],
+        digest=dataset["checksum"],
+        source_type="code",
+        source=json.dumps(source),
+        schema=json.dumps(_schema(dataset["features"])) if known else None,
+        profile=json.dumps(_profile(dataset)) if known else None,
+    )
+    return DatasetInput(described, [InputTag("mlflow.data.context", "training")])
+
+
+def _schema(features: int) -> dict[str, Any]:
+    """Return MLflow's description of the tensors x [N, D] and y [N]."""
+    from mlflow.types import Schema, TensorSpec
+
+    x, y = TensorSpec(np.dtype("float32"), (-1, features)), TensorSpec(np.dtype("int64"), (-1,))
+    return {"mlflow_tensorspec": {"features": Schema([x]).to_json(), "targets": Schema([y]).to_json()}}
+
+
+def _profile(dataset: Mapping[str, Any]) -> dict[str, int]:
+    examples = {split: int(dataset[split]) for split in SPLITS}
+    rows, features = sum(examples.values()), int(dataset["features"])
+    sizes = {"num_rows": rows, "num_elements": rows * features, "features": features}
+    return sizes | {"classes": int(dataset["classes"])} | {f"{split}_examples": n for split, n in examples.items()}

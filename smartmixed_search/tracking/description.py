@@ -1,0 +1,145 @@
+"""What the MLflow page says of a run, in Markdown: tables in, text out."""
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from smartmixed_search.config import SMARTMIXED
+from smartmixed_search.result import CONTROL, FINISHED, RANKED, SETTLED
+
+if TYPE_CHECKING:
+    from smartmixed_search.comparison import Comparison
+
+NOTE = "mlflow.note.content"
+"""The tag that the page shows as a run's description."""
+
+_BEGINNING = "**SmartMixed sweep**"
+_SHOWN = 20
+"""Strategies in a leaderboard, at most."""
+_LENGTH = 7000
+"""MLflow cuts a tag at 8,000 characters; something may follow the note."""
+_SPECIAL = re.compile(r"([\\`*_{}\[\]#|~])")
+_VIEW = (
+    "Ranked by test accuracy, in the tuned view: in every architecture each strategy is represented by its trial of "
+    "highest validation accuracy, and an architecture counts once."
+)
+
+
+def sweep_note(sweep: str, dataset: str, trials: pd.DataFrame, strategies: pd.DataFrame) -> str:
+    """Return the description of a sweep's run.
+
+    Args:
+        sweep: its name.
+        dataset: that of all its trials.
+        trials: of its settled trials, `status` and `architecture`.
+        strategies: of the finished ones, what `comparison.compare_strategies` takes.
+    """
+    parts = [_heading(sweep, dataset, trials)]
+    if strategies.empty:
+        parts.append("No trial has finished yet, so there is nothing to rank.")
+    else:
+        from smartmixed_search.comparison import compare_strategies  # scipy takes half a second to import
+
+        parts += _results(compare_strategies(strategies))
+    note = "\n\n".join([*parts, _commands(sweep)])
+    return note if len(note) <= _LENGTH else note[: _LENGTH - 1] + "…"
+
+
+def is_sweep_note(text: str) -> bool:
+    """Whether a description was written here, and not by a user."""
+    return text.startswith(_BEGINNING)
+
+
+def trial_note(ranking: pd.DataFrame) -> str:
+    """Return the description of a trial's run from its ranking, see `ranking.rank_networks`."""
+    rows = [
+        (_whole(row["rank"]), _escaped(row["strategy"]), _share(row["test_accuracy"]), _share(row["val_accuracy"]))
+        for _, row in ranking.iterrows()
+    ]
+    return _table(["rank", "strategy", "test accuracy", "validation accuracy"], rows)
+
+
+def _heading(sweep: str, dataset: str, trials: pd.DataFrame) -> str:
+    counts = Counter(trials["status"])
+    ended = ", ".join(f"{counts[status]} {status}" for status in SETTLED if counts[status] or status == FINISHED)
+    architectures = trials["architecture"].nunique()
+    return (
+        f"{_BEGINNING} {_escaped(sweep)} on {_escaped(dataset)}: {_plural(len(trials), 'trial')} settled ({ended}) of "
+        f"{_plural(architectures, 'architecture')}."
+    )
+
+
+def _results(comparison: "Comparison") -> Iterable[str]:
+    board = comparison.leaderboard
+    ranked, controls = (board[board["role"] == role] for role in (RANKED, CONTROL))
+    yield _leaderboard(ranked.head(_SHOWN))  # first: the page shows a few lines, and the rest on request
+    if len(ranked) > _SHOWN:
+        yield f"… and {len(ranked) - _SHOWN} more strategies."
+    yield _VIEW
+    if len(controls):
+        yield "**Controls**, trained beside them and never ranked"
+        rows = [(_escaped(row["strategy"]), _accuracy(row), _whole(row["blocks"])) for _, row in controls.iterrows()]
+        yield _table(["control", "test accuracy", "architectures"], rows)
+    yield _escaped(comparison.conclusion)
+    if comparison.selection_converged:
+        yield f"The selection has converged: mean choice confidence is {comparison.choice_confidence:.2f}."
+
+
+def _leaderboard(ranked: pd.DataFrame) -> str:
+    headings = ["place", "strategy", "mean rank", "MRR", "wins", "top-3 rate", "test accuracy", "architectures"]
+    rows = [
+        (
+            _whole(row["place"]),
+            f"**{row['strategy']}**" if row["strategy"] == SMARTMIXED else _escaped(row["strategy"]),
+            f"{row['mean_rank']:.2f}",
+            f"{row['mrr']:.3f}",
+            f"{round(row['wins'], 2):g}",
+            f"{row['top3_rate']:.2f}",
+            _accuracy(row),
+            _whole(row["blocks"]),
+        )
+        for _, row in ranked.iterrows()
+    ]
+    return _table(headings, rows)
+
+
+def _commands(sweep: str) -> str:
+    commands = (
+        ("report", "plots, preferences by layer, tuning"),
+        ("compare", "tests and intervals"),
+        ("top --by trial", "the best trials"),
+    )
+    return "\n".join(
+        ["Go on with", "", *(f"* `smartmixed-search {c} --sweep {sweep}`: {what}" for c, what in commands)]
+    )
+
+
+def _table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [headings, ["---"] * len(headings), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _escaped(text: str) -> str:
+    """Return text that Markdown, also inside a table, shows as it is."""
+    plain = " ".join(text.split()).replace("&", "&amp;").replace("<", "&lt;")
+    return _SPECIAL.sub(r"\\\1", plain)
+
+
+def _accuracy(row: "pd.Series[Any]") -> str:
+    deviation = row["test_accuracy_std"]
+    return _share(row["test_accuracy"]) + ("" if pd.isna(deviation) else f" ± {deviation:.4f}")
+
+
+def _share(value: float) -> str:
+    return f"{value:.4f}"
+
+
+def _whole(value: Any) -> str:
+    return "–" if pd.isna(value) else str(int(value))
+
+
+def _plural(count: int, noun: str) -> str:
+    return f"{count} {noun}{'' if count == 1 else 's'}"
