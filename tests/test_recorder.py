@@ -118,6 +118,29 @@ def test_weights_are_found_where_the_directory_is_now(make: Any, tracking_uri: s
     assert Path(path).read_bytes() == b"weights"
 
 
+@pytest.mark.parametrize(("complete", "running", "registered"), [(True, True, 1), (False, True, 0), (False, False, 1)])
+def test_networks_are_registered_once_nothing_is_left_to_run_or_to_be_recorded(
+    make: Any, monkeypatch: pytest.MonkeyPatch, complete: bool, running: bool, registered: int
+) -> None:
+    calls: list[Tracker] = []
+    monkeypatch.setattr(module, "register_networks", lambda tracker, say: calls.append(tracker))
+    recorder = make(running=running)
+    recorder.follow(EVENTS)
+    recorder.drain(lambda: True)
+    recorder.close(Outcome(complete=complete))
+    assert len(calls) == registered
+
+
+def test_networks_are_not_registered_while_a_trial_is_not_delivered(make: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "register_networks", lambda *_: pytest.fail("the best may be missing"))
+    monkeypatch.setattr(Tracker, "record_failure", away)
+    monkeypatch.setattr(module, "_PATIENCE_SECONDS", 0.0)
+    recorder = make()
+    recorder.follow(EVENTS)
+    assert eventually(lambda: recorder.delivered == 2)
+    assert record_all(recorder).undelivered == 1
+
+
 def test_the_dataset_s_sizes_are_remembered_for_later_deliveries(make: Any, tracking_uri: str) -> None:
     sizes = {"features": 64, "classes": 10, "train": 80, "val": 8, "test": 20}
     record_all(make(sizes=sizes))

@@ -7,7 +7,7 @@ import pytest
 
 from smartmixed_search.comparison import CAVEAT
 from smartmixed_search.ranking import rank_networks
-from smartmixed_search.tracking.description import is_sweep_note, sweep_note, trial_note
+from smartmixed_search.tracking.description import is_sweep_note, models_note, sweep_note, trial_note
 from tests.factories import make_network
 from tests.synthetic import make_blocks, make_row, make_rows
 
@@ -109,3 +109,7 @@ def test_a_trial_s_note_is_its_ranking() -> None:
         ["2", "smartmixed", "0.9000", "0.9000"],
         ["–", "selective", "0.8000", "0.9000"],
     ]
+
+
+def test_models_are_added_with_what_loads_the_best() -> None:
+    assert 'load_model("models:/smartmixed-digits@mine")' in models_note("smartmixed-digits", "mine")

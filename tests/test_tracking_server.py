@@ -25,9 +25,12 @@ from smartmixed_search.tracking.confirmations import sweep_to_confirm
 from smartmixed_search.tracking.networks import fetch_network
 from smartmixed_search.tracking.reporting import report
 from smartmixed_search.tracking.reproducing import reproduce
+from smartmixed_search.tracking.store import connect
 from smartmixed_search.tracking.writer import Tracker
 from smartmixed_search.trial import run_trial
 from tests.chaos.services import MlflowServer, mlflow_server
+from tests.test_tracking_models import record as record_results
+from tests.test_tracking_models import results
 from tests.tracked import contents
 from tests.trials import synthetic_result
 
@@ -185,3 +188,18 @@ def test_whatever_reads_artifacts_does_so_from_a_server(server: MlflowServer, tm
     assert reproduce(result.key, "read", tracking_uri=server.uri).identical
     found = sweep_to_confirm("read", 1, server.uri)
     assert (list(found.best), found.space["architecture"]) == ([config], resolved.space["architecture"])
+
+
+def test_networks_are_registered_once_and_loaded_over_http(
+    server: MlflowServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import mlflow
+
+    (made,) = results(tmp_path, 0.1)
+    for _ in range(2):
+        assert record_results(server.uri, made, sweep="registered").register_networks() == []
+    (version,) = connect(server.uri).search_model_versions("name = 'smartmixed-digits'")
+    assert version.tags["smartmixed.trial"] == made.key
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", server.uri)
+    model = mlflow.pyfunc.load_model("models:/smartmixed-digits@registered")
+    assert model.predict(model.input_example).shape == (2, 4)

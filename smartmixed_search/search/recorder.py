@@ -20,6 +20,7 @@ from smartmixed_search.search.deliveries import Deliveries
 from smartmixed_search.search.directory import Resolved, SweepDirectory
 from smartmixed_search.search.environment import environment
 from smartmixed_search.search.ledger import Event, Proposed, Settled, best_of
+from smartmixed_search.search.registration import register_networks
 from smartmixed_search.tracking.delivery import Delivery
 from smartmixed_search.tracking.store import prepare_store, store_name
 from smartmixed_search.tracking.writer import Tracker
@@ -166,7 +167,10 @@ class Recorder:
         self._delivery.stop()
 
     def close(self, outcome: Outcome) -> None:
-        """Record what the sweep has come to, if the store is there; a message says if it was not to be."""
+        """Record what the sweep has come to, if the store is there; a message says if it was not to be.
+
+        The best networks of a sweep that is complete are registered as models, and of one that is only recorded now.
+        """
         counts = Counter(one.status for one in self._settled)
         metrics = {status: float(counts[status]) for status in SETTLED}
         metrics["trials"] = outcome.trials
@@ -184,6 +188,9 @@ class Recorder:
                 f"the end of the sweep could not be recorded in MLflow{self._reason()}: "
                 "`smartmixed-search sync` does it"
             )
+        if closed and not self.undelivered and (outcome.complete or not self._running):
+            assert self._tracker is not None
+            register_networks(self._tracker, self._say)
 
     def _announce(self) -> None:
         """Tell the user once when the store goes away, and once when it is back."""

@@ -60,11 +60,11 @@ def sweep_to_confirm(sweep: str | None, k: int, tracking_uri: str) -> SweepToCon
     with store_errors(tracking_uri):
         (run,) = tables.find_sweeps(client, tracking_uri, sweep, False)
         name = run.data.tags[schema.TAG_SWEEP]
-        best = tables.trial_table(client, [run], FINISHED).sort_values("objective", ascending=False, kind="stable")
+        best = tables.best_trials(tables.trial_table(client, [run]), k)
         if best.empty:
             raise TrackingError(f"a sweep must have a finished trial to be confirmed, however: {name!r} has none")
         resolved = runs.read_json(client, run.info.artifact_uri, "resolved.json")
-        addresses = [client.get_run(run_id).info.artifact_uri for run_id in best["run_id"].head(k)]
+        addresses = [client.get_run(run_id).info.artifact_uri for run_id in best["run_id"]]
         configs = [runs.read_json(client, address, "config.json") for address in addresses]
     return SweepToConfirm(
         name=name,

@@ -53,6 +53,14 @@ def is_sweep_note(text: str) -> bool:
     return text.startswith(_BEGINNING)
 
 
+def models_note(name: str, alias: str) -> str:
+    """Return what is added to a sweep's description once its best networks are registered."""
+    return (
+        f"\n\nSmartMixed's best networks by validation are versions of the model [{_escaped(name)}](#/models/{name}); "
+        f'`mlflow.pyfunc.load_model("models:/{name}@{alias}")` loads the best one.'
+    )
+
+
 def trial_note(ranking: pd.DataFrame) -> str:
     """Return the description of a trial's run from its ranking, see `ranking.rank_networks`."""
     rows = [

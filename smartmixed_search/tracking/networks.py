@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import Run
 
-_VAL_LOSS = re.compile(r"val_loss_r(\d+)")
-
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class TrackedNetwork:
@@ -33,6 +31,8 @@ class TrackedNetwork:
     """Of the trial in MLflow."""
     val_losses: Mapping[int, float]
     """Validation loss, in nats, of each replicate that has a network."""
+    test_accuracies: Mapping[int, float]
+    """Of each replicate."""
 
 
 def fetch_network(
@@ -53,11 +53,22 @@ def fetch_network(
     """
     uri = resolve_tracking_uri(tracking_uri)
     client = open_store(uri)
-    with store_errors(uri), TemporaryDirectory() as folder:
-        run = find_trial(client, uri, trial, sweep)
-        losses = _val_losses(client, run)
-        weights = _download_weights(client, run, folder)
-        network = read_network(weights, _choose(replicate, losses))
+    with store_errors(uri):
+        return read_tracked(client, find_trial(client, uri, trial, sweep), replicate)
+
+
+def read_tracked(client: "MlflowClient", run: "Run", replicate: int | None = None) -> TrackedNetwork:
+    """Read a network of a finished trial, given its run, and import the plugins that its functions come from.
+
+    Raises:
+        TrackingError: there is no such replicate, or the run holds no weights.
+        NetworkError: the weights are damaged.
+        ConfigError: a plugin cannot be imported.
+    """
+    metrics = _smartmixed_metrics(client, run)
+    losses = _by_replicate(metrics, "val_loss")
+    with TemporaryDirectory() as folder:
+        network = read_network(_download_weights(client, run, folder), _choose(replicate, losses))
     import_plugins(tuple(network.config["plugins"]))
     return TrackedNetwork(
         network=network,
@@ -65,13 +76,18 @@ def fetch_network(
         trial=run.data.tags[schema.TAG_TRIAL],
         run_name=run.info.run_name,
         val_losses=losses,
+        test_accuracies=_by_replicate(metrics, "test_accuracy"),
     )
 
 
-def _val_losses(client: "MlflowClient", trial: "Run") -> dict[int, float]:
+def _smartmixed_metrics(client: "MlflowClient", trial: "Run") -> dict[str, float]:
     clauses = [runs.equals(schema.TAG_PARENT, trial.info.run_id), runs.equals(schema.TAG_STRATEGY, SMARTMIXED)]
     (strategy,) = runs.search(client, [trial.info.experiment_id], clauses)
-    named = ((_VAL_LOSS.fullmatch(name), value) for name, value in strategy.data.metrics.items())
+    return dict(strategy.data.metrics)
+
+
+def _by_replicate(metrics: Mapping[str, float], name: str) -> dict[int, float]:
+    named = ((re.fullmatch(rf"{name}_r(\d+)", metric), value) for metric, value in metrics.items())
     return {int(match[1]): value for match, value in named if match}
 
 

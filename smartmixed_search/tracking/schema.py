@@ -7,7 +7,9 @@ and that the MLflow page shows the answers as columns (`view` saves two tables w
   (asked for; a parameter cannot follow when a sweep is extended) and those that `Tracker.close_sweep` is given; tag
   `smartmixed.tables` and artifacts `tables/`: see `stored`; as its description, the tag `mlflow.note.content`, what
   `description.sweep_note` says, written when the sweep is closed;
-* sweep and trial: the dataset as an MLflow dataset, see `datasets`;
+* sweep and trial: the dataset as an MLflow dataset, see `datasets`; as outputs, the models registered of them, see
+  `models`: versions of `smartmixed-<dataset>`, with the tags `smartmixed.{schema, sweep, trial, dataset, architecture,
+  phase_fraction, temperature, replicate, val_loss, test_accuracy}`; a sweep's best one has the sweep's name as alias;
 * trial: its ranking as its description; artifact `choice_counts.json` (how choices evolve: neurons by selection epoch,
   layer and function); artifact `environment.json` (device, threads, versions, data: what its figures may depend on
   beside the configuration); tag `smartmixed.best_fixed` (the fixed strategy of highest validation accuracy) and the

@@ -64,6 +64,16 @@ def trial_table(client: "MlflowClient", sweeps: Iterable["Run"], status: str | N
     return pd.concat([_trials(client, sweep, status) for sweep in sweeps], ignore_index=True)
 
 
+def best_trials(trials: pd.DataFrame, k: int) -> pd.DataFrame:
+    """Return of each dataset and kind of objective the k finished trials of highest validation objective, best first.
+
+    Equal ones are in the order they started.
+    """
+    order = ["dataset", "objective_kind", "objective", "started"]
+    best = trials[trials["status"] == FINISHED].sort_values(order, ascending=[True, True, False, True])
+    return best.groupby(["dataset", "objective_kind"], sort=False).head(k)
+
+
 def _trials(client: "MlflowClient", sweep: "Run", status: str | None) -> pd.DataFrame:
     known = stored.read(client, sweep, stored.TRIALS)
     if known is None:

@@ -5,6 +5,7 @@ import pandas as pd
 from smartmixed_search.config import SMARTMIXED
 from smartmixed_search.ranking import block_rankings, leaderboard
 from smartmixed_search.result import CONVERGED_CONFIDENCE
+from smartmixed_search.tracking.tables import best_trials
 
 TOP_COLUMNS = {
     "strategy": [
@@ -83,9 +84,7 @@ def top_by_architecture(rows: pd.DataFrame, k: int) -> pd.DataFrame:
 
 def top_trials(rows: pd.DataFrame, k: int) -> pd.DataFrame:
     """Return the k best of `tables.trial_table`'s rows, for every dataset and kind of objective."""
-    order = ["dataset", "objective_kind", "objective", "started"]
-    best = rows.sort_values(order, ascending=[True, True, False, True])
-    return _shown(best.groupby(["dataset", "objective_kind"], sort=False).head(k), "trial")
+    return _shown(best_trials(rows, k), "trial")
 
 
 def _shown(best: pd.DataFrame, by: str) -> pd.DataFrame:

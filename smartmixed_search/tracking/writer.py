@@ -20,7 +20,7 @@ from smartmixed_search.errors import SweepError, TrackingError
 from smartmixed_search.files import locate, read_bytes
 from smartmixed_search.ranking import best_fixed_strategy, rank_networks
 from smartmixed_search.result import FAILED, FINISHED, STOPPED, NetworkResult, TrialResult
-from smartmixed_search.tracking import description, doubles, records, runs, schema, stored, tables
+from smartmixed_search.tracking import description, doubles, models, records, runs, schema, stored, tables
 from smartmixed_search.tracking.datasets import dataset_input
 from smartmixed_search.tracking.store import artifact_location, connect, store_errors
 from smartmixed_search.tracking.view import experiment_tags
@@ -167,6 +167,16 @@ class Tracker:
                 runs.log(self._client, run, metrics=summary, tags=note, time=_now())
                 runs.settle(self._client, run, status, _now())
 
+    def register_networks(self) -> list[str]:
+        """Register SmartMixed's best networks as models, unless they are; return what was left out, a sentence each."""
+        with store_errors(self._uri):
+            run = self._client.get_run(self._opened.info.run_id)
+            best = tables.best_trials(self._read_tables(run)[0][stored.TRIALS], models.BEST)
+            registered = models.register_best(self._client, run, list(best["run_id"]))
+            if registered.versions:
+                self._mention(run, description.models_note(registered.name, registered.alias))
+        return registered.left_out
+
     def _new_note(self, sweep: "Run") -> schema.Tags:
         """Return the tag with the sweep's description unless it is there, or a user has written another one."""
         known, _ = self._read_tables(sweep)
@@ -174,6 +184,11 @@ class Tracker:
         present = sweep.data.tags.get(description.NOTE, "")
         keep = present.startswith(note) or (present and not description.is_sweep_note(present))
         return {} if keep else {description.NOTE: note}
+
+    def _mention(self, sweep: "Run", what: str) -> None:
+        present = sweep.data.tags.get(description.NOTE, "")
+        if description.is_sweep_note(present) and what not in present:
+            self._client.set_tag(sweep.info.run_id, description.NOTE, present + what)
 
     @property
     def _opened(self) -> "Run":

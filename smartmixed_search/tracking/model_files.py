@@ -1,0 +1,58 @@
+"""A trained network as an MLflow model: the program that `export --format torch-export` writes, in MLflow's layout.
+
+Whoever loads it needs torch and MLflow, nothing of this package, and no plugin: a user's functions are in the program.
+Nothing in it is a pickle but what torch's own restricted reader takes, as MLflow makes sure before it loads.
+"""
+
+import importlib.metadata
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+import torch
+
+from smartmixed_search.formats import encode
+from smartmixed_search.weights import TrainedNetwork
+
+_FLAVOR = "pytorch"
+_LOADER = "mlflow.pytorch"
+_PROGRAM = "model.pt2"
+"""The name that the loader looks for."""
+_NETWORK = "network"
+_REQUIRED = ("torch", "numpy")
+_EXAMPLES = 2
+
+
+def write_model(network: TrainedNetwork, path: Path) -> None:
+    """Write the folder of an MLflow model of flavors `python_function` and `pytorch`.
+
+    It takes x [B, D] float32 and returns logits [B, C] float32, on the CPU: a program cannot be moved to a GPU.
+
+    Raises:
+        NetworkError: torch-export cannot hold a user's function.
+        ConfigError: a function is not registered.
+    """
+    from mlflow import pyfunc
+    from mlflow.models import Model, ModelSignature
+    from mlflow.types import Schema, TensorSpec
+
+    inputs, outputs = network.inputs, len(network.biases[-1])
+    float32 = np.dtype("float32")
+    model = Model()
+    model.add_flavor(_FLAVOR, model_data=f"data/{_NETWORK}", pytorch_version=str(torch.__version__), code=None)
+    with TemporaryDirectory() as folder:
+        data = Path(folder, _NETWORK)
+        data.mkdir()
+        (data / _PROGRAM).write_bytes(encode(network, "torch-export"))
+        pyfunc.save_model(
+            path,
+            loader_module=_LOADER,
+            data_path=data,
+            mlflow_model=model,
+            signature=ModelSignature(
+                Schema([TensorSpec(float32, (-1, inputs))]), Schema([TensorSpec(float32, (-1, outputs))])
+            ),
+            input_example=np.linspace(0, 1, _EXAMPLES * inputs, dtype=float32).reshape(_EXAMPLES, inputs),
+            pip_requirements=[f"{name}=={importlib.metadata.version(name)}" for name in _REQUIRED],
+            model_config={"device": "cpu"},
+        )
