@@ -33,6 +33,14 @@ def table_of(note: str, heading: str) -> list[list[str]]:
     return rows
 
 
+def test_a_confirmation_s_note_says_what_it_confirms() -> None:
+    note = sweep_note("mine-confirmed-10", "mnist", trials("finished"), make_rows(2), confirms="mine")
+    assert note.startswith("**SmartMixed confirmation** mine-confirmed-10 on mnist: 1 trial settled")
+    assert "The best trials of sweep mine, trained again on seeds" in note
+    assert "compare --sweep mine`" in note
+    assert is_sweep_note(note)
+
+
 def test_a_sweep_s_note_says_what_ran() -> None:
     note = sweep_note(
         "mine", "mnist", trials("finished", "finished", "failed", architectures=("8", "16")), make_rows(2)

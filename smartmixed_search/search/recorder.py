@@ -169,7 +169,8 @@ class Recorder:
     def close(self, outcome: Outcome) -> None:
         """Record what the sweep has come to, if the store is there; a message says if it was not to be.
 
-        The best networks of a sweep that is complete are registered as models, and of one that is only recorded now.
+        The best networks of a sweep that is complete are registered as models, and of one that is only recorded now;
+        those of a confirmation are not, for it is its sweep that chooses.
         """
         counts = Counter(one.status for one in self._settled)
         metrics = {status: float(counts[status]) for status in SETTLED}
@@ -188,7 +189,8 @@ class Recorder:
                 f"the end of the sweep could not be recorded in MLflow{self._reason()}: "
                 "`smartmixed-search sync` does it"
             )
-        if closed and not self.undelivered and (outcome.complete or not self._running):
+        final = outcome.complete or not self._running
+        if closed and not self.undelivered and final and self._resolved.confirms is None:
             assert self._tracker is not None
             register_networks(self._tracker, self._say)
 

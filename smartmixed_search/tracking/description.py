@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 NOTE = "mlflow.note.content"
 """The tag that the page shows as a run's description."""
 
-_BEGINNING = "**SmartMixed sweep**"
+_SWEEP, _CONFIRMATION = "**SmartMixed sweep**", "**SmartMixed confirmation**"
 _SHOWN = 20
 """Strategies in a leaderboard, at most."""
 _LENGTH = 7000
@@ -28,29 +28,36 @@ _VIEW = (
 )
 
 
-def sweep_note(sweep: str, dataset: str, trials: pd.DataFrame, strategies: pd.DataFrame) -> str:
-    """Return the description of a sweep's run.
+def sweep_note(
+    sweep: str, dataset: str, trials: pd.DataFrame, strategies: pd.DataFrame, confirms: str | None = None
+) -> str:
+    """Return the description of a sweep's run, or of a confirmation's.
 
     Args:
         sweep: its name.
         dataset: that of all its trials.
         trials: of its settled trials, `status` and `architecture`.
         strategies: of the finished ones, what `comparison.compare_strategies` takes.
+        confirms: name of the sweep that it confirms, if it does.
     """
-    parts = [_heading(sweep, dataset, trials)]
+    parts = [_heading(_SWEEP if confirms is None else _CONFIRMATION, sweep, dataset, trials)]
+    if confirms is not None:
+        parts.append(
+            f"The best trials of sweep {_escaped(confirms)}, trained again on seeds that had no part in choosing them."
+        )
     if strategies.empty:
         parts.append("No trial has finished yet, so there is nothing to rank.")
     else:
         from smartmixed_search.comparison import compare_strategies  # scipy takes half a second to import
 
         parts += _results(compare_strategies(strategies))
-    note = "\n\n".join([*parts, _commands(sweep)])
+    note = "\n\n".join([*parts, _commands(confirms or sweep)])
     return note if len(note) <= _LENGTH else note[: _LENGTH - 1] + "…"
 
 
 def is_sweep_note(text: str) -> bool:
     """Whether a description was written here, and not by a user."""
-    return text.startswith(_BEGINNING)
+    return text.startswith((_SWEEP, _CONFIRMATION))
 
 
 def models_note(name: str, alias: str) -> str:
@@ -70,12 +77,12 @@ def trial_note(ranking: pd.DataFrame) -> str:
     return _table(["rank", "strategy", "test accuracy", "validation accuracy"], rows)
 
 
-def _heading(sweep: str, dataset: str, trials: pd.DataFrame) -> str:
+def _heading(what: str, name: str, dataset: str, trials: pd.DataFrame) -> str:
     counts = Counter(trials["status"])
     ended = ", ".join(f"{counts[status]} {status}" for status in SETTLED if counts[status] or status == FINISHED)
     architectures = trials["architecture"].nunique()
     return (
-        f"{_BEGINNING} {_escaped(sweep)} on {_escaped(dataset)}: {_plural(len(trials), 'trial')} settled ({ended}) of "
+        f"{what} {_escaped(name)} on {_escaped(dataset)}: {_plural(len(trials), 'trial')} settled ({ended}) of "
         f"{_plural(architectures, 'architecture')}."
     )
 

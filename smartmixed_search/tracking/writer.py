@@ -180,7 +180,9 @@ class Tracker:
     def _new_note(self, sweep: "Run") -> schema.Tags:
         """Return the tag with the sweep's description unless it is there, or a user has written another one."""
         known, _ = self._read_tables(sweep)
-        note = description.sweep_note(self._sweep, self._dataset, known[stored.TRIALS], known[stored.STRATEGIES])
+        confirms = None if self._confirms is None else self._confirms.sweep
+        trials, strategies = known[stored.TRIALS], known[stored.STRATEGIES]
+        note = description.sweep_note(self._sweep, self._dataset, trials, strategies, confirms)
         present = sweep.data.tags.get(description.NOTE, "")
         keep = present.startswith(note) or (present and not description.is_sweep_note(present))
         return {} if keep else {description.NOTE: note}
