@@ -31,6 +31,7 @@ from smartmixed_search.result import TrialResult
 from smartmixed_search.search.cluster import TrialResources, ray_session
 from smartmixed_search.search.directory import Resolved, SweepDirectory
 from smartmixed_search.search.driver import Follower, SweepDriver
+from smartmixed_search.search.halving import Halving
 from smartmixed_search.search.ledger import Event, Ledger, Settled
 from smartmixed_search.search.progress import ProgressPrinter
 from smartmixed_search.search.proposals import Proposal, Proposer
@@ -142,9 +143,11 @@ def sweep(trials: int, run: Callable[..., TrialResult], delivering: bool) -> tup
             recorder = Recorder(directory, resolved, uri)
             followers.append(recorder)
         queue = TrialQueue(ledger, Proposer(space), trials)
-        driver = TimedDriver(directory, queue, followers, ProgressPrinter(sys.stderr, "margin", quiet=True))
+        printer = ProgressPrinter(sys.stderr, "margin", quiet=True)
+        driver = TimedDriver(directory, queue, Halving(ledger, ()), followers, printer)
         resources = TrialResources(cpus=1, gpus=0)
-        job = Job(run=run, dataset=SharedDataset.put(dataset), resources=resources, trials=directory.trials)
+        shared = SharedDataset.put(dataset)
+        job = Job(run=run, dataset=shared, resources=resources, directory=directory, space=space)
         run_trials(
             driver, job, Placement(resources=resources, concurrency=CONCURRENCY, max_failures=0), directory.scratch
         )
