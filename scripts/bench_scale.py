@@ -34,7 +34,7 @@ class Untracked:
 
     undelivered = 0
 
-    def __init__(self, *arguments: Any) -> None:
+    def __init__(self, *arguments: Any, **options: Any) -> None:
         pass
 
     def __getattr__(self, name: str) -> Any:
@@ -45,7 +45,8 @@ def drive(folder: Path, trials: int, address: str, tracked: bool) -> None:
     """Be the driver: run the sweep, or continue it, with trials that all have the same figures."""
     from smartmixed_search.config import TrialConfig
     from smartmixed_search.datasets import load_dataset
-    from smartmixed_search.search import sweep
+    from smartmixed_search.search import session
+    from smartmixed_search.search.sweep import run_sweep
     from smartmixed_search.space import SearchSpace
     from smartmixed_search.trial import run_trial
 
@@ -55,9 +56,9 @@ def drive(folder: Path, trials: int, address: str, tracked: bool) -> None:
         return replace(example, config=config, key=config.key, objective=-abs(config.phase_fraction - 0.3))
 
     if not tracked:
-        sweep.Recorder = Untracked  # type: ignore[misc, assignment]  # no option: only a benchmark wants it
+        session.Recorder = Untracked  # type: ignore[misc, assignment]  # no option: only a benchmark wants it
     space = SearchSpace.from_dict(SWEEP_SPACE | {"trials": trials}, name="scale")
-    sweep.run_sweep(
+    run_sweep(
         space, name="scale", output_dir=folder, ray_address=address, run=train_nothing, reuse=False, progress=False
     )
 
