@@ -9,8 +9,9 @@ from typing import Self
 
 import pandas as pd
 
-from smartmixed_search.config import TrialConfig
+from smartmixed_search.config import SMARTMIXED, TrialConfig
 from smartmixed_search.ranking import BLOCK, block_rankings, rows_of_view
+from smartmixed_search.result import RANKED
 
 _SEED_SHIFT = 1_000_000_007
 _SEEDS = 2**63
@@ -43,9 +44,10 @@ class Confirmed:
 def with_confirmed(rows: pd.DataFrame, confirmed: pd.DataFrame | None, view: str = "tuned") -> pd.DataFrame:
     """Return the rows of a view, those of confirmed blocks replaced by what the confirmation measured.
 
-    In a block with confirmed trials each strategy is represented by that one of them which had the highest validation
-    accuracy *in the sweep*: the confirmation measures, it does not choose. Of several confirmations of a trial the one
-    with the most replicates counts.
+    A block is confirmed if the trial that represents SmartMixed in it was, and if the fixed strategies that represent
+    theirs have the results that they have in that trial, as baselines of equal settings do. So a confirmation
+    measures what the sweep has chosen, and chooses nothing; and all strategies of a block are of the same seeds. Of
+    several confirmations of a trial the one with the most replicates counts.
 
     Args:
         rows: what `ranking.block_rankings` takes.
@@ -59,14 +61,26 @@ def with_confirmed(rows: pd.DataFrame, confirmed: pd.DataFrame | None, view: str
         ConfigError: the view is unknown.
 
     """
-    rows = rows_of_view(rows, view)
-    if confirmed is None or confirmed.empty:
-        return rows.assign(confirmed=False)
-    usable = confirmed[confirmed["confirms"].isin(rows["trial"])].sort_values("replicates", kind="stable")
-    usable = usable.drop_duplicates([*BLOCK, "strategy", "confirms"], keep="last")
-    covered = rows.set_index(BLOCK).index.isin(usable.set_index(BLOCK).index)
-    chosen = block_rankings(rows[covered & rows["trial"].isin(usable["confirms"])])
-    chosen = chosen[[*BLOCK, "strategy", "trial"]].rename(columns={"trial": "confirms"})
-    measured = usable.merge(chosen, on=[*BLOCK, "strategy", "confirms"]).drop(columns="confirms")
-    parts = [part for part in (rows[~covered].assign(confirmed=False), measured.assign(confirmed=True)) if len(part)]
-    return pd.concat(parts, ignore_index=True)
+    rows = rows_of_view(rows, view).assign(confirmed=False)
+    if confirmed is None or confirmed.empty or rows.empty:
+        return rows
+    chosen = block_rankings(rows)
+    most = confirmed.sort_values("replicates", kind="stable").drop_duplicates("confirms", keep="last")
+    own = chosen[chosen["strategy"] == SMARTMIXED].merge(
+        most[["confirms", "trial"]], left_on="trial", right_on="confirms", suffixes=("", "_again")
+    )
+    own = own[~own.set_index(BLOCK).index.isin(_blocks_of_other_baselines(rows, chosen, own["trial"]))]
+    if own.empty:
+        return rows
+    covered = rows.set_index(BLOCK).index.isin(own.set_index(BLOCK).index)
+    measured = confirmed[confirmed["trial"].isin(own["trial_again"])].drop(columns="confirms").assign(confirmed=True)
+    return pd.concat([part for part in (rows[~covered], measured) if len(part)], ignore_index=True)
+
+
+def _blocks_of_other_baselines(rows: pd.DataFrame, chosen: pd.DataFrame, trials: "pd.Series[str]") -> pd.MultiIndex:
+    """Return the blocks in which a chosen fixed strategy has another result than in these trials."""
+    result = [*BLOCK, "strategy", "replicates", "val_correct", "test_correct"]
+    there = rows.loc[rows["trial"].isin(trials), result].drop_duplicates()
+    fixed = chosen[(chosen["role"] == RANKED) & (chosen["strategy"] != SMARTMIXED)]
+    found = fixed[result].merge(there, on=result, how="left", indicator=True)
+    return pd.MultiIndex.from_frame(found.loc[found["_merge"] == "left_only", BLOCK])

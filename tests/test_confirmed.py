@@ -22,7 +22,7 @@ SWEEP = pd.DataFrame(
     [
         make_row("8", "smartmixed", 0.90, 0.95, trial=0),
         make_row("8", "relu", 0.91, 0.92, trial=0),
-        make_row("8", "smartmixed", 0.92, 0.94, trial=1, published=False),
+        make_row("8", "smartmixed", 0.92, 0.96, trial=1, published=False),
         make_row("8", "relu", 0.91, 0.92, trial=1, published=False),
         make_row("8", "smartmixed", 0.93, 0.93, trial=2, published=False),
         make_row("8", "relu", 0.91, 0.92, trial=2, published=False),
@@ -30,43 +30,67 @@ SWEEP = pd.DataFrame(
         make_row("16", "relu", 0.94, trial=0),
     ]
 )
-"""In the block 8 the trial 0 is best by validation; 1 and 2 come after it."""
+"""In the block 8 the trial 1 is best by validation, the published one, 0, comes after it; baselines were reused."""
 CONFIRMED = confirming(
     [
         make_row("8", "smartmixed", 0.80, 0.81, trial=1, published=False),
         make_row("8", "relu", 0.85, 0.86, trial=1, published=False),
         make_row("8", "smartmixed", 0.99, 0.99, trial=2, published=False),
-        make_row("8", "relu", 0.85, 0.86, trial=2, published=False),
+        make_row("8", "relu", 0.70, 0.70, trial=2, published=False),
     ]
 )
+AS_IT_WAS = {
+    ("8", "smartmixed"): 0.92,
+    ("8", "relu"): 0.91,
+    ("16", "smartmixed"): 0.95,
+    ("16", "relu"): 0.94,
+}
 
 
 def figures(blocks: pd.DataFrame) -> dict[tuple[str, str], float]:
     return {(row.architecture, row.strategy): row.test_accuracy for row in blocks.itertuples()}
 
 
-def test_a_block_is_represented_by_the_confirmed_trial_that_the_sweep_held_best() -> None:
+def test_a_confirmed_block_has_all_its_figures_from_the_trial_that_the_sweep_had_chosen() -> None:
     blocks = block_rankings(with_confirmed(SWEEP, CONFIRMED))
     # The confirmation itself does not choose: its best, trial 2, was not the sweep's.
-    assert figures(blocks) == {
-        ("8", "smartmixed"): 0.80,
-        ("8", "relu"): 0.85,
-        ("16", "smartmixed"): 0.95,
-        ("16", "relu"): 0.94,
-    }
-    assert blocks.set_index("architecture")["confirmed"].to_dict() == {"8": True, "16": False}
+    assert figures(blocks) == AS_IT_WAS | {("8", "smartmixed"): 0.80, ("8", "relu"): 0.85}
+    assert blocks.groupby("architecture")["confirmed"].all().to_dict() == {"8": True, "16": False}
+    assert blocks.groupby("architecture")["trial"].nunique().to_dict() == {"8": 1, "16": 1}
+
+
+def test_trials_that_do_not_represent_their_block_confirm_nothing() -> None:
+    others = CONFIRMED[CONFIRMED["confirms"] == "8/2"]
+    assert figures(block_rankings(with_confirmed(SWEEP, others))) == AS_IT_WAS
+
+
+def test_a_block_whose_baselines_are_of_other_settings_is_not_confirmed() -> None:
+    """As where learning rates were drawn: the best relu is another trial's, and was not trained again."""
+    better = pd.DataFrame([make_row("8", "relu", 0.94, 0.99, trial=2, published=False)])
+    rows = pd.concat([SWEEP.drop(index=5), better], ignore_index=True)
+    assert figures(block_rankings(with_confirmed(rows, CONFIRMED))) == AS_IT_WAS | {("8", "relu"): 0.94}
+
+
+def test_confirming_one_sweep_leaves_another_one_s_better_trial() -> None:
+    other = pd.DataFrame([make_row("8", "smartmixed", 0.97, 0.98, trial=7), make_row("8", "relu", 0.96, 0.97, trial=7)])
+    found = block_rankings(with_confirmed(pd.concat([SWEEP, other], ignore_index=True), CONFIRMED))
+    assert figures(found) == AS_IT_WAS | {("8", "smartmixed"): 0.97, ("8", "relu"): 0.96}
 
 
 def test_a_view_takes_only_confirmations_of_trials_it_may_choose() -> None:
     assert not with_confirmed(SWEEP, CONFIRMED, "default")["confirmed"].any()
     of_published = confirming([make_row("8", "smartmixed", 0.7), make_row("8", "relu", 0.6)])
     assert figures(block_rankings(with_confirmed(SWEEP, of_published, "default")))[("8", "smartmixed")] == 0.7
+    unpublished = SWEEP.assign(published=False)
+    assert with_confirmed(unpublished, CONFIRMED, "default").empty
 
 
-def test_of_several_confirmations_of_a_trial_the_one_with_most_replicates_counts() -> None:
+def test_of_several_confirmations_of_a_trial_the_one_with_most_replicates_counts_for_all_strategies() -> None:
     more = confirming([make_row("8", "smartmixed", 0.5, trial=1), make_row("8", "relu", 0.4, trial=1)], replicates=9)
     for both in (pd.concat([CONFIRMED, more]), pd.concat([more, CONFIRMED])):
-        assert figures(block_rankings(with_confirmed(SWEEP, both)))[("8", "smartmixed")] == 0.5
+        blocks = block_rankings(with_confirmed(SWEEP, both))
+        assert figures(blocks) == AS_IT_WAS | {("8", "smartmixed"): 0.5, ("8", "relu"): 0.4}
+        assert set(blocks.loc[blocks["architecture"] == "8", "replicates"]) == {9}
 
 
 def test_confirmations_of_trials_that_are_not_there_count_nothing() -> None:
@@ -94,7 +118,7 @@ def test_a_comparison_prefers_what_was_confirmed_and_counts_the_trials_of_the_sw
 
 def test_a_lucky_winner_is_unmasked() -> None:
     """Ten equal trials an architecture: the sweep's best validation margin is luck, and fresh seeds say so."""
-    rows = make_rows(12, trials=10, noise=0.01)
+    rows = _with_reused_baselines(make_rows(12, trials=10, noise=0.01))
     fresh = make_rows(12, trials=10, noise=0.001, seed=9)
     own = rows[rows["strategy"] == "smartmixed"]
     best = own.loc[own.groupby("architecture")["val_accuracy"].idxmax(), "trial"]
@@ -102,6 +126,13 @@ def test_a_lucky_winner_is_unmasked() -> None:
     assert found.architectures["confirmed"].all()
     assert "everywhere" in found.conclusion
     assert abs(found.mean_margins.loc[0, "mean"]) < 0.002
+
+
+def _with_reused_baselines(rows: pd.DataFrame) -> pd.DataFrame:
+    """Let the fixed strategies have in every trial what they had in the first."""
+    figures = ["val_accuracy", "test_accuracy", "val_loss", "val_correct", "test_correct"]
+    first = rows.groupby(["architecture", "strategy"])[figures].transform("first")
+    return rows.assign(**first.where(rows["strategy"] != "smartmixed", rows[figures]))
 
 
 def test_what_phase_2_gained_is_taken_from_the_confirmation() -> None:
