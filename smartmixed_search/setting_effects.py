@@ -3,12 +3,13 @@
 Made for grids such as the shipped space `ablation`. Two trials make a pair if they differ in one setting alone.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import pandas as pd
 
 from smartmixed_search.config import SMARTMIXED
 from smartmixed_search.phases import GAINS, phase_gains
+from smartmixed_search.plain import as_number
 from smartmixed_search.result import RANKED
 from smartmixed_search.statistics import mean_intervals
 
@@ -24,6 +25,10 @@ MEASURES = {
 MOST_LEVELS = 6
 """Values of a setting up to which its effect is shown value by value."""
 LEVEL_COLUMNS = ["setting", "value", "trials", *MEASURES]
+INTERVAL_CAVEAT = (
+    "Blocks share architectures and seeds: an interval says how much an effect depends on the other settings, not how "
+    "it would be for other architectures."
+)
 EFFECT_COLUMNS = ["setting", "value", "against", "measure", "blocks", "mean", "low", "high", "reason"]
 
 NOT_CROSSED = (
@@ -62,23 +67,23 @@ def trial_measures(rows: pd.DataFrame) -> pd.DataFrame:
     return measures.set_index(own["trial"])
 
 
-def crossed_settings(configs: Mapping[str, Mapping[str, str]]) -> pd.DataFrame:
+def varying_settings(configs: Mapping[str, Mapping[str, str]]) -> pd.DataFrame:
     """Return the settings in which trials differ, by trial, given each trial's configuration as parameters of a run.
 
-    Settings of more than `MOST_LEVELS` values are left out: they were searched, not crossed. The column
-    `architecture` is always there.
+    The column `architecture` is always there.
     """
     table = pd.DataFrame(list(configs.values()), index=pd.Index(list(configs), dtype="str"), dtype="str").fillna("none")
-    crossed = [name for name in table if name not in NOT_CROSSED and 1 < table[name].nunique() <= MOST_LEVELS]
-    return table.reindex(columns=["architecture", *crossed])
+    varying = [name for name in table if name not in NOT_CROSSED and table[name].nunique() > 1]
+    return table.reindex(columns=["architecture", *varying])
 
 
-def level_means(settings: pd.DataFrame, measures: pd.DataFrame) -> pd.DataFrame:
-    """Return the mean of each measure over the trials with each value of each setting, `LEVEL_COLUMNS`."""
+def level_means(settings: pd.DataFrame, measures: pd.DataFrame, crossed: Collection[str]) -> pd.DataFrame:
+    """Return the mean of each measure over the trials with each value of each crossed setting, `LEVEL_COLUMNS`."""
     found = []
-    for name in settings.columns.drop("architecture"):
-        by_value = measures.groupby(settings[name].reindex(measures.index))
-        means = by_value.mean().assign(trials=by_value.size(), setting=name)
+    for name in crossed:
+        values = settings[name].reindex(measures.index)
+        by_value = measures.groupby(values)
+        means = by_value.mean().assign(trials=by_value.size(), setting=name).loc[_ordered(values)]
         found.append(means.rename_axis("value").reset_index())
     return pd.concat(found, ignore_index=True)[LEVEL_COLUMNS] if found else pd.DataFrame(columns=LEVEL_COLUMNS)
 
@@ -86,18 +91,31 @@ def level_means(settings: pd.DataFrame, measures: pd.DataFrame) -> pd.DataFrame:
 def paired_effects(settings: pd.DataFrame, measures: pd.DataFrame) -> pd.DataFrame:
     """Return what each value of a setting changes against the setting's first, all others being equal.
 
-    A block is an architecture with certain values of all other settings. Returns `EFFECT_COLUMNS`: the mean difference
-    over the `blocks` that have both values, and its 95 % bootstrap interval `low` … `high` over them, or the `reason`
-    for none. Blocks share architectures and seeds: the interval says how much the effect depends on the other
-    settings, not how it would be for other architectures.
+    A block is an architecture with certain values of *all* other settings that vary: where some were searched, and no
+    two trials have them in common, there is none, and settings without a block are left out, as are those of more than
+    `MOST_LEVELS` values. Returns `EFFECT_COLUMNS`: the mean difference over the `blocks` that have both values, and its
+    95 % bootstrap interval `low` … `high` over them, or the `reason` for none; see `INTERVAL_CAVEAT`.
     """
     joined = settings.join(measures, how="inner")
     found = []
     for name in settings.columns.drop("architecture"):
+        values = _ordered(joined[name])
+        if len(values) > MOST_LEVELS:
+            continue
         others = [column for column in settings if column != name]
-        by_value = {str(value): rows.groupby(others)[list(MEASURES)].mean() for value, rows in joined.groupby(name)}
-        first, *values = by_value
-        for value in values:
-            table = mean_intervals(by_value[value] - by_value[first], "measure")
-            found.append(table.assign(setting=name, value=value, against=first)[EFFECT_COLUMNS])
+        by_value = {value: rows.groupby(others)[list(MEASURES)].mean() for value, rows in joined.groupby(name)}
+        for value in values[1:]:
+            table = mean_intervals(by_value[value] - by_value[values[0]], "measure")
+            if table["blocks"].any():
+                found.append(table.assign(setting=name, value=value, against=values[0])[EFFECT_COLUMNS])
     return pd.concat(found, ignore_index=True) if found else pd.DataFrame(columns=EFFECT_COLUMNS)
+
+
+def _ordered(values: "pd.Series[str]") -> list[str]:
+    """Return the distinct values, numbers by size and before words."""
+
+    def place(value: str) -> tuple[bool, float, str]:
+        number = as_number(value)
+        return number is None, 0.0 if number is None else number, value
+
+    return sorted(values.unique(), key=place)

@@ -12,10 +12,10 @@ from smartmixed_search.setting_effects import (
     EFFECT_COLUMNS,
     LEVEL_COLUMNS,
     MEASURES,
-    crossed_settings,
     level_means,
     paired_effects,
     trial_measures,
+    varying_settings,
 )
 from smartmixed_search.tracking.effects import effects
 from tests.factories import make_result
@@ -54,19 +54,34 @@ def test_trials_without_a_counterpart_are_left_out() -> None:
 
 def test_means_are_over_all_trials_with_a_value() -> None:
     measures = measured(pd.Series(range(12), index=SETTINGS.index, dtype="float64"))
-    found = level_means(SETTINGS, measures).set_index(["setting", "value"])
+    found = level_means(SETTINGS, measures, ["handoff", "output"]).set_index(["setting", "value"])
     assert found.loc[("output", "x"), "margin"] == 5
     assert found.loc[("output", "y"), "margin"] == 6
     assert found["trials"].to_list() == [6] * 4
 
 
-def test_settings_of_few_values_are_crossed_and_others_searched() -> None:
+def test_what_was_searched_beside_is_never_taken_for_the_effect_of_a_setting() -> None:
+    temperatures = [str(n) for n in range(12)]  # another one in every trial, and all that matters
+    searched = SETTINGS.assign(temperature=temperatures)
+    measures = measured(pd.Series(range(12), index=SETTINGS.index, dtype="float64"))
+    assert paired_effects(searched, measures).empty
+
+
+def test_settings_vary_if_trials_differ_in_them() -> None:
     same = {"architecture": "8", "epochs": "4", "seed": "0"}
     configs = {f"t{n}": same | {"clamp": ("none", "10.0")[n % 2], "temperature": str(n)} for n in range(8)}
-    assert list(crossed_settings(configs)) == ["architecture", "clamp"]
-    assert list(crossed_settings({})) == ["architecture"]
+    assert list(varying_settings(configs)) == ["architecture", "clamp", "temperature"]
+    assert list(varying_settings({})) == ["architecture"]
     older = {"t0": same, "t1": same | {"train_examples": "100"}}
-    assert crossed_settings(older)["train_examples"].to_list() == ["none", "100"]
+    assert varying_settings(older)["train_examples"].to_list() == ["none", "100"]
+
+
+def test_numbers_are_compared_with_the_smallest_one() -> None:
+    settings = pd.DataFrame({"architecture": "8", "batch_size": ["128", "32", "64", "none"]}, index=list("abcd"))
+    found = paired_effects(settings, measured(pd.Series([1.0, 2.0, 3.0, 4.0], index=list("abcd"))))
+    accuracy = found[found["measure"] == "test_accuracy"]
+    assert accuracy["against"].to_list() == ["32"] * 3
+    assert accuracy[["value", "mean"]].to_numpy().tolist() == [["64", 1.0], ["128", -1.0], ["none", 2.0]]
 
 
 def test_a_trial_s_measures() -> None:
@@ -121,4 +136,4 @@ def test_a_sweep_that_crosses_nothing_has_no_effects(tracking_uri: str) -> None:
     assert (list(found.levels), list(found.paired)) == (LEVEL_COLUMNS, EFFECT_COLUMNS)
     answer = CliRunner().invoke(cli, ["effects", "--tracking-uri", tracking_uri])
     assert answer.exit_code == 0
-    assert "no setting of a few values varies" in answer.stderr
+    assert "no setting is crossed" in answer.stderr

@@ -31,7 +31,7 @@ def effects(sweep: str | None, output_format: str, output_dir: Path, tracking_ur
 
     Made for grids such as the shipped space `ablation`. CSV and JSON hold the paired differences.
     """
-    from smartmixed_search.setting_effects import MEASURES
+    from smartmixed_search.setting_effects import INTERVAL_CAVEAT, MEASURES
     from smartmixed_search.tracking import effects as tracked
     from smartmixed_search.tracking.store import resolve_tracking_uri
 
@@ -43,12 +43,17 @@ def effects(sweep: str | None, output_format: str, output_dir: Path, tracking_ur
         click.echo(found.paired.to_json(orient="records", indent=2))
         return
     if found.paired.empty:
-        click.echo("no setting of a few values varies over this sweep's finished trials", err=True)
+        click.echo(
+            "no setting is crossed: no two finished trials of this sweep differ in one setting alone, of a few values; "
+            "the space ablation is made for it",
+            err=True,
+        )
         return
     click.echo(f"{found.dataset}: mean over the trials with each value")
     click.echo(found.levels[_LEVELS].to_string(index=False, na_rep="–", float_format="{:.4f}".format))
     click.echo("\ndifferences in points [95 % interval over blocks: architectures with all other settings equal]")
     click.echo(_differences(found.paired, MEASURES))
+    click.echo(f"\n{INTERVAL_CAVEAT}")
 
 
 def _differences(paired: "pd.DataFrame", measures: dict[str, str]) -> str:

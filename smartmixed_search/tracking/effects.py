@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from smartmixed_search.setting_effects import crossed_settings, level_means, paired_effects, trial_measures
+from smartmixed_search.setting_effects import level_means, paired_effects, trial_measures, varying_settings
 from smartmixed_search.tracking import runs, schema, tables
 from smartmixed_search.tracking.queries import reading
 
@@ -37,6 +37,8 @@ def effects(sweep: str | None = None, tracking_uri: str | None = None) -> Effect
         dataset = run.data.tags[schema.TAG_DATASET]
     finished = set(rows["trial"])
     params = {trial.data.tags[schema.TAG_TRIAL]: trial.data.params for trial in trials}
-    settings = crossed_settings({key: of for key, of in params.items() if key in finished})
+    settings = varying_settings({key: of for key, of in params.items() if key in finished})
     measures = trial_measures(rows)
-    return Effects(dataset=dataset, levels=level_means(settings, measures), paired=paired_effects(settings, measures))
+    paired = paired_effects(settings, measures)
+    levels = level_means(settings, measures, list(paired["setting"].unique()))
+    return Effects(dataset=dataset, levels=levels, paired=paired)
