@@ -27,6 +27,7 @@ if TYPE_CHECKING:
         plot_preferences,
         plot_tuning,
     )
+    from smartmixed_search.reproduction import Reproduction
     from smartmixed_search.result import NetworkResult, TrialResult
     from smartmixed_search.search.confirmation import confirm_sweep
     from smartmixed_search.search.summary import SweepSummary
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     from smartmixed_search.tracking.choices import choice_agreement, choice_counts, choices
     from smartmixed_search.tracking.confirmations import confirmations
     from smartmixed_search.tracking.curves import curves
-    from smartmixed_search.tracking.effects import effects
+    from smartmixed_search.tracking.effects import Effects, effects
     from smartmixed_search.tracking.queries import compare, status, strategies, sweeps, top, trials
     from smartmixed_search.tracking.reporting import report
     from smartmixed_search.tracking.reproducing import reproduce
@@ -49,10 +50,12 @@ __version__ = "0.1.0"
 _HOMES = {
     "Comparison": "comparison",
     "Dataset": "datasets",
+    "Effects": "tracking.effects",
     "FrozenNetwork": "frozen",
     "MixedActivation": "modules",
     "NetworkResult": "result",
     "NotEnoughData": "statistics",
+    "Reproduction": "reproduction",
     "SearchSpace": "space",
     "SelectiveActivation": "modules",
     "SmartMixedError": "errors",
@@ -107,10 +110,12 @@ _HOMES = {
 __all__ = [
     "Comparison",
     "Dataset",
+    "Effects",
     "FrozenNetwork",
     "MixedActivation",
     "NetworkResult",
     "NotEnoughData",
+    "Reproduction",
     "SearchSpace",
     "SelectiveActivation",
     "SmartMixedError",

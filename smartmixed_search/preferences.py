@@ -99,6 +99,9 @@ def _steps(choices: pd.DataFrame) -> "pd.Series[int]":
 
 
 def _shares(choices: pd.DataFrame, place: "pd.Series[float]", pool: Sequence[str] | None, seed: int) -> pd.DataFrame:
+    datasets = sorted(choices["dataset"].unique())
+    if len(datasets) > 1:
+        raise ValueError(f"choices must be of one dataset, however: {', '.join(datasets)}")
     pool = list(dict.fromkeys([*(pool or []), *sorted(choices["function"].unique())]))
     found = [_shares_at(rows, pool, seed).assign(**{str(place.name): where}) for where, rows in choices.groupby(place)]
     columns = [str(place.name), *SHARE_COLUMNS]

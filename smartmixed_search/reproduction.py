@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
+import numpy as np
 import pandas as pd
 import torch
 
@@ -45,8 +46,8 @@ class Reproduction:
     """How a trial came out the second time."""
 
     networks: pd.DataFrame
-    """One row per network that was trained: `strategy`, `replicate`, `FIGURES` as recorded, the same as `…_now`, and
-    whether it is `identical`."""
+    """One row per network that was recorded or trained: `strategy`, `replicate`, `FIGURES` as recorded, the same as
+    `…_now`, and whether it is `identical`."""
     differences: Mapping[str, tuple[str, str]]
     """What of the environment differs: as recorded, and now; what was not recorded may."""
 
@@ -57,9 +58,9 @@ class Reproduction:
 
     @property
     def largest_difference(self) -> float:
-        """Of the test accuracies; 0 if there are none."""
+        """Of the test accuracies; infinite where one of the two is missing."""
         difference = (self.networks["test_accuracy"] - self.networks["test_accuracy_now"]).abs()
-        return float(difference.fillna(0).max())
+        return float(difference.fillna(np.inf).max())
 
     @property
     def agrees(self) -> bool:
@@ -110,16 +111,20 @@ def without_members(config: TrialConfig, members: Collection[str]) -> TrialConfi
 
 
 def compare_trials(recorded: RecordedTrial, result: TrialResult) -> Reproduction:
-    """Compare what was recorded with what came out now, over the networks that both have."""
+    """Compare what was recorded with what came out now; a network that only one of them has did not come out again."""
     now = pd.DataFrame([{name: getattr(n, name) for name in (*_NETWORK, *FIGURES)} for n in result.networks])
     before = recorded.figures[[*_NETWORK, *FIGURES]]
-    networks = before.merge(now.astype(dict.fromkeys(FIGURES, "float64")), on=_NETWORK, suffixes=("", "_now"))
+    before = before[~before["strategy"].isin(recorded.reused)]
+    networks = before.merge(
+        now.astype(dict.fromkeys(FIGURES, "float64")), how="outer", on=_NETWORK, suffixes=("", "_now"), indicator=True
+    )
+    both = networks.pop("_merge") == "both"
     same = [
         networks[name].eq(networks[f"{name}_now"]) | networks[[name, f"{name}_now"]].isna().all(axis=1)
         for name in FIGURES
     ]
     return Reproduction(
-        networks=networks.assign(identical=pd.concat(same, axis=1).all(axis=1)),
+        networks=networks.assign(identical=pd.concat([both, *same], axis=1).all(axis=1)),
         differences=_differences(recorded.environment, result.environment),
     )
 

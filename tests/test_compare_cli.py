@@ -12,7 +12,7 @@ from smartmixed_search.comparison import COMPARISON_COLUMNS
 from smartmixed_search.tracking.queries import compare
 from smartmixed_search.tracking.writer import Tracker
 from tests.factories import make_result
-from tests.tracked import make_tracker
+from tests.tracked import SPACE, make_tracker
 
 ACCURACIES = {"relu": [0.90, 0.92], "elu": 0.90, "smartmixed": [0.93, 0.95], "selective": 0.99}
 
@@ -148,3 +148,9 @@ def test_a_notebook_shows_the_conclusion_and_the_leaderboard(tracking_uri: str) 
     shown = found._repr_html_()
     assert shown.startswith("<p>On &lt;b&gt;.npz SmartMixed has")
     assert "<table" in shown
+
+
+def test_a_joint_search_is_announced(tracking_uri: str) -> None:
+    tracker = make_tracker(tracking_uri, space=SPACE | {"search": "joint"})
+    tracker.record_trial(make_result(accuracies=ACCURACIES))
+    assert "The search was joint" in " ".join(ask(tracking_uri).stdout.split())

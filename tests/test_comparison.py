@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from smartmixed_search.comparison import CAVEAT, MARGINS, compare_all, compare_strategies
+from smartmixed_search.comparison import CAVEAT, FAVOURED, MARGINS, compare_all, compare_strategies
 from smartmixed_search.errors import ConfigError
 from smartmixed_search.ranking import LEADERBOARD_COLUMNS, block_rankings, leaderboard
 from smartmixed_search.statistics import Friedman, NotEnoughData, mean_interval
@@ -257,3 +257,10 @@ def test_datasets_are_never_mixed() -> None:
 def test_an_unknown_view_is_refused() -> None:
     with pytest.raises(ConfigError, match="tuned, default"):
         compare_strategies(make_rows(2), "tunned")
+
+
+def test_architectures_of_a_joint_search_are_said_to_be_no_fair_sample() -> None:
+    rows = make_rows(3)
+    (plain,), (joint,) = compare_all(rows), compare_all(rows, joint=["mnist"])
+    assert FAVOURED not in plain.conclusion
+    assert FAVOURED in joint.conclusion

@@ -1,5 +1,6 @@
 import json
 import subprocess
+from pathlib import Path
 
 from smartmixed_search.search.environment import environment, git_revision
 
@@ -9,6 +10,14 @@ def test_environment_is_plain_and_names_what_numbers_depend_on():
     assert json.loads(json.dumps(found)) == found
     assert {"python", "torch", "ray", "optuna", "mlflow", "smartmixed-search"} <= set(found["software"])
     assert found["dataset"]["checksum"] == "c" * 16
+
+
+def test_the_revision_is_that_of_the_code_wherever_it_is_run(tmp_path, monkeypatch):
+    root = Path(__file__).parents[1]
+    monkeypatch.chdir(tmp_path)
+    found = environment({"name": "digits", "checksum": "c" * 16})
+    assert found["git"] == (git_revision(root) if (root / ".git").exists() else None)
+    assert found["git_working_directory"] is None
 
 
 def test_revision_says_when_files_differ_from_it(tmp_path):

@@ -349,3 +349,10 @@ def test_verdicts_on_drawn_choices() -> None:
     assert verdict(trend(make_choices(12, slope=0.3))) == HOLDS
     assert verdict(trend(make_choices(12, slope=-0.3))) == CONTRADICTED
     assert verdict(trend(make_choices(3, slope=0.3))) == NOT_ENOUGH
+
+
+def test_choices_on_two_datasets_are_never_mixed() -> None:
+    one = choices_frame("digits", "8", "a", {"0": {"0": ["relu"]}})
+    two = choices_frame("mnist", "8", "b", {"0": {"0": ["elu"]}})
+    with pytest.raises(ValueError, match="choices must be of one dataset, however: digits, mnist"):
+        by_layer(pd.concat([one, two]))

@@ -247,7 +247,7 @@ def test_shares_without_intervals_are_drawn() -> None:
 @pytest.mark.parametrize(
     ("drift", "architectures", "said"),
     [
-        (0.6, 12, "the trend holds: both families change significantly with depth, as claimed. From the first layer"),
+        (0.6, 12, "significant for both families, in the claimed direction. From the first layer"),
         (0.0, 12, "the trend is not shown"),
         (-0.6, 12, "the trend is contradicted"),
         (0.6, 3, "the trend cannot be judged: not enough data (3 of at least 6 blocks)."),
@@ -429,3 +429,13 @@ def test_response_is_drawn_around_the_trials_mean() -> None:
     ax = plot_tuning(trials, "phase_fraction", Figure().add_subplot(), response=bins)
     drawn = {tuple(np.round(np.asarray(line.get_ydata(), float), 6)) for line in ax.lines}
     assert {(21.0, 21.0, 21.0), (18.0, 24.0)} <= drawn
+
+
+def test_a_change_in_the_claimed_direction_is_not_taken_for_the_claim() -> None:
+    found = make_preferences(12, drift=0.6)
+    leading = found.by_depth.assign(share=np.where(found.by_depth["function"] == "selu", 0.8, 0.04))
+    page = page_with(replace(found, by_depth=leading))
+    assert (
+        "Most chosen: selu in the first layers (80 %), selu in the last (80 %); so, other than claimed, early" in page
+    )
+    assert "early layers do not prefer ReLU / Leaky ReLU." in page

@@ -7,19 +7,22 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
 from smartmixed_search.cli import main
 from smartmixed_search.config import TrialConfig
+from smartmixed_search.confirmed import Confirmed
 from smartmixed_search.datasets import Dataset, load_dataset
 from smartmixed_search.errors import ConfigError, DatasetError, TrackingError
 from smartmixed_search.reproduction import RecordedTrial, compare_trials, reproduce_trial, without_members
 from smartmixed_search.result import TrialResult
 from smartmixed_search.tracking import reproducing
 from smartmixed_search.tracking.reproducing import recorded_trial, reproduce
+from smartmixed_search.tracking.writer import Tracker
 from smartmixed_search.trial import run_trial
-from tests.tracked import SPACE, make_tracker
+from tests.tracked import SPACE, make_tracker, opening
 
 CONFIG = TrialConfig(
     dataset="digits",
@@ -78,9 +81,34 @@ def test_of_a_trial_that_took_over_networks_its_own_come_out_again(
     assert code == 0
     assert "identical: every figure of 4 networks came out again; the recorded environment is the same" in out
     assert f"trial {first.key} trained them" in err
+    assert f"`reproduce {first.key} --sweep mine` does" in err
     for name in ("relu", "tanh", "random-mixed"):
         assert name in err
         assert name not in out
+
+
+def test_a_confirmation_s_trial_is_found_by_the_confirmation_s_name(recorded: str) -> None:
+    first, _ = trained()
+    confirms = Confirmed.of("mine", CONFIG)
+    config = replace(CONFIG, seed=confirms.fresh_seed)
+    tracker = Tracker(recorded, sweep="mine-confirmed-2", dataset="digits", confirms=confirms)
+    tracker.open_sweep(**opening(key="c"))
+    tracker.record_trial(replace(first, config=config, key=config.key))
+    found = recorded_trial(config.key[:8], "mine-confirmed-2", recorded)
+    assert (found.trial.key, found.sweep) == (config.key, "mine-confirmed-2")
+    with pytest.raises(TrackingError, match="of sweep 'mine'"):
+        recorded_trial(config.key, "mine", recorded)
+
+
+def test_networks_that_were_not_recorded_have_not_come_out_again() -> None:
+    first, _ = trained()
+    whole = record_of(first)
+    for known in (whole.figures["strategy"] != "relu", whole.figures["replicate"] > 5):
+        found = compare_trials(replace(whole, figures=whole.figures[known]), first)
+        assert len(found.networks) == 10
+        assert not found.identical
+        assert found.largest_difference == np.inf
+        assert not found.agrees
 
 
 def test_a_run_of_a_trial_or_strategy_can_be_named(recorded: str) -> None:
@@ -109,8 +137,6 @@ def test_figures_that_do_not_agree_are_told_and_fail(recorded: str, capsys: pyte
 
 def record_of(result: TrialResult, **environment: str) -> RecordedTrial:
     networks = [{name: getattr(n, name) for name in vars(n)} for n in result.networks]
-    import pandas as pd
-
     return RecordedTrial(
         key=result.key,
         config=result.config,

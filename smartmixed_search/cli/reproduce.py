@@ -18,7 +18,7 @@ _SECONDS = 10.0
 
 @click.command()
 @click.argument("trial", metavar="RUN")
-@click.option("--sweep", help="Name of the trial's sweep.  [default: the latest]")
+@click.option("--sweep", help="Name of the trial's sweep or confirmation.  [default: the latest sweep]")
 @click.option("--dataset", metavar="FILE", help="Where the sweep's .npz file is now, if it has moved.")
 @data_dir
 @common
@@ -77,7 +77,10 @@ def _introduction(recorded: "Recorded") -> list[str]:
     ]
     for key in sorted(set(trial.reused.values())):
         names = ", ".join(name for name, trained_by in trial.reused.items() if trained_by == key)
-        lines.append(f"not trained again here, for trial {key} trained them: {names}; `reproduce {key}` does")
+        lines.append(
+            f"not trained again here, for trial {key} trained them: {names}; "
+            f"`reproduce {key} --sweep {recorded.sweep}` does"
+        )
     return lines
 
 

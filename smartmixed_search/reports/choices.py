@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from smartmixed_search.preferences import CONTRADICTED, HOLDS, NOT_ENOUGH, NOT_SHOWN, verdict
+from smartmixed_search.preferences import CONTRADICTED, FAMILIES, HOLDS, NOT_ENOUGH, NOT_SHOWN, verdict
 from smartmixed_search.reports import plots
 from smartmixed_search.reports.data import Preferences
 from smartmixed_search.reports.figures import GRID_SIZE, Figures
@@ -27,7 +27,7 @@ SLIGHT_KAPPA = 0.2
 """Up to it, agreement beyond chance is called slight (Landis and Koch 1977, Biometrics 33, 159–174)."""
 
 _VERDICTS = {
-    HOLDS: "Here the trend holds: both families change significantly with depth, as claimed.",
+    HOLDS: "Here the change with depth is significant for both families, in the claimed direction.",
     NOT_SHOWN: "Here the trend is not shown: not both families change significantly with depth.",
     CONTRADICTED: "Here the trend is contradicted: a family changes significantly with depth, the other way.",
     NOT_ENOUGH: "Here the trend cannot be judged: not enough data",
@@ -134,9 +134,16 @@ def _most_chosen(by_depth: pd.DataFrame) -> str:
     """Say what a slope does not: which function leads at either end."""
     depths = by_depth["depth"]
     first, last = (by_depth.loc[by_depth.loc[depths == end, "share"].idxmax()] for end in (depths.min(), depths.max()))
+    ends = (("early", first, "ReLU / Leaky ReLU"), ("deep", last, "ELU / SELU"))
+    unlike = [
+        f"{where} layers do not prefer {family}"
+        for where, leader, family in ends
+        if leader["function"] not in FAMILIES[family]
+    ]
     return (
         f"Most chosen: {first['function']} in the first layers ({percent(first['share'])}), "
-        f"{last['function']} in the last ({percent(last['share'])})."
+        f"{last['function']} in the last ({percent(last['share'])})"
+        + (f"; so, other than claimed, {' and '.join(unlike)}." if unlike else ".")
     )
 
 

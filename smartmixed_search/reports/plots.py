@@ -128,6 +128,8 @@ def plot_evolution(evolution: pd.DataFrame, depth: float = 0, ax: "Axes | None" 
     """
     names = _ordered(evolution["function"].unique())
     ax = _axes(ax, names)
+    if evolution.empty:
+        return _say(ax, "not enough data: how choices evolved was not recorded")
     depths = evolution["depth"].unique()
     here = evolution[evolution["depth"] == depths[np.abs(depths - depth).argmin()]].sort_values("epoch")
     for name in names:

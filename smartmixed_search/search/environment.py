@@ -12,14 +12,16 @@ import torch
 
 import smartmixed_search
 
+_ROOT = Path(smartmixed_search.__file__).parents[1]
 _PACKAGES = ("torch", "ray", "optuna", "mlflow", "numpy", "scipy", "pandas", "scikit-learn")
 
 
 def environment(dataset: Mapping[str, str | int]) -> dict[str, Any]:
     """Return the content of `environment.json`: software versions, the driver's hardware, git revision, dataset.
 
-    `dataset` holds the dataset's `name` and `checksum` and, where known, `Dataset.sizes`. The git revision is that of
-    the working directory, or None.
+    `dataset` holds the dataset's `name` and `checksum` and, where known, `Dataset.sizes`. `git` is the revision of this
+    package, if it runs from a checkout, `git_working_directory` that of where the sweep was launched; None: there is
+    none.
     """
     return {
         "software": {
@@ -33,7 +35,8 @@ def environment(dataset: Mapping[str, str | int]) -> dict[str, Any]:
             "cpus": os.cpu_count(),
             "gpus": [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())],
         },
-        "git": git_revision(Path.cwd()),
+        "git": git_revision(_ROOT) if (_ROOT / ".git").exists() else None,
+        "git_working_directory": git_revision(Path.cwd()),
         "dataset": dict(dataset),
     }
 

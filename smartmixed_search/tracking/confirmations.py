@@ -155,7 +155,7 @@ def _margin(client: "MlflowClient", trial: "Run") -> dict[str, float]:
     strategies = runs.search(client, [trial.info.experiment_id], [parent])
     accuracies = {run.data.tags[schema.TAG_STRATEGY]: _by_replicate(run) for run in strategies}
     of_none = pd.Series(dtype="float64")
-    differences = accuracies[SMARTMIXED] - accuracies.get(rival or "", of_none)
+    differences = accuracies.get(SMARTMIXED, of_none) - accuracies.get(rival or "", of_none)
     interval = mean_intervals(differences.rename("margin").to_frame(), "name").iloc[0]
     return {"margin": interval["mean"], "low": interval["low"], "high": interval["high"]}
 

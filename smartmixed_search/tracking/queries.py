@@ -107,7 +107,8 @@ def compare(
     from smartmixed_search.comparison import compare_all  # scipy takes half a second to import
 
     with reading(sweep, all_sweeps, tracking_uri) as (client, found):
-        return compare_all(tables.strategy_table(client, found), view, confirmed_table(client, found))
+        rows, joint = tables.strategy_table(client, found), tables.joint_datasets(found)
+        return compare_all(rows, view, confirmed_table(client, found), joint)
 
 
 def status(

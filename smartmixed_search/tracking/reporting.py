@@ -53,7 +53,11 @@ def _read(client: "MlflowClient", sweep: "Run") -> ReportData:
     best = by_objective.drop_duplicates("architecture").set_index("architecture")
     return ReportData(
         sweep=sweep.data.tags[schema.TAG_SWEEP],
-        comparisons=compare_all(tables.strategy_table(client, [sweep]), confirmed=confirmed_table(client, [sweep])),
+        comparisons=compare_all(
+            tables.strategy_table(client, [sweep]),
+            confirmed=confirmed_table(client, [sweep]),
+            joint=tables.joint_datasets([sweep]),
+        ),
         confirmations=confirmation_table(client, [sweep]),
         trials=trials,
         counts={status: int((trials["status"] == status).sum()) for status in SETTLED},
@@ -69,9 +73,10 @@ def _read(client: "MlflowClient", sweep: "Run") -> ReportData:
 def _preferences(client: "MlflowClient", sweep: "Run", finished: pd.DataFrame) -> Preferences:
     readers = {CHOICES: (choices_frame, agreement_frame), COUNTS: (counts_frame,)}
     choices, agreements, counts = read_frames(client, sweep, finished, readers)
+    pool = list(counts["function"].unique())
     return Preferences(
-        by_layer=by_layer(choices),
-        by_depth=by_depth(choices),
+        by_layer=by_layer(choices, pool=pool),
+        by_depth=by_depth(choices, pool=pool),
         by_epoch=by_epoch(counts),
         trend=trend(choices),
         agreement=mean_agreement(agreements),

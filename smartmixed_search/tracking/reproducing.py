@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import Run
 
+_TYPES = {"strategy": "str", "replicate": "int64"} | dict.fromkeys(FIGURES, "float64")
 _OF_REPLICATE = re.compile(rf"({'|'.join(FIGURES)})_r(\d+)")
 
 
@@ -27,6 +28,8 @@ class Recorded:
     """A trial as MLflow holds it, and what its sweep ran with."""
 
     trial: RecordedTrial
+    sweep: str
+    """Name of its sweep or confirmation."""
     dataset: str
     """What the sweep read: a dataset's name, or the path of an `.npz` file."""
     sweep_environment: dict[str, Any]
@@ -55,9 +58,10 @@ def recorded_trial(trial: str, sweep: str | None = None, tracking_uri: str | Non
                 key=run.data.tags[schema.TAG_TRIAL],
                 config=TrialConfig.from_dict(runs.read_json(client, run.info.artifact_uri, "config.json")),
                 environment=_environment(client, run),
-                figures=pd.concat([_figures(one) for one in strategies], ignore_index=True),
+                figures=pd.concat([_no_figures(), *map(_figures, strategies)], ignore_index=True),
                 reused=reused,
             ),
+            sweep=run.data.tags[schema.TAG_SWEEP],
             dataset=above.data.params["dataset"],
             sweep_environment=runs.read_json(client, above.info.artifact_uri, schema.ENVIRONMENT_FILE),
         )
@@ -76,7 +80,7 @@ def reproduce(
 
     Args:
         trial: its key, the key's first digits, or the id of its run or of a run below it.
-        sweep: name of its sweep; the latest by default.
+        sweep: name of its sweep or confirmation; the latest sweep by default.
         dataset: where an `.npz` file is now; default: where the sweep found it.
         data_dir: see `load_dataset`.
         tracking_uri: the store; see `tracking.queries`.
@@ -104,5 +108,8 @@ def _figures(strategy: "Run") -> pd.DataFrame:
         if match := _OF_REPLICATE.fullmatch(name):
             values.setdefault(int(match[2]), {})[match[1]] = value
     rows = [{"strategy": strategy.data.tags[schema.TAG_STRATEGY], "replicate": r} | of for r, of in values.items()]
-    columns = ["strategy", "replicate", *FIGURES]
-    return pd.DataFrame(rows, columns=columns).astype(dict.fromkeys(FIGURES, "float64"))
+    return pd.DataFrame(rows, columns=list(_TYPES)).astype(_TYPES)
+
+
+def _no_figures() -> pd.DataFrame:
+    return pd.DataFrame(columns=list(_TYPES)).astype(_TYPES)

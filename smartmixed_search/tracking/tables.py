@@ -8,6 +8,7 @@ import pandas as pd
 from smartmixed_search.datasets import dataset_name
 from smartmixed_search.errors import TrackingError, one_of
 from smartmixed_search.result import FINISHED, SETTLED
+from smartmixed_search.space import JOINT
 from smartmixed_search.tracking import columns, runs, schema, stored
 from smartmixed_search.tracking.store import nothing_recorded
 
@@ -52,6 +53,11 @@ def find_sweeps(
 def _not_recorded(client: "MlflowClient", uri: str, what: str, name: str | None, tag: str) -> TrackingError:
     names = dict.fromkeys(run.data.tags[tag] for run in runs.sweep_runs(client))
     return TrackingError(one_of(what, name, names)) if names else nothing_recorded(uri)
+
+
+def joint_datasets(sweeps: Iterable["Run"]) -> set[str]:
+    """Return the datasets of those sweeps in which Optuna chose the architectures too."""
+    return {run.data.tags[schema.TAG_DATASET] for run in sweeps if run.data.params.get("search") == JOINT}
 
 
 def sweep_table(sweeps: Sequence["Run"]) -> pd.DataFrame:

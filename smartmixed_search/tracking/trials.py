@@ -1,4 +1,7 @@
-"""Which trial is meant: by its key, the key's first digits, or the id of its run or of a run below it."""
+"""Which trial is meant: by its key, the key's first digits, or the id of its run or of a run below it.
+
+Trials of confirmations are meant where the confirmation's name is given as the sweep's.
+"""
 
 import re
 from typing import TYPE_CHECKING
@@ -23,7 +26,7 @@ def find_trial(client: "MlflowClient", uri: str, trial: str, sweep: str | None =
         client: of the store.
         uri: of the store.
         trial: key, its first digits that fit no other trial of the sweep, or the id of a run.
-        sweep: name of the sweep; the latest by default. A run's id needs none.
+        sweep: name of the sweep or confirmation; the latest sweep by default. A run's id needs none.
 
     Raises:
         TrackingError: there is no such sweep or trial, or the trial is not finished.
@@ -36,7 +39,7 @@ def find_trial(client: "MlflowClient", uri: str, trial: str, sweep: str | None =
 
 
 def _by_run_id(client: "MlflowClient", uri: str, run_id: str, sweep: str | None) -> "Run":
-    tables.find_sweeps(client, uri, sweep, all_sweeps=sweep is None)  # or say what there is
+    _find_parent(client, uri, sweep)  # or say what there is
     ids = [experiment.experiment_id for experiment in runs.experiments(client)]
     for run in runs.search(client, ids, [f"attributes.run_id = '{run_id}'"]):
         tags = run.data.tags
@@ -48,8 +51,13 @@ def _by_run_id(client: "MlflowClient", uri: str, run_id: str, sweep: str | None)
     raise TrackingError(f"a run must be that of a trial or strategy{where}, however: {run_id!r} is none")
 
 
+def _find_parent(client: "MlflowClient", uri: str, sweep: str | None) -> "Run":
+    confirmations = [] if sweep is None else runs.confirmation_runs(client, sweep)
+    return next(iter(confirmations or tables.find_sweeps(client, uri, sweep, False)))
+
+
 def _by_key(client: "MlflowClient", uri: str, trial: str, sweep: str | None) -> "Run":
-    (of_sweep,) = tables.find_sweeps(client, uri, sweep, False)
+    of_sweep = _find_parent(client, uri, sweep)
     name = of_sweep.data.tags[schema.TAG_SWEEP]
     begins = f"tags.`{schema.TAG_TRIAL}` LIKE '{trial}%'"
     clause = begins if _KEY.fullmatch(trial) else runs.equals(schema.TAG_TRIAL, trial)
