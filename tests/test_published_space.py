@@ -32,6 +32,7 @@ PUBLISHED = {
     "learning_rate": 1e-4,
     "logit_learning_rate": None,
     "batch_size": 128,
+    "train_examples": None,
     "replicates": 1,
     "strategies": STRATEGIES,
     "controls": [],
