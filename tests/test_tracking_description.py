@@ -33,6 +33,12 @@ def table_of(note: str, heading: str) -> list[list[str]]:
     return rows
 
 
+def test_a_joint_search_is_said_to_have_no_fair_sample() -> None:
+    for joint in (False, True):
+        note = sweep_note("mine", "mnist", trials("finished"), make_rows(2), joint=joint)
+        assert ("The search was joint" in note) is joint
+
+
 def test_a_confirmation_s_note_says_what_it_confirms() -> None:
     note = sweep_note("mine-confirmed-10", "mnist", trials("finished"), make_rows(2), confirms="mine")
     assert note.startswith("**SmartMixed confirmation** mine-confirmed-10 on mnist: 1 trial settled")

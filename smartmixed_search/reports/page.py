@@ -36,7 +36,8 @@ TITLES = {
 _METHOD = (
     "What is counted once is an architecture on a dataset. In the tuned view each strategy is represented there by its "
     "trial of highest validation accuracy, in the default view by the trial at the published setting; strategies are "
-    "then ranked by test accuracy, the mean over replicates. Test accuracies never choose anything.",
+    "then ranked by test accuracy, the mean over replicates. Test accuracies never choose anything. Where the trial "
+    "that represents SmartMixed was confirmed, all figures of the architecture are those on fresh seeds.",
     "Mean ranks are compared by Friedman's test and Nemenyi's critical difference (Demšar 2006), SmartMixed with every "
     "rival by Wilcoxon's signed-rank test with Holm's correction and by the Bayesian signed-rank test with a region of "
     "practical equivalence of half a point (Benavoli et al. 2017). Intervals are 95 % bootstrap intervals over "

@@ -29,7 +29,13 @@ _VIEW = (
 
 
 def sweep_note(
-    sweep: str, dataset: str, trials: pd.DataFrame, strategies: pd.DataFrame, confirms: str | None = None
+    sweep: str,
+    dataset: str,
+    trials: pd.DataFrame,
+    strategies: pd.DataFrame,
+    confirms: str | None = None,
+    *,
+    joint: bool = False,
 ) -> str:
     """Return the description of a sweep's run, or of a confirmation's.
 
@@ -39,6 +45,7 @@ def sweep_note(
         trials: of its settled trials, `status` and `architecture`.
         strategies: of the finished ones, what `comparison.compare_strategies` takes.
         confirms: name of the sweep that it confirms, if it does.
+        joint: whether Optuna chose the architectures too.
     """
     parts = [_heading(_SWEEP if confirms is None else _CONFIRMATION, sweep, dataset, trials)]
     if confirms is not None:
@@ -50,7 +57,7 @@ def sweep_note(
     else:
         from smartmixed_search.comparison import compare_strategies  # scipy takes half a second to import
 
-        parts += _results(compare_strategies(strategies))
+        parts += _results(compare_strategies(strategies, joint=joint))
     note = "\n\n".join([*parts, _commands(confirms or sweep)])
     return note if len(note) <= _LENGTH else note[: _LENGTH - 1] + "…"
 

@@ -182,7 +182,8 @@ class Tracker:
         known, _ = self._read_tables(sweep)
         confirms = None if self._confirms is None else self._confirms.sweep
         trials, strategies = known[stored.TRIALS], known[stored.STRATEGIES]
-        note = description.sweep_note(self._sweep, self._dataset, trials, strategies, confirms)
+        joint = bool(tables.joint_datasets([sweep]))
+        note = description.sweep_note(self._sweep, self._dataset, trials, strategies, confirms, joint=joint)
         present = sweep.data.tags.get(description.NOTE, "")
         keep = present.startswith(note) or (present and not description.is_sweep_note(present))
         return {} if keep else {description.NOTE: note}
