@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from smartmixed_search.reports.palette import GRID, INK, MUTED, SERIES, look, order
+from smartmixed_search.reports import drawing
+from smartmixed_search.reports.palette import GRID, INK, MUTED, SERIES, look
 from smartmixed_search.reports.svg import add_tips, name_series
 from smartmixed_search.statistics import ROPE, Array, Friedman, NotEnoughData
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.lines import Line2D
 
 MARGIN_LABELS = {
     "best_fixed": "best fixed activation, by validation",
@@ -26,21 +26,20 @@ MARGIN_LABELS = {
 SETTINGS = {"phase_fraction": "phase fraction φ", "temperature": "temperature τ"}
 OBJECTIVES = {"margin": "objective: validation margin, points", "accuracy": "objective: validation accuracy, %"}
 PLACES = {"layer": "hidden layer, from 0", "depth": "relative depth: 0 first layer, 1 last"}
-SMALL = 9
 BEST_SHARE = 0.1
 """Of the trials: the ones that the parallel coordinates point out."""
 
 
 def plot_critical_difference(friedman: Friedman | NotEnoughData, ax: "Axes | None" = None) -> "Axes":
     """Draw mean ranks, best at the right, and bars over strategies that do not differ (Demšar 2006, figure 1)."""
-    ax = _axes(ax)
+    ax = drawing.axes(ax)
     if isinstance(friedman, NotEnoughData):
-        return _say(ax, f"not enough data: {friedman.reason}")
+        return drawing.say(ax, f"not enough data: {friedman.reason}")
     ranks, k = friedman.mean_ranks, len(friedman.mean_ranks)
     ax.plot([1, k], [0, 0], color=INK, linewidth=1.2)
     for tick in range(1, k + 1):
         ax.plot([tick, tick], [0, 0.2], color=INK, linewidth=1.2)
-        ax.text(tick, 0.3, str(tick), ha="center", va="bottom", color=INK, fontsize=SMALL)
+        ax.text(tick, 0.3, str(tick), ha="center", va="bottom", color=INK, fontsize=drawing.SMALL)
     first_row = 0.7 + 0.35 * len(friedman.groups)
     right = (k + 1) // 2
     for place, (name, rank) in enumerate(ranks.items()):
@@ -49,8 +48,8 @@ def plot_critical_difference(friedman: Friedman | NotEnoughData, ax: "Axes | Non
         side, align = (0.8, "left") if on_right else (k + 0.2, "right")
         color = look(str(name)).color
         ax.plot([rank, rank, side], [0, row, row], color=color, linewidth=1.2)
-        text = f"{rank:.2f}  {_plain(name)}" if on_right else f"{_plain(name)}  {rank:.2f}"
-        ax.text(side + (-0.1 if on_right else 0.1), row, text, ha=align, va="center", color=INK, fontsize=SMALL)
+        text = f"{rank:.2f}  {drawing.plain(name)}" if on_right else f"{drawing.plain(name)}  {rank:.2f}"
+        ax.text(side + (-0.1 if on_right else 0.1), row, text, ha=align, va="center", color=INK, fontsize=drawing.SMALL)
     for number, group in enumerate(friedman.groups):
         height = -0.4 - 0.35 * number
         ax.plot(
@@ -63,7 +62,7 @@ def plot_critical_difference(friedman: Friedman | NotEnoughData, ax: "Axes | Non
     critical = min(friedman.critical_difference, k - 1)
     ax.errorbar(k - critical / 2, 1.3, xerr=critical / 2, color=INK, capsize=3, linewidth=1.2)
     label = f"critical difference {friedman.critical_difference:.2f}"
-    ax.text(k - critical / 2, 1.5, label, ha="center", va="bottom", color=INK, fontsize=SMALL)
+    ax.text(k - critical / 2, 1.5, label, ha="center", va="bottom", color=INK, fontsize=drawing.SMALL)
     ax.set(xlim=(1 + 1.62 * (k - 1), 1 - 0.62 * (k - 1)), ylim=(-first_row - right + 0.4, 2.3))
     ax.axis("off")
     return ax
@@ -74,7 +73,7 @@ def plot_margins(margins: pd.DataFrame, mean_margins: pd.DataFrame, ax: "Axes | 
 
     Takes the frames of a `Comparison`. The grey band is half a point to either side, equal in practice.
     """
-    ax = _axes(ax)
+    ax = drawing.axes(ax)
     ax.axvspan(-100 * ROPE, 100 * ROPE, color=GRID, alpha=0.5, linewidth=0)
     for row, mean in enumerate(mean_margins.to_dict("records")):
         kind = str(mean["margin"])
@@ -83,7 +82,7 @@ def plot_margins(margins: pd.DataFrame, mean_margins: pd.DataFrame, ax: "Axes | 
         spread = -row + 0.16 * (np.arange(len(values)) * 0.618 % 1)  # the golden ratio keeps neighbours apart
         dots = ax.scatter(values, spread, s=16, color=SERIES[1], alpha=0.7, linewidth=0)
         add_tips(dots, [f"{name}: {value:+.2f}" for name, value in zip(known["architecture"], values, strict=True)])
-        ax.text(0.01, -row + 0.36, MARGIN_LABELS[kind], transform=ax.get_yaxis_transform(), **_TEXT)
+        ax.text(0.01, -row + 0.36, MARGIN_LABELS[kind], transform=ax.get_yaxis_transform(), **drawing.TEXT)
         low, center, high = (100 * float(mean[name]) for name in ("low", "mean", "high"))
         ax.plot([0, 0], [-row - 0.3, -row + 0.25], color=MUTED, linewidth=1)
         if not np.isnan(low):
@@ -91,7 +90,7 @@ def plot_margins(margins: pd.DataFrame, mean_margins: pd.DataFrame, ax: "Axes | 
         if not np.isnan(center):
             ax.plot([center], [-row - 0.16], color=SERIES[0], marker="D", markersize=6)
     ax.set(ylim=(-len(mean_margins) + 0.6, 0.65), yticks=[])
-    return _frame(ax, "SmartMixed minus rival, points of test accuracy", "")
+    return drawing.frame(ax, "SmartMixed minus rival, points of test accuracy", "")
 
 
 def plot_preferences(preferences: pd.DataFrame, ax: "Axes | None" = None) -> "Axes":
@@ -99,8 +98,8 @@ def plot_preferences(preferences: pd.DataFrame, ax: "Axes | None" = None) -> "Ax
 
     Takes what `preferences.by_layer` or `preferences.by_depth` returns. The dashed line is what random choices give.
     """
-    names = _ordered(preferences["function"].unique())
-    ax = _axes(ax, names)
+    names = drawing.ordered(preferences["function"].unique())
+    ax = drawing.axes(ax, names)
     place = place_of(preferences)
     places = np.sort(preferences[place].unique().astype("float64"))
     step = np.diff(places).min(initial=1)
@@ -112,13 +111,13 @@ def plot_preferences(preferences: pd.DataFrame, ax: "Axes | None" = None) -> "Ax
         reach = np.clip(np.nan_to_num([share - low, high - share]), 0, None)
         intervals = ax.errorbar(x, share, yerr=reach, color=look(name).color, linestyle="none", elinewidth=1)
         name_series(intervals.lines[2][0], name, "interval")
-        _line(ax, x, share, name)
+        drawing.line(ax, x, share, name)
     for uniform in preferences["uniform"].unique():
         ax.axhline(100 * uniform, color=MUTED, linewidth=0.8, linestyle=(0, (4, 3)), zorder=0)
     ax.set_ylim(bottom=0)
     ax.margins(x=0.1)
     ax.set_xticks(places)
-    return _frame(ax, PLACES[place], "share of neurons, %")
+    return drawing.frame(ax, PLACES[place], "share of neurons, %")
 
 
 def plot_evolution(evolution: pd.DataFrame, depth: float = 0, ax: "Axes | None" = None) -> "Axes":
@@ -126,19 +125,19 @@ def plot_evolution(evolution: pd.DataFrame, depth: float = 0, ax: "Axes | None" 
 
     Takes what `evolution.by_epoch` returns. Plots of several depths have the same scale.
     """
-    names = _ordered(evolution["function"].unique())
-    ax = _axes(ax, names)
+    names = drawing.ordered(evolution["function"].unique())
+    ax = drawing.axes(ax, names)
     if evolution.empty:
-        return _say(ax, "not enough data: how choices evolved was not recorded")
+        return drawing.say(ax, "not enough data: how choices evolved was not recorded")
     depths = evolution["depth"].unique()
     here = evolution[evolution["depth"] == depths[np.abs(depths - depth).argmin()]].sort_values("epoch")
     for name in names:
         rows = here[here["function"] == name]
         x, share = rows["epoch"].to_numpy("float64"), 100 * rows["share"].to_numpy("float64")
-        _line(ax, x, share, name, sparse=True)
+        drawing.line(ax, x, share, name, sparse=True)
     ax.set_ylim(0, max(1, 107 * evolution["share"].max()))
     ax.locator_params(axis="x", integer=True)
-    return _frame(ax, "epoch", "share of neurons, %")
+    return drawing.frame(ax, "epoch", "share of neurons, %")
 
 
 def place_of(preferences: pd.DataFrame) -> str:
@@ -153,9 +152,11 @@ def plot_curves(
 
     The lowest tenth of all values is left out: the first epochs would hide what the strategies differ in.
     """
-    ax = _axes(ax, _ordered(curves))
-    for name in _ordered(curves):
-        _line(ax, np.arange(1.0, len(curves[name]) + 1), 100 * np.asarray(curves[name], "float64"), name, sparse=True)
+    ax = drawing.axes(ax, drawing.ordered(curves))
+    for name in drawing.ordered(curves):
+        drawing.line(
+            ax, np.arange(1.0, len(curves[name]) + 1), 100 * np.asarray(curves[name], "float64"), name, sparse=True
+        )
     values = 100 * np.concatenate([np.asarray(curve, "float64") for curve in curves.values()] or [np.zeros(0)])
     values = values[np.isfinite(values)]
     if len(values):
@@ -164,7 +165,7 @@ def plot_curves(
     if selection_epochs is not None:
         ax.axvline(selection_epochs + 0.5, color=INK, linewidth=1.2, linestyle=(0, (4, 3)))
     ax.locator_params(axis="x", integer=True)
-    return _frame(ax, "epoch", "validation accuracy, %")
+    return drawing.frame(ax, "epoch", "validation accuracy, %")
 
 
 def plot_tuning(
@@ -178,7 +179,7 @@ def plot_tuning(
 
     `response` is what `tuning_response.response` returns; it is drawn over the trials, around their mean.
     """
-    ax = _axes(ax)
+    ax = drawing.axes(ax)
     known = trials.dropna(subset=["objective", setting])
     values = 100 * known["objective"].to_numpy("float64")
     dots = ax.scatter(known[setting], values, s=22, color=SERIES[1], alpha=0.7, linewidth=0)
@@ -190,8 +191,8 @@ def plot_tuning(
     if response is not None:
         _bars(ax, response, values.mean(), log=setting == "temperature")
     if setting == "temperature":
-        _log_axis(ax, known[setting])
-    return _frame(ax, SETTINGS[setting], _objective(known))
+        drawing.log_axis(ax, known[setting])
+    return drawing.frame(ax, SETTINGS[setting], _objective(known))
 
 
 def _bars(ax: "Axes", response: pd.DataFrame, level: float, *, log: bool) -> None:
@@ -207,7 +208,7 @@ def _bars(ax: "Axes", response: pd.DataFrame, level: float, *, log: bool) -> Non
 
 def plot_parallel(trials: pd.DataFrame, ax: "Axes | None" = None) -> "Axes":
     """Draw every trial as a line through its settings (temperature: log scale) and objective, the best tenth apart."""
-    ax = _axes(ax)
+    ax = drawing.axes(ax)
     known = trials.dropna(subset=["objective", *SETTINGS]).sort_values("objective", ignore_index=True)
     columns = [known["phase_fraction"], np.log(known["temperature"]), known["objective"]]
     heights = np.column_stack([_to_unit(np.asarray(column, "float64")) for column in columns])
@@ -222,10 +223,10 @@ def plot_parallel(trials: pd.DataFrame, ax: "Axes | None" = None) -> "Axes":
         ax.plot([x, x], [0, 1], color=INK, linewidth=1)
         scale = 100 if column == "objective" else 1
         for y, value in ((1.04, known[column].max()), (-0.04, known[column].min())):
-            ax.text(x, y, f"{scale * value:.3g}", ha="center", va="bottom" if y > 0 else "top", **_TEXT)
+            ax.text(x, y, f"{scale * value:.3g}", ha="center", va="bottom" if y > 0 else "top", **drawing.TEXT)
     ax.set(xlim=(-0.3, 2.3), ylim=(-0.14, 1.14), yticks=[])
     ax.set_xticks(range(3), [*SETTINGS.values(), "objective"])
-    _frame(ax, "", "")
+    drawing.frame(ax, "", "")
     ax.spines["bottom"].set_visible(False)
     ax.tick_params(length=0)
     return ax
@@ -233,81 +234,10 @@ def plot_parallel(trials: pd.DataFrame, ax: "Axes | None" = None) -> "Axes":
 
 def plot_legend(names: Iterable[str], ax: "Axes | None" = None) -> "Axes":
     """Draw the looks of strategies or functions, for figures that share a legend."""
-    ax = _axes(ax)
-    ax.legend(*_keys(_ordered(names)), ncols=3, loc="center", **_LEGEND)
+    ax = drawing.axes(ax)
+    ax.legend(*drawing.keys(drawing.ordered(names)), ncols=3, loc="center", **drawing.LEGEND)
     ax.axis("off")
     return ax
-
-
-def _keys(names: Sequence[str]) -> tuple[list["Line2D"], list[str]]:
-    from matplotlib.lines import Line2D
-
-    looks = [look(name) for name in names]
-    handles = [Line2D([], [], color=x.color, linestyle=x.dash, marker=x.marker, markersize=5) for x in looks]
-    return handles, [_plain(name) for name in names]
-
-
-_TEXT: dict[str, Any] = {"color": INK, "fontsize": SMALL}
-_LEGEND: dict[str, Any] = {"frameon": False, "labelcolor": INK, "fontsize": SMALL}
-
-
-def _axes(ax: "Axes | None", names: Sequence[str] = ()) -> "Axes":
-    """Return the axes, or new ones with a legend beside them that lists the names."""
-    if ax is not None:
-        return ax
-    from matplotlib import pyplot
-
-    new = pyplot.subplots(figsize=(5.5, 3.6), layout="constrained")[1]
-    if names:
-        new.legend(*_keys(names), loc="center left", bbox_to_anchor=(1, 0.5), **_LEGEND)
-    return new
-
-
-def _frame(ax: "Axes", x_label: str, y_label: str) -> "Axes":
-    """Set every colour by hand: the figure's own black could not follow a dark page."""
-    ax.set_xlabel(x_label, **_TEXT)
-    ax.set_ylabel(y_label, **_TEXT)
-    ax.tick_params(which="both", color=MUTED, labelcolor=INK, labelsize=SMALL)
-    ax.spines[["top", "right"]].set_visible(False)
-    ax.spines[["left", "bottom"]].set_color(MUTED)
-    ax.spines["left"].set_visible(bool(y_label))
-    return ax
-
-
-def _say(ax: "Axes", words: str) -> "Axes":
-    ax.text(0.5, 0.5, words, ha="center", va="center", transform=ax.transAxes, wrap=True, **_TEXT)
-    ax.axis("off")
-    return ax
-
-
-def _line(ax: "Axes", x: Array, y: Array, name: str, *, sparse: bool = False) -> None:
-    style = look(name)
-    every = max(1, len(x) // 5) if sparse else 1
-    width = 2.4 if name == "smartmixed" else 1.3
-    marks: dict[str, Any] = {"marker": style.marker, "markersize": 4, "markevery": every}
-    drawn = ax.plot(x, y, color=style.color, linestyle=style.dash, linewidth=width, **marks)
-    name_series(drawn[0], name)
-
-
-def _ordered(names: Iterable[str]) -> list[str]:
-    return sorted((str(name) for name in names), key=order)
-
-
-def _plain(name: object) -> str:
-    """Keep matplotlib from reading dollars as mathematics, and a leading underscore as "not in the legend"."""
-    text = str(name).replace("$", r"\$")
-    return f"\u200b{text}" if text.startswith("_") else text
-
-
-def _log_axis(ax: "Axes", values: "pd.Series[float]") -> None:
-    from matplotlib.ticker import LogLocator, NullFormatter, ScalarFormatter
-
-    ax.set_xscale("log")
-    ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-    ax.xaxis.set_major_formatter(ScalarFormatter())
-    ax.xaxis.set_minor_formatter(NullFormatter())
-    if len(values):
-        ax.set_xlim(values.min() / 1.15, values.max() * 1.15)
 
 
 def _to_unit(values: Array) -> Array:
