@@ -179,6 +179,16 @@ def test_what_cannot_be_confirmed_is_told_in_a_line_and_nothing_is_written(demo:
     assert [path.name for path in demo.glob("demo*")] == ["demo"]
 
 
+@pytest.mark.ray
+@pytest.mark.timeout(180)
+def test_a_sweep_of_the_default_name_is_no_obstacle_if_the_confirmation_has_another(demo: Path) -> None:
+    run_demo(demo, name="demo-confirmed-4", trials=1)
+    with pytest.raises(SweepError, match="--name"):
+        confirm(demo)
+    assert confirm(demo, name="again").name == "again"
+    assert len(confirmations("demo", default_tracking_uri(demo))) == 2
+
+
 def test_a_sweep_without_a_finished_trial_cannot_be_confirmed(tracking_uri: str, capsys: Any) -> None:
     tracker = make_tracker(tracking_uri)
     tracker.record_failure(make_result().config, "abc", "ValueError: too wide")

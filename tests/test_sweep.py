@@ -33,8 +33,8 @@ pytestmark = [pytest.mark.ray, pytest.mark.timeout(180)]
 
 def sweep(output_dir: Path, run: Any = trials.instant, changes: dict[str, Any] | None = None, **options: Any) -> Any:
     space = SearchSpace.from_dict(trials.SPACE | (changes or {}))
-    options = {"concurrency": 1} | options  # starting a worker takes longer than anything it does here
-    return run_sweep(space, name="demo", output_dir=output_dir, run=run, progress=False, **options)
+    options = {"name": "demo", "concurrency": 1} | options  # starting a worker takes longer than all it does here
+    return run_sweep(space, output_dir=output_dir, run=run, progress=False, **options)
 
 
 def attempts(output_dir: Path) -> Counter[str]:

@@ -24,6 +24,7 @@ _TABLE_COLUMNS = [
 
 @click.command()
 @sweep_option
+@click.option("--name", help="Name of the confirmation.  [default: SWEEP-confirmed-REPLICATES]")
 @click.option("-k", default=3, show_default=True, type=click.IntRange(min=1), help="How many of the best trials.")
 @click.option(
     "--replicates", default=10, show_default=True, type=click.IntRange(min=1), help="Fresh seeds per strategy."
@@ -36,6 +37,7 @@ _TABLE_COLUMNS = [
 @common
 def confirm(
     sweep: str | None,
+    name: str | None,
     k: int,
     replicates: int,
     dataset: str | None,
@@ -65,6 +67,7 @@ def confirm(
     uri = resolve_tracking_uri(tracking_uri, output_dir)
     summary = confirm_sweep(
         sweep,
+        name=name,
         k=k,
         replicates=replicates,
         dataset=dataset,

@@ -25,6 +25,7 @@ from smartmixed_search.trial import run_trial
 def confirm_sweep(
     sweep: str | None = None,
     *,
+    name: str | None = None,
     k: int = 3,
     replicates: int = 10,
     dataset: str | None = None,
@@ -46,6 +47,7 @@ def confirm_sweep(
 
     Args:
         sweep: its name; the latest by default. MLflow alone has to know it.
+        name: of the confirmation; default: the sweep's, with "confirmed" and the number of replicates.
         k: how many trials, by validation objective.
         replicates: fresh seeds of each strategy.
         dataset: where an `.npz` file is now; default: where the sweep found it.
@@ -69,7 +71,8 @@ def confirm_sweep(
     uri = resolve_tracking_uri(tracking_uri, output)
     found = sweep_to_confirm(sweep, k, uri)
     data = load_dataset(dataset or found.space["dataset"], data_dir)
-    plan = _plan(found, replicates, data, output, uri, resources or {})
+    directory = SweepDirectory.of(output, name or f"{found.name}-confirmed-{replicates}")
+    plan = _plan(found, replicates, data, directory, uri, resources or {})
     return carry_out(
         plan,
         concurrency=concurrency,
@@ -86,7 +89,7 @@ def _plan(
     found: SweepToConfirm,
     replicates: int,
     data: Dataset,
-    output: str | Path,
+    directory: SweepDirectory,
     uri: str,
     resources: Mapping[str, Any],
 ) -> Plan:
@@ -96,7 +99,6 @@ def _plan(
             f"file name included, however: {data.name} ({data.checksum})"
         )
     confirms = Confirmed.of(found.name, found.best[0])
-    directory = SweepDirectory.of(output, f"{found.name}-confirmed-{replicates}")
     fresh = [replace(config, seed=confirms.fresh_seed, replicates=replicates) for config in found.best]
     configs = _after(read_configs(directory.ledger), fresh)
     space = SearchSpace.from_dict(
