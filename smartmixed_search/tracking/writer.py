@@ -16,14 +16,13 @@ import pandas as pd
 
 from smartmixed_search.config import TrialConfig
 from smartmixed_search.confirmed import Confirmed
-from smartmixed_search.errors import SweepError, TrackingError
+from smartmixed_search.errors import SweepError
 from smartmixed_search.files import locate, read_bytes
 from smartmixed_search.ranking import best_fixed_strategy, rank_networks
 from smartmixed_search.result import FAILED, FINISHED, STOPPED, NetworkResult, TrialResult
-from smartmixed_search.tracking import description, doubles, models, records, runs, schema, stored, tables
+from smartmixed_search.tracking import description, doubles, experiments, models, records, runs, schema, stored, tables
 from smartmixed_search.tracking.datasets import dataset_input
-from smartmixed_search.tracking.store import artifact_location, connect, store_errors
-from smartmixed_search.tracking.view import experiment_tags
+from smartmixed_search.tracking.store import connect, store_errors
 
 if TYPE_CHECKING:
     from mlflow.entities import DatasetInput, Run
@@ -61,7 +60,7 @@ class Tracker:
         """
         with store_errors(self._uri):
             if not self._find_sweeps(key):
-                self._find_experiment()
+                experiments.find(self._client, self._dataset)
 
     def open_sweep(
         self,
@@ -210,8 +209,7 @@ class Tracker:
         return [run for run in found if run.data.tags[schema.TAG_KEY] == key]
 
     def _create_sweep(self, key: str, opened: str) -> "Run":
-        experiment_id = self._find_experiment() or self._create_experiment()
-        self._save_views(experiment_id)
+        experiment_id = experiments.prepare(self._client, self._uri, self._dataset)
         tags = schema.sweep_tags(self._sweep, key, self._dataset, opened)
         if self._confirms is not None:
             tags = schema.confirmation_tags(self._sweep, key, self._dataset, self._confirms.sweep)
@@ -221,29 +219,6 @@ class Tracker:
         except SweepError:  # at the same moment another process has created one of this name
             doubles.delete(self._client, created)
             raise
-
-    def _find_experiment(self) -> str | None:
-        name = schema.experiment_name(self._dataset)
-        experiment = self._client.get_experiment_by_name(name)
-        if experiment is None:
-            return None
-        if experiment.lifecycle_stage != "active":
-            raise TrackingError(
-                f"the experiment {name!r} must not be deleted, however: it is in MLflow's trash; restore it with "
-                f"`mlflow experiments restore -x {experiment.experiment_id}`"
-            )
-        return str(experiment.experiment_id)
-
-    def _create_experiment(self) -> str:
-        name, location = schema.experiment_name(self._dataset), artifact_location(self._uri)
-        return str(self._client.create_experiment(name, artifact_location=location, tags=experiment_tags()))
-
-    def _save_views(self, experiment_id: str) -> None:
-        """Add the saved tables to an experiment of an earlier version."""
-        present = self._client.get_experiment(experiment_id).tags
-        for name, value in experiment_tags().items():
-            if name not in present:
-                self._client.set_experiment_tag(experiment_id, name, value)
 
     def _trial_run(self, config: TrialConfig, key: str, seconds: float) -> "Run":
         found = doubles.children(self._client, self._opened, runs.equals(schema.TAG_KEY, key))
