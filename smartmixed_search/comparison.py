@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from smartmixed_search.config import SMARTMIXED
+from smartmixed_search.config import RANDOM_MIXED, SELECTIVE, SMARTMIXED
 from smartmixed_search.confirmed import with_confirmed
 from smartmixed_search.phases import GAINS, phase_gains
 from smartmixed_search.ranking import LEADERBOARD_COLUMNS, block_rankings, leaderboard
-from smartmixed_search.result import CONVERGED_CONFIDENCE, RANKED
+from smartmixed_search.result import CONTROL, CONVERGED_CONFIDENCE, RANKED
 from smartmixed_search.statistics import ALPHA, DECIMALS, Friedman, NotEnoughData, friedman, mean_intervals, pairs
 
 CAVEAT = (
@@ -29,6 +29,11 @@ MARGINS = {
     "single": "the one fixed activation of highest mean validation accuracy over all architectures",
 }
 """What SmartMixed's test accuracy is compared with. The oracle is a maximum over noise: its margin errs downwards."""
+CONTROL_WORDS = {
+    RANDOM_MIXED: "neurons with functions drawn at random: what the learning of choices is worth",
+    SELECTIVE: "never fixing the choices: what the handoff is worth",
+}
+"""What a comparison of SmartMixed with each control tells."""
 BUDGET = ["epochs", "optimizer_steps", "parameters"]
 COMPARISON_COLUMNS = [*LEADERBOARD_COLUMNS, "test_accuracy_std", *BUDGET]
 """Columns of a comparison's leaderboard."""
@@ -52,6 +57,8 @@ class Comparison:
     """Per kind: `blocks`, `mean`, its 95 % bootstrap interval over blocks `low` … `high`, or the `reason` for none."""
     pairs: pd.DataFrame
     """SmartMixed against every rival, see `statistics.pairs`."""
+    controls: pd.DataFrame
+    """SmartMixed against every control in the same way, corrected by Holm for their number alone."""
     phases: pd.DataFrame
     """Per architecture, what phase 2 gained over phase 1; see `phases.phase_gains`."""
     mean_phases: pd.DataFrame
@@ -117,9 +124,12 @@ def compare_strategies(
     )
     gains = phase_gains(rows if confirmed is None else pd.concat([rows, confirmed]), blocks)
     against = pairs(tests)
+    controls = blocks[blocks["role"] == CONTROL].pivot(index="architecture", columns="strategy", values="test_accuracy")
+    against_controls = pairs(tests[[SMARTMIXED]].join(controls))
     confidence = _choice_confidence(blocks)
     said = [
         *_conclusion(datasets[0], board, against, mean_margins),
+        *_learning(against_controls),
         *_confirmation(blocks),
         *([FAVOURED] if joint else []),
         *_warning(confidence),
@@ -133,6 +143,7 @@ def compare_strategies(
         margins=margins,
         mean_margins=mean_margins,
         pairs=against,
+        controls=against_controls,
         friedman=friedman(tests.dropna(axis=1, how="all")),
         phases=gains,
         mean_phases=mean_intervals(gains[list(GAINS)], "gain"),
@@ -214,9 +225,23 @@ def _verdict(against: pd.DataFrame) -> str:
 
 def _effect(margin: "pd.Series[Any]") -> str:
     effect = f"Its test accuracy differs by {100 * margin['mean']:+.2f} points on average from {MARGINS['best_fixed']}"
-    if np.isnan(margin["low"]):
-        return f"{effect}, too few architectures for an interval."
-    return f"{effect} (95 % interval {100 * margin['low']:+.2f} to {100 * margin['high']:+.2f})."
+    return effect + _interval(margin)
+
+
+def _learning(controls: pd.DataFrame) -> list[str]:
+    """Say what the learned choices are worth, if random ones were trained beside them."""
+    random = controls[(controls["rival"] == RANDOM_MIXED) & (controls["blocks"] > 0)]
+    return [
+        f"From functions drawn at random for each neuron it differs by {100 * row['mean_difference']:+.2f} points"
+        + _interval(row)
+        for _, row in random.iterrows()
+    ]
+
+
+def _interval(effect: "pd.Series[Any]") -> str:
+    if np.isnan(effect["low"]):
+        return ", too few architectures for an interval."
+    return f" (95 % interval {100 * effect['low']:+.2f} to {100 * effect['high']:+.2f})."
 
 
 def _confirmation(blocks: pd.DataFrame) -> list[str]:

@@ -56,6 +56,12 @@ def format_architecture(widths: tuple[int, ...]) -> str:
     return "-".join(str(width) for width in widths)
 
 
+def by_size(architecture: str) -> tuple[int, tuple[int, ...]]:
+    """Return by what architectures are sorted: depth, then widths."""
+    widths = parse_architecture(architecture)
+    return len(widths), widths
+
+
 def selection_epochs(phase_fraction: float, epochs: int) -> int:
     """Return the length of the selection phase in whole epochs: at least 1, and at least 1 epoch before the end."""
     return min(epochs - 1, max(1, math.floor(phase_fraction * epochs + 0.5)))

@@ -1,6 +1,7 @@
 import csv
 import io
 import json
+from collections.abc import Iterable
 from typing import Any
 
 import pytest
@@ -17,7 +18,7 @@ from tests.tracked import SPACE, make_tracker
 ACCURACIES = {"relu": [0.90, 0.92], "elu": 0.90, "smartmixed": [0.93, 0.95], "selective": 0.99}
 
 
-def record(uri: str, widths: range, sweep: str = "mine", dataset: str = "digits", **settings: Any) -> Tracker:
+def record(uri: str, widths: Iterable[int], sweep: str = "mine", dataset: str = "digits", **settings: Any) -> Tracker:
     tracker = make_tracker(uri, sweep, dataset)
     for width in widths:
         tracker.record_trial(
@@ -44,6 +45,8 @@ def test_the_comparison_is_told_in_words_and_tables(tracking_uri: str) -> None:
         "+3.00 [+3.00, +3.00] the best fixed activation of the architecture",
         "elu 8 8 0 0 +4.00 [+4.00, +4.00] 0.016",
         "Friedman's test over 8 complete architectures: χ²_F = 16.00",
+        "selective 8 0 0 8 -5.00 [-5.00, -5.00] 0.008",
+        "selective: never fixing the choices",
         "+2.00 [+2.00, +2.00] over phase 1 without noise",
         "+3.00 [+3.00, +3.00] over phase 1 with sampled functions, less",
         "not independent data sets",
@@ -57,6 +60,12 @@ def test_controls_are_below_a_line(tracking_uri: str) -> None:
     line = next(number for number, text in enumerate(lines) if text.startswith("---"))
     assert [text.split()[1] for text in lines[line - 3 : line]] == ["smartmixed", "relu", "elu"]
     assert lines[line + 1].split()[1] == "selective"
+
+
+def test_architectures_are_listed_from_shallow_and_narrow_to_deep_and_wide(tracking_uri: str) -> None:
+    record(tracking_uri, [9, 16, 8, 128])
+    names = [line.split()[0] for line in ask(tracking_uri).stdout.splitlines() if line.strip()[:1].isdigit()]
+    assert [name for name in names if name in {"8", "9", "16", "128"}] == ["8", "9", "16", "128"]
 
 
 def test_too_few_architectures_are_told_instead_of_statistics(tracking_uri: str) -> None:

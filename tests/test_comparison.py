@@ -149,6 +149,28 @@ def test_controls_are_listed_and_change_no_rank_and_no_statistic() -> None:
     assert found.conclusion == expected.conclusion
 
 
+def test_smartmixed_is_compared_with_its_controls_apart_from_its_rivals() -> None:
+    rows = make_blocks(
+        {
+            "smartmixed": [0.90, 0.91, 0.92, 0.93, 0.94, 0.95, 0.96],
+            "relu": [0.9] * 7,
+            "random-mixed": [0.92, 0.92, 0.94, 0.94, 0.96, 0.96, 0.98],  # better by 2, 1, 2, 1, 2, 1, 2 points
+            "selective": [0.90, 0.91, 0.92, 0.93, 0.94, 0.95, np.nan],
+        }
+    )
+    found = compare_strategies(rows)
+    assert found.pairs["rival"].to_list() == ["relu"]
+    random, selective = found.controls.sort_values("rival").to_dict("records")
+    assert (random["wins"], random["losses"], selective["ties"], selective["blocks"]) == (0, 7, 6, 6)
+    assert random["mean_difference"] == pytest.approx(-11 / 700)
+    assert random["p_holm"] == pytest.approx(2 / 2**7)  # all seven signs equal; too few blocks for the other control
+    assert "From functions drawn at random for each neuron it differs by -1.57 points (95 % interval -1." in (
+        found.conclusion
+    )
+    few = compare_strategies(rows[rows["architecture"].isin(["8", "16"])])
+    assert "it differs by -1.50 points, too few architectures for an interval." in few.conclusion
+
+
 # --- margins ---
 
 

@@ -239,6 +239,14 @@ def test_choice_confidence_stands_beside_the_conclusion(confidence: float, said:
     assert f"Mean choice confidence is {confidence:.2f}: the selection {said}" in page
 
 
+def test_controls_have_a_table_of_their_own_if_they_were_trained() -> None:
+    data = make_data(1)
+    rows = make_rows(1, strategies=("smartmixed", "relu", "random-mixed"))
+    page = build_report(ReportData(data.sweep, compare_all(rows), data.trials, data.counts))
+    assert '<td>random-mixed</td><td class="words">neurons with functions drawn at random: what' in page
+    assert "Against the controls" not in build_report(data)
+
+
 def test_shares_without_intervals_are_drawn() -> None:
     page = page_with(make_preferences(1, drift=0.6))
     assert re.search(r"Most chosen: layer 0: relu \d\d %; .* layer 3: elu \d\d %\.", page)

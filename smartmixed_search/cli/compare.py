@@ -89,6 +89,7 @@ def _text(comparison: "Comparison") -> str:
         + _effects(comparison.mean_margins, MARGINS),
         "SmartMixed against each rival: difference in points; p-value of Wilcoxon's test after Holm; Bayesian\n"
         f"probabilities to be better, equal (within {100 * ROPE:g} points) and worse:\n" + _pairs(comparison.pairs),
+        *_controls(comparison.controls),
         textwrap.fill(_friedman(comparison.friedman, ALPHA), _WIDTH),
         "What phase 2 of SmartMixed gains in test accuracy, points [95 % bootstrap interval over architectures]:\n"
         + _effects(comparison.mean_phases, GAINS),
@@ -114,12 +115,15 @@ def _leaderboard(board: "pd.DataFrame") -> str:
 
 
 def _architectures(comparison: "Comparison") -> str:
-    chosen = comparison.architectures
+    from smartmixed_search.config import by_size
+
+    chosen = comparison.architectures.sort_values("architecture", key=lambda names: names.map(by_size))
     ranks = chosen["rank"].map(" ({})".format, na_action="ignore").fillna("")
     named = chosen["architecture"].where(~chosen["confirmed"], "* " + chosen["architecture"])
     cells = chosen.assign(architecture=named, cell=chosen["test_accuracy"].map("{:.4f}".format) + ranks)
     wide = cells.pivot(index="architecture", columns="strategy", values="cell")
-    return _table(wide[comparison.leaderboard["strategy"]].rename_axis(columns=None).reset_index())
+    wide = wide.loc[named.unique(), comparison.leaderboard["strategy"]]
+    return _table(wide.rename_axis(columns=None).reset_index())
 
 
 def _effects(means: "pd.DataFrame", words: Mapping[str, str]) -> str:
@@ -134,6 +138,13 @@ def _pairs(pairs: "pd.DataFrame") -> str:
     differences = zip(pairs["mean_difference"], pairs["low"], pairs["high"], strict=True)
     shown = pairs.assign(difference=[points(*one) for one in differences])
     return "\n".join([_table(shown[_PAIR_COLUMNS]), *_reasons(pairs["reason"])])
+
+
+def _controls(controls: "pd.DataFrame") -> "list[str]":
+    from smartmixed_search.comparison import CONTROL_WORDS
+
+    told = "\n".join(f"  {name}: {CONTROL_WORDS[name]}" for name in controls["rival"])
+    return [f"SmartMixed against its controls, in the same way:\n{_pairs(controls)}\n{told}"] if len(controls) else []
 
 
 def _friedman(found: "Friedman | NotEnoughData", alpha: float) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from smartmixed_search.comparison import MARGINS, Comparison
+from smartmixed_search.comparison import CONTROL_WORDS, MARGINS, Comparison
 from smartmixed_search.phases import GAINS
 from smartmixed_search.reports import plots
 from smartmixed_search.reports.figures import Figures
@@ -174,9 +174,18 @@ def margins(comparison: Comparison, figures: Figures) -> str:
         + details("The numbers behind the plot", behind + by_architecture)
         + "<h3>Against every rival</h3>"
         + against
+        + _controls(comparison)
         + "<h3>Phase 2 against phase 1</h3>"
         + _phases(comparison)
     )
+
+
+def _controls(comparison: Comparison) -> str:
+    if comparison.controls.empty:
+        return ""
+    told = comparison.controls.assign(tells=comparison.controls["rival"].map(CONTROL_WORDS))
+    columns = {"rival": ("control", WORDS), "tells": ("against", WORDS)} | _PAIRS
+    return "<h3>Against the controls</h3>" + html_table(told, columns, "SmartMixed against its controls")
 
 
 def _phases(comparison: Comparison) -> str:

@@ -1,12 +1,12 @@
 """Data frames as HTML tables; everything is escaped."""
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from html import escape
 from typing import Any
 
 import pandas as pd
 
+from smartmixed_search.config import by_size
 from smartmixed_search.result import CONTROL
 
 Format = Callable[[Any], str]
@@ -83,9 +83,7 @@ def paragraph(text: str, kind: str = "") -> str:
 
 def heat_table(ranking: pd.DataFrame, strategies: Sequence[str], caption: str) -> str:
     """Write rank and test accuracy per architecture × strategy, the better the darker."""
-    architectures = sorted(
-        ranking["architecture"].unique(), key=lambda name: [int(x) for x in re.findall(r"\d+", name)]
-    )
+    architectures = sorted(ranking["architecture"].unique(), key=by_size)
     cells = {(row.architecture, row.strategy): row for row in ranking.itertuples()}
     confirmed = set(ranking.loc[ranking["confirmed"], "architecture"])
     heads = "".join(f'<th scope="col">{escape(name)}</th>' for name in ("architecture", *strategies))
