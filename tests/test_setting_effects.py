@@ -119,7 +119,7 @@ def test_a_grid_in_the_store_is_told_in_words_and_tables(crossed: str) -> None:
     out = " ".join(answer.stdout.split())
     assert "handoff: reinitialize instead of inherit (4 blocks) -1.00 test accuracy of SmartMixed" in out
     assert "clamp: none instead of 10.0 (4 blocks) +0.00 test accuracy of SmartMixed" in out
-    assert "handoff inherit 4 0.9500 0.0500 0.9300 0.9100 0.6000" in out
+    assert "handoff inherit 4 0.9500 0.0500 0.9300 0.9100 0.0400 0.0300 0.6000" in out
 
 
 def test_machines_get_the_paired_differences(crossed: str) -> None:

@@ -18,6 +18,8 @@ _LEVELS = [
     "margin",
     "phase1_argmax",
     "phase1_sampled",
+    "gross_sampled",
+    "net_sampled",
     "choice_confidence",
 ]
 
@@ -61,7 +63,8 @@ def _differences(paired: "pd.DataFrame", measures: dict[str, str]) -> str:
 
     lines = []
     for (setting, value, against), rows in paired.groupby(["setting", "value", "against"], sort=False):
-        lines.append(f"{setting}: {value} instead of {against} ({int(rows['blocks'].max())} blocks)")
+        blocks = int(rows["blocks"].max())
+        lines.append(f"{setting}: {value} instead of {against} ({blocks} block{'s' if blocks != 1 else ''})")
         for measure, mean, low, high in zip(*(rows[name] for name in ("measure", "mean", "low", "high")), strict=True):
             difference = f"{mean:+.3f}" if measure == "choice_confidence" else points(mean, low, high)
             lines.append(f"  {difference:<24} {measures[measure]}")
