@@ -30,10 +30,10 @@ MARGINS = {
 }
 """What SmartMixed's test accuracy is compared with. The oracle is a maximum over noise: its margin errs downwards."""
 CONTROL_WORDS = {
-    RANDOM_MIXED: "neurons with functions drawn at random: what the learning of choices is worth",
-    SELECTIVE: "never fixing the choices: what the handoff is worth",
+    RANDOM_MIXED: "neurons with functions drawn at random: what selecting is worth",
+    SELECTIVE: "selecting to the end, clamp and sampling included: what fixing the choices is worth",
 }
-"""What a comparison of SmartMixed with each control tells."""
+"""What SmartMixed is compared with by each control."""
 BUDGET = ["epochs", "optimizer_steps", "parameters"]
 COMPARISON_COLUMNS = [*LEADERBOARD_COLUMNS, "test_accuracy_std", *BUDGET]
 """Columns of a comparison's leaderboard."""
@@ -58,7 +58,8 @@ class Comparison:
     pairs: pd.DataFrame
     """SmartMixed against every rival, see `statistics.pairs`."""
     controls: pd.DataFrame
-    """SmartMixed against every control in the same way, corrected by Holm for their number alone."""
+    """SmartMixed against every control in the same way, corrected by Holm for their number alone: the one in its own
+    trial, of equal settings, weights and batches. The leaderboard has the one of highest validation accuracy."""
     phases: pd.DataFrame
     """Per architecture, what phase 2 gained over phase 1; see `phases.phase_gains`."""
     mean_phases: pd.DataFrame
@@ -109,7 +110,8 @@ def compare_strategies(
     datasets = sorted(rows["dataset"].unique())
     if len(datasets) != 1:
         raise ValueError(f"a comparison must be of one dataset, however: {', '.join(datasets) or 'none'}")
-    blocks = block_rankings(with_confirmed(rows, confirmed, view))
+    shown = with_confirmed(rows, confirmed, view)
+    blocks = block_rankings(shown)
     board = _leaderboard(rows, blocks, view)
     ranked = blocks[blocks["role"] == RANKED]
     tests, validations = (
@@ -124,8 +126,7 @@ def compare_strategies(
     )
     gains = phase_gains(rows if confirmed is None else pd.concat([rows, confirmed]), blocks)
     against = pairs(tests)
-    controls = blocks[blocks["role"] == CONTROL].pivot(index="architecture", columns="strategy", values="test_accuracy")
-    against_controls = pairs(tests[[SMARTMIXED]].join(controls))
+    against_controls = pairs(_beside_controls(shown, blocks))
     confidence = _choice_confidence(blocks)
     said = [
         *_conclusion(datasets[0], board, against, mean_margins),
@@ -181,6 +182,14 @@ def _margins(tests: pd.DataFrame, validations: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(columns, index=tests.index).reset_index()
 
 
+def _beside_controls(shown: pd.DataFrame, blocks: pd.DataFrame) -> pd.DataFrame:
+    """Return the test accuracies of SmartMixed and of the controls in the trial that represents it, by architecture."""
+    own = blocks.loc[blocks["strategy"] == SMARTMIXED, "trial"]
+    beside = shown[shown["trial"].isin(own) & ((shown["strategy"] == SMARTMIXED) | (shown["role"] == CONTROL))]
+    tests = beside.pivot_table(index="architecture", columns="strategy", values="test_accuracy", aggfunc="first")
+    return tests.reindex(columns=sorted({SMARTMIXED, *tests.columns}))
+
+
 def _names_of_largest(table: pd.DataFrame) -> "pd.Series[str]":
     known = table.dropna(how="all")
     return known.idxmax(axis=1).astype("str") if len(known) else pd.Series(dtype="str")
@@ -200,7 +209,7 @@ def _conclusion(dataset: str, board: pd.DataFrame, against: pd.DataFrame, mean_m
     own = board[board["strategy"] == SMARTMIXED]
     best_fixed = mean_margins.iloc[0]
     if own.empty or not best_fixed["blocks"]:
-        return [f"On {dataset} there is nothing to compare: SmartMixed and a fixed activation never ran side by side."]
+        return [f"On {dataset} there is nothing to compare with fixed activations: none ran beside SmartMixed."]
     ranked = int((board["role"] == RANKED).sum())
     place = f"On {dataset} SmartMixed has mean rank {own['mean_rank'].iloc[0]:.2f} among {ranked} strategies"
     blocks = int(own["blocks"].iloc[0])
@@ -232,8 +241,8 @@ def _learning(controls: pd.DataFrame) -> list[str]:
     """Say what the learned choices are worth, if random ones were trained beside them."""
     random = controls[(controls["rival"] == RANDOM_MIXED) & (controls["blocks"] > 0)]
     return [
-        f"From functions drawn at random for each neuron it differs by {100 * row['mean_difference']:+.2f} points"
-        + _interval(row)
+        f"SmartMixed's test accuracy differs by {100 * row['mean_difference']:+.2f} points from that of networks with "
+        f"functions drawn at random{_interval(row)}"
         for _, row in random.iterrows()
     ]
 

@@ -46,7 +46,7 @@ def test_the_comparison_is_told_in_words_and_tables(tracking_uri: str) -> None:
         "elu 8 8 0 0 +4.00 [+4.00, +4.00] 0.016",
         "Friedman's test over 8 complete architectures: χ²_F = 16.00",
         "selective 8 0 0 8 -5.00 [-5.00, -5.00] 0.008",
-        "selective: never fixing the choices",
+        "selective: selecting to the end",
         "+2.00 [+2.00, +2.00] over phase 1 without noise",
         "+3.00 [+3.00, +3.00] over phase 1 with sampled functions, less",
         "not independent data sets",
@@ -96,7 +96,7 @@ def test_csv_and_json_are_the_leaderboard(tracking_uri: str) -> None:
 def test_the_default_view_takes_only_the_published_setting(tracking_uri: str) -> None:
     record(tracking_uri, range(1, 3), temperature=1.5)
     out = ask(tracking_uri, "--view", "default").stdout
-    assert out.startswith("digits (default view): On digits there is nothing to compare")
+    assert out.startswith("digits (default view): On digits there is nothing to compare with fixed")
     assert "Empty" not in out
 
 

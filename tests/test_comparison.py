@@ -164,11 +164,37 @@ def test_smartmixed_is_compared_with_its_controls_apart_from_its_rivals() -> Non
     assert (random["wins"], random["losses"], selective["ties"], selective["blocks"]) == (0, 7, 6, 6)
     assert random["mean_difference"] == pytest.approx(-11 / 700)
     assert random["p_holm"] == pytest.approx(2 / 2**7)  # all seven signs equal; too few blocks for the other control
-    assert "From functions drawn at random for each neuron it differs by -1.57 points (95 % interval -1." in (
-        found.conclusion
-    )
+    said = "differs by -1.57 points from that of networks with functions drawn at random (95 % interval -1."
+    assert said in found.conclusion
     few = compare_strategies(rows[rows["architecture"].isin(["8", "16"])])
-    assert "it differs by -1.50 points, too few architectures for an interval." in few.conclusion
+    assert "with functions drawn at random, too few architectures for an interval." in few.conclusion
+
+
+def test_a_control_is_that_of_smartmixed_s_own_trial_confirmed_or_not() -> None:
+    trials = [  # SmartMixed's best one by validation is trial 0, the control's is trial 1
+        make_row(f"{8 * width}", strategy, accuracy, trial=trial)
+        for width in range(1, 8)
+        for trial, accuracies in enumerate(
+            ({"smartmixed": 0.95, "selective": 0.90}, {"smartmixed": 0.9, "selective": 0.97})
+        )
+        for strategy, accuracy in accuracies.items()
+    ]
+    rows = pd.DataFrame(trials)
+    (control,) = compare_strategies(rows).controls.to_dict("records")
+    assert (control["wins"], control["mean_difference"]) == (7, pytest.approx(0.05))
+    again = rows[rows["trial"].isin(["8/0", "16/0"])].assign(replicates=2, confirms=lambda kept: kept["trial"])
+    again = again.assign(
+        trial="again " + again["trial"], test_accuracy=again["test_accuracy"] - 0.01 * (again["role"] == "ranked")
+    )
+    (control,) = compare_strategies(rows, confirmed=again).controls.to_dict("records")
+    assert (control["wins"], control["mean_difference"]) == (7, pytest.approx((5 * 0.05 + 2 * 0.04) / 7))
+
+
+def test_controls_without_a_fixed_activation_contradict_nothing() -> None:
+    rows = make_blocks({"smartmixed": [0.9], "random-mixed": [0.92]})
+    said = compare_strategies(rows).conclusion
+    assert "nothing to compare with fixed activations" in said
+    assert "SmartMixed's test accuracy differs by -2.00 points from" in said
 
 
 # --- margins ---

@@ -185,8 +185,21 @@ def test_a_sweep_of_the_default_name_is_no_obstacle_if_the_confirmation_has_anot
     run_demo(demo, name="demo-confirmed-4", trials=1)
     with pytest.raises(SweepError, match="--name"):
         confirm(demo)
-    assert confirm(demo, name="again").name == "again"
-    assert len(confirmations("demo", default_tracking_uri(demo))) == 2
+    again = confirm(demo, name="again")
+    assert (again.name, again.settled["finished"]) == ("again", 2)
+    confirm(demo, name="once-more")
+    assert len(confirmations("demo", default_tracking_uri(demo))) == 2, "the same seeds count once"
+    for name in ("", "demo"):
+        with pytest.raises(SweepError, match="--name"):
+            confirm(demo, name=name)
+
+
+def test_a_name_is_a_sweep_s_or_a_confirmation_s(tracking_uri: str) -> None:
+    original, _ = record_sweep(tracking_uri)
+    confirmed = Confirmed.of("mine", original.config)
+    tracker = Tracker(tracking_uri, sweep="mine", dataset="digits", confirms=confirmed)
+    with pytest.raises(SweepError, match=r"'mine' is there .* or confirms another sweep; choose another --name"):
+        tracker.open_sweep(**opening(key="another"))
 
 
 def test_a_sweep_without_a_finished_trial_cannot_be_confirmed(tracking_uri: str, capsys: Any) -> None:

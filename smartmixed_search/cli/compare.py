@@ -135,6 +135,8 @@ def _effects(means: "pd.DataFrame", words: Mapping[str, str]) -> str:
 
 
 def _pairs(pairs: "pd.DataFrame") -> str:
+    if pairs.empty:
+        return "  no rival"
     differences = zip(pairs["mean_difference"], pairs["low"], pairs["high"], strict=True)
     shown = pairs.assign(difference=[points(*one) for one in differences])
     return "\n".join([_table(shown[_PAIR_COLUMNS]), *_reasons(pairs["reason"])])
@@ -144,7 +146,11 @@ def _controls(controls: "pd.DataFrame") -> "list[str]":
     from smartmixed_search.comparison import CONTROL_WORDS
 
     told = "\n".join(f"  {name}: {CONTROL_WORDS[name]}" for name in controls["rival"])
-    return [f"SmartMixed against its controls, in the same way:\n{_pairs(controls)}\n{told}"] if len(controls) else []
+    return (
+        [f"SmartMixed against the controls in its own trials, in the same way:\n{_pairs(controls)}\n{told}"]
+        if len(controls)
+        else []
+    )
 
 
 def _friedman(found: "Friedman | NotEnoughData", alpha: float) -> str:

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from smartmixed_search.comparison import CONTROL_WORDS, MARGINS, Comparison
+from smartmixed_search.config import by_size
 from smartmixed_search.phases import GAINS
 from smartmixed_search.reports import plots
 from smartmixed_search.reports.figures import Figures
@@ -167,7 +168,8 @@ def margins(comparison: Comparison, figures: Figures) -> str:
     for kind, label in plots.MARGIN_LABELS.items():
         heads |= {kind: (label, WORDS), f"margin_{kind}": ("margin, points", POINTS)}
     behind = html_table(means, {"against": ("over", WORDS)} | _INTERVAL, "Mean margins")
-    by_architecture = html_table(comparison.margins, heads, "Margins by architecture")
+    sizes = comparison.margins.sort_values("architecture", key=lambda names: names.map(by_size))
+    by_architecture = html_table(sizes, heads, "Margins by architecture")
     against = html_table(comparison.pairs, _PAIRS, f"SmartMixed against every rival on {comparison.dataset}")
     return (
         figure
@@ -185,7 +187,12 @@ def _controls(comparison: Comparison) -> str:
         return ""
     told = comparison.controls.assign(tells=comparison.controls["rival"].map(CONTROL_WORDS))
     columns = {"rival": ("control", WORDS), "tells": ("against", WORDS)} | _PAIRS
-    return "<h3>Against the controls</h3>" + html_table(told, columns, "SmartMixed against its controls")
+    said = "Each in SmartMixed's own trial: settings, initial weights and batches are equal."
+    return (
+        "<h3>Against the controls</h3>"
+        + paragraph(said, "note")
+        + html_table(told, columns, "SmartMixed against its controls")
+    )
 
 
 def _phases(comparison: Comparison) -> str:

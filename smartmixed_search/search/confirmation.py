@@ -47,7 +47,8 @@ def confirm_sweep(
 
     Args:
         sweep: its name; the latest by default. MLflow alone has to know it.
-        name: of the confirmation; default: the sweep's, with "confirmed" and the number of replicates.
+        name: of the confirmation; default: the sweep's, with "confirmed" and the number of replicates. Its seeds do
+            not depend on it: under another name the same trials are trained once more.
         k: how many trials, by validation objective.
         replicates: fresh seeds of each strategy.
         dataset: where an `.npz` file is now; default: where the sweep found it.
@@ -71,7 +72,7 @@ def confirm_sweep(
     uri = resolve_tracking_uri(tracking_uri, output)
     found = sweep_to_confirm(sweep, k, uri)
     data = load_dataset(dataset or found.space["dataset"], data_dir)
-    directory = SweepDirectory.of(output, name or f"{found.name}-confirmed-{replicates}")
+    directory = SweepDirectory.of(output, f"{found.name}-confirmed-{replicates}" if name is None else name)
     plan = _plan(found, replicates, data, directory, uri, resources or {})
     return carry_out(
         plan,

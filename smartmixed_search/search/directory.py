@@ -124,7 +124,7 @@ class SweepDirectory:
         if not _NAME.fullmatch(name) or name in _TAKEN:
             raise SweepError(
                 "a sweep's name must be up to 100 letters, digits, '.', '_' and '-', starting with a letter or digit, "
-                f"and none of {', '.join(sorted(_TAKEN))}, however: {name!r}"
+                f"and none of {', '.join(sorted(_TAKEN))}, however: {name!r}; choose another --name"
             )
         return cls(locate(output_dir) / name)
 

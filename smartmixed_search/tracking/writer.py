@@ -198,13 +198,13 @@ class Tracker:
         return self._sweep_run
 
     def _find_sweeps(self, key: str) -> "list[Run]":
-        """Return the sweep's runs: one, unless there are doubles. Of two sweeps of one name the older one has it."""
-        look = runs.sweep_runs if self._confirms is None else runs.confirmation_runs
-        found = sorted(look(self._client, self._sweep), key=doubles.age)
+        """Return the sweep's runs: one, unless there are doubles. Of two of one name the older one has it."""
+        named = [*runs.sweep_runs(self._client, self._sweep), *runs.confirmation_runs(self._client, self._sweep)]
+        found = sorted(named, key=doubles.age)
         if found and found[0].data.tags[schema.TAG_KEY] != key:
             raise SweepError(
                 f"a sweep's name must be new in the tracking store, however: {self._sweep!r} is there with another "
-                "space, seed or dataset; choose another --name"
+                "space, seed or dataset, or confirms another sweep; choose another --name"
             )
         return [run for run in found if run.data.tags[schema.TAG_KEY] == key]
 
