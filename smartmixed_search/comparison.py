@@ -12,7 +12,7 @@ from smartmixed_search.config import RANDOM_MIXED, SELECTIVE, SMARTMIXED
 from smartmixed_search.confirmed import with_confirmed
 from smartmixed_search.phases import GAINS, phase_gains
 from smartmixed_search.ranking import LEADERBOARD_COLUMNS, block_rankings, leaderboard
-from smartmixed_search.result import CONTROL, CONVERGED_CONFIDENCE, RANKED
+from smartmixed_search.result import CONTROL, CONVERGED_CONFIDENCE, RANKED, UNDECIDED
 from smartmixed_search.statistics import ALPHA, DECIMALS, Friedman, NotEnoughData, friedman, mean_intervals, pairs
 
 CAVEAT = (
@@ -269,5 +269,5 @@ def _warning(confidence: float) -> list[str]:
         return []
     return [
         f"Its selection has not converged: mean choice confidence is {confidence:.2f}, below {CONVERGED_CONFIDENCE}, "
-        "so its choices are close to random ones."
+        f"so {UNDECIDED}."
     ]

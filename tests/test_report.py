@@ -275,8 +275,8 @@ def test_a_trend_says_which_functions_lead() -> None:
 def test_choices_that_have_not_converged_are_called_random() -> None:
     page = page_with(make_preferences(12, confidence=0.2))
     assert "Mean choice confidence over all finished trials is 0.20, below 0.5" in page
-    assert "nothing in this section says what neurons prefer" in page
-    assert "With a mean choice confidence of 0.20 this is no evidence for or against it." in page
+    assert "This section says what they leaned to when they were fixed." in page
+    assert "Mean choice confidence: 0.20. This is what neurons leaned to when they were fixed." in page
 
 
 def test_unknown_confidence_is_said() -> None:

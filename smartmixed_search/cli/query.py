@@ -90,9 +90,9 @@ def top(
     if frame.empty:
         click.echo(_why_empty(by, sweeps), err=True)
     if not frame["selection_converged"].dropna().all():
-        click.echo(
-            "selection has not converged where choice confidence is below 0.5: close to random choices", err=True
-        )
+        from smartmixed_search.result import UNDECIDED
+
+        click.echo(f"selection has not converged where choice confidence is below 0.5: {UNDECIDED}", err=True)
 
 
 def _why_empty(by: str, sweeps: "pd.DataFrame") -> str:

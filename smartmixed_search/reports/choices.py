@@ -20,7 +20,7 @@ from smartmixed_search.reports.tables import (
     paragraph,
     percent,
 )
-from smartmixed_search.result import CONVERGED_CONFIDENCE
+from smartmixed_search.result import CONVERGED_CONFIDENCE, UNDECIDED
 
 CLAIM = "The article claims a trend from ReLU / Leaky ReLU in early layers to ELU / SELU in deep ones."
 SLIGHT_KAPPA = 0.2
@@ -86,8 +86,8 @@ def confidence(mean: float) -> str:
     if mean >= CONVERGED_CONFIDENCE:
         return paragraph(f"{words}: the selection has converged.", "note")
     return paragraph(
-        f"{words}, below {CONVERGED_CONFIDENCE}: the selection has not converged. Choices are close to random, and "
-        "nothing in this section says what neurons prefer.",
+        f"{words}, below {CONVERGED_CONFIDENCE}: the selection has not converged, so {UNDECIDED}. "
+        "This section says what they leaned to when they were fixed.",
         "warning",
     )
 
@@ -123,7 +123,9 @@ def _trend(found: Preferences) -> str:
             f" From the first layer to the last, shares change: {', '.join(changes)}. {_most_chosen(found.by_depth)}"
         )
     if found.confidence < CONVERGED_CONFIDENCE:
-        words += f" With a mean choice confidence of {found.confidence:.2f} this is no evidence for or against it."
+        words += (
+            f" Mean choice confidence is {found.confidence:.2f}: this is what neurons leaned to when they were fixed."
+        )
     elif not np.isnan(found.confidence):
         words += f" Mean choice confidence: {found.confidence:.2f}."
     table = html_table(found.trend, _TREND, "Trend of each family's share over depth, with 95 % intervals")

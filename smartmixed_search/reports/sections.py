@@ -27,6 +27,7 @@ from smartmixed_search.reports.tables import (
     p_words,
     paragraph,
 )
+from smartmixed_search.result import UNDECIDED
 from smartmixed_search.statistics import NotEnoughData
 
 _LEADERBOARD: dict[str, tuple[str, Format]] = {
@@ -91,7 +92,7 @@ def conclusion(comparison: Comparison) -> str:
     words = f"Mean choice confidence is {confidence:.2f}"
     if comparison.selection_converged:
         return paragraph(comparison.conclusion, "lead") + paragraph(f"{words}: the selection has converged.", "note")
-    warned = f"{words}: the selection has not converged, its choices are close to random."
+    warned = f"{words}: the selection has not converged, so {UNDECIDED}."
     return paragraph(comparison.conclusion, "lead") + paragraph(warned, "warning")
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from smartmixed_search.config import TrialConfig
-from smartmixed_search.result import CONVERGED_CONFIDENCE, FAILED, FINISHED, SETTLED, STOPPED
+from smartmixed_search.result import CONVERGED_CONFIDENCE, FAILED, FINISHED, SETTLED, STOPPED, UNDECIDED
 from smartmixed_search.search.directory import SweepDirectory
 from smartmixed_search.search.ledger import Settled, best_of
 from smartmixed_search.search.queue import EXHAUSTED_AFTER, TrialQueue
@@ -67,7 +67,7 @@ class SweepSummary:
         if self.unconverged:
             lines.append(
                 f"selection has not converged in {self.unconverged} of {self.settled[FINISHED]} finished trials "
-                f"(mean choice confidence below {CONVERGED_CONFIDENCE}): their choices are close to random; "
+                f"(mean choice confidence below {CONVERGED_CONFIDENCE}): {UNDECIDED}; "
                 "more epochs or a higher logit_learning_rate help"
             )
         if self.settled[STOPPED]:
