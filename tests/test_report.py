@@ -272,7 +272,7 @@ def test_a_trend_says_which_functions_lead() -> None:
     assert re.search(r"Most chosen: relu in the first layers \(\d\d %\), elu in the last \(\d\d %\)\.", page)
 
 
-def test_choices_that_have_not_converged_are_called_random() -> None:
+def test_choices_that_have_not_converged_are_called_undecided() -> None:
     page = page_with(make_preferences(12, confidence=0.2))
     assert "Mean choice confidence over all finished trials is 0.20, below 0.5" in page
     assert "This section says what they leaned to when they were fixed." in page

@@ -122,12 +122,10 @@ def _trend(found: Preferences) -> str:
         words += (
             f" From the first layer to the last, shares change: {', '.join(changes)}. {_most_chosen(found.by_depth)}"
         )
-    if found.confidence < CONVERGED_CONFIDENCE:
-        words += (
-            f" Mean choice confidence is {found.confidence:.2f}: this is what neurons leaned to when they were fixed."
-        )
-    elif not np.isnan(found.confidence):
+    if not np.isnan(found.confidence):
         words += f" Mean choice confidence: {found.confidence:.2f}."
+    if found.confidence < CONVERGED_CONFIDENCE:
+        words += " This is what neurons leaned to when they were fixed."
     table = html_table(found.trend, _TREND, "Trend of each family's share over depth, with 95 % intervals")
     return paragraph(words) + table
 
