@@ -209,7 +209,7 @@ def _conclusion(dataset: str, board: pd.DataFrame, against: pd.DataFrame, mean_m
     own = board[board["strategy"] == SMARTMIXED]
     best_fixed = mean_margins.iloc[0]
     if own.empty or not best_fixed["blocks"]:
-        return [f"On {dataset} there is nothing to compare with fixed activations: none ran beside SmartMixed."]
+        return [f"On {dataset} there is nothing to compare with fixed activations: none stands beside SmartMixed here."]
     ranked = int((board["role"] == RANKED).sum())
     place = f"On {dataset} SmartMixed has mean rank {own['mean_rank'].iloc[0]:.2f} among {ranked} strategies"
     blocks = int(own["blocks"].iloc[0])

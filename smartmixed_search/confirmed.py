@@ -73,7 +73,9 @@ def with_confirmed(rows: pd.DataFrame, confirmed: pd.DataFrame | None, view: str
     if own.empty:
         return rows
     covered = rows.set_index(BLOCK).index.isin(own.set_index(BLOCK).index)
-    measured = confirmed[confirmed["trial"].isin(own["trial_again"])].drop(columns="confirms").assign(confirmed=True)
+    # Sweeps that differ in their replicates alone have trials of their own, and confirmations of equal keys.
+    again = own[["confirms", "trial_again"]].set_axis(["confirms", "trial"], axis=1)
+    measured = confirmed.merge(again).drop(columns="confirms").assign(confirmed=True)
     return pd.concat([part for part in (rows[~covered], measured) if len(part)], ignore_index=True)
 
 

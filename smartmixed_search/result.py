@@ -20,8 +20,8 @@ CONTROL = "control"
 
 CONVERGED_CONFIDENCE = 0.5
 """A mean choice confidence below it means that the selection has not converged."""
-UNDECIDED = "neurons were fixed to functions that they had mostly not been trained with"
-"""What that means. The choices may still be far from random: small differences between logits decide them."""
+UNDECIDED = "neurons were fixed before they had decided"
+"""What that means. The choices may still be far from random: small differences between logits make them."""
 
 Curves = dict[str, list[float | None]]
 

@@ -64,7 +64,7 @@ class Started:
 
 def all_end(processes: Sequence[Started]) -> bool:
     """Whether they end, which a signal brings about but does not wait for."""
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 50
     while any(process.running for process in processes) and time.monotonic() < deadline:
         time.sleep(0.05)
     return not any(process.running for process in processes)
@@ -96,7 +96,7 @@ class Machines:
 
     def started(self, least: int = 0) -> list[Started]:
         """Return what has been started, as soon as it is so many."""
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 50
         while len(lines := self._lines()) < least:
             assert time.monotonic() < deadline, lines
             time.sleep(0.05)

@@ -84,6 +84,21 @@ def test_compare_prefers_confirmed_figures(tracking_uri: str) -> None:
     assert "Figures are confirmed everywhere" in " ".join(answer.stdout.split())
 
 
+def test_sweeps_that_differ_in_their_replicates_alone_are_both_confirmed(tracking_uri: str) -> None:
+    for sweep, replicates in (("mine", 2), ("other", 3)):
+        original = make_result(accuracies=ACCURACIES, replicates=replicates)
+        make_tracker(tracking_uri, sweep).record_trial(original)
+        confirmed = Confirmed.of(sweep, original.config)
+        tracker = Tracker(tracking_uri, sweep=f"{sweep}-again", dataset="digits", confirms=confirmed)
+        tracker.open_sweep(**opening(key=f"c{replicates}"))
+        again = replace(original.config, seed=confirmed.fresh_seed, replicates=4)
+        result = make_result(accuracies={"smartmixed": 0.7, "relu": 0.75, "tanh": 0.6}, replicates=4)
+        tracker.record_trial(replace(result, config=again, key=again.key))
+    (found,) = queries.compare(all_sweeps=True, tracking_uri=tracking_uri)
+    assert found.architectures["confirmed"].all()
+    assert found.leaderboard.set_index("strategy").loc["smartmixed", "test_accuracy"] == pytest.approx(0.7)
+
+
 def test_a_confirmation_is_no_sweep(tracking_uri: str) -> None:
     original, _ = record_sweep(tracking_uri)
     record(tracking_uri, confirmation(original, ACCURACIES, 7, 0.0))
@@ -198,7 +213,7 @@ def test_a_name_is_a_sweep_s_or_a_confirmation_s(tracking_uri: str) -> None:
     original, _ = record_sweep(tracking_uri)
     confirmed = Confirmed.of("mine", original.config)
     tracker = Tracker(tracking_uri, sweep="mine", dataset="digits", confirms=confirmed)
-    with pytest.raises(SweepError, match=r"'mine' is there .* or confirms another sweep; choose another --name"):
+    with pytest.raises(SweepError, match=r"'mine' is there .* or as a confirmation; choose another --name"):
         tracker.open_sweep(**opening(key="another"))
 
 

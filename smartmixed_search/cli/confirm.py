@@ -24,9 +24,7 @@ _TABLE_COLUMNS = [
 
 @click.command()
 @sweep_option
-@click.option(
-    "--name", help="Name of the confirmation; the seeds stay the same.  [default: SWEEP-confirmed-REPLICATES]"
-)
+@click.option("--name", help="Name of the confirmation; its seeds are the same.  [default: SWEEP-confirmed-REPLICATES]")
 @click.option("-k", default=3, show_default=True, type=click.IntRange(min=1), help="How many of the best trials.")
 @click.option(
     "--replicates", default=10, show_default=True, type=click.IntRange(min=1), help="Fresh seeds per strategy."

@@ -48,7 +48,7 @@ def confirm_sweep(
     Args:
         sweep: its name; the latest by default. MLflow alone has to know it.
         name: of the confirmation; default: the sweep's, with "confirmed" and the number of replicates. Its seeds do
-            not depend on it: under another name the same trials are trained once more.
+            not depend on it: under another name the same trials are trained once more, and the first ones count.
         k: how many trials, by validation objective.
         replicates: fresh seeds of each strategy.
         dataset: where an `.npz` file is now; default: where the sweep found it.

@@ -83,7 +83,7 @@ def confirmed_table(client: "MlflowClient", sweeps: Iterable["Run"]) -> pd.DataF
     keys = {trial.info.run_id: trial.data.tags[schema.TAG_CONFIRMS_TRIAL] for trial in _trials(client, found)}
     rows = tables.strategy_table(client, found) if found else pd.DataFrame(columns=tables.STRATEGY_TABLE_COLUMNS)
     rows = rows.assign(confirms=rows["parent_id"].map(keys).astype("str"))
-    return rows.drop_duplicates(["trial", "strategy"], ignore_index=True)
+    return rows.drop_duplicates(["confirms", "trial", "strategy"], ignore_index=True)
 
 
 def confirmations(sweep: str | None = None, tracking_uri: str | None = None) -> pd.DataFrame:
@@ -113,7 +113,7 @@ def confirmation_table(client: "MlflowClient", sweeps: Sequence["Run"]) -> pd.Da
     trials = [trial for trial in _trials(client, found) if trial.data.tags[schema.TAG_STATUS] == FINISHED]
     rows = [_row(client, trial, known) for trial in trials]
     table = pd.DataFrame([row for row in rows if row is not None], columns=CONFIRMATION_COLUMNS)
-    table = table.drop_duplicates("confirmation")  # it was trained again under another name
+    table = table.drop_duplicates(["trial", "confirmation"])  # it was trained again under another name
     return table.sort_values("confirmed_objective", ascending=False, kind="stable", ignore_index=True)
 
 

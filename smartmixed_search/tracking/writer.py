@@ -204,7 +204,7 @@ class Tracker:
         if found and found[0].data.tags[schema.TAG_KEY] != key:
             raise SweepError(
                 f"a sweep's name must be new in the tracking store, however: {self._sweep!r} is there with another "
-                "space, seed or dataset, or confirms another sweep; choose another --name"
+                "space, seed or dataset, or as a confirmation; choose another --name, or another store"
             )
         return [run for run in found if run.data.tags[schema.TAG_KEY] == key]
 
