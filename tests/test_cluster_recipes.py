@@ -38,6 +38,10 @@ if [ "$1" = get-auth-token ]; then mkdir -p ~/.ray && echo made-for-this >~/.ray
 {RECORD}
 exec sleep 100
 """
+WAIT = """#!/bin/sh
+until [ "$(grep -c 'ray start' "$RECORD" 2>/dev/null || true)" -ge "${3:-0}" ] 2>/dev/null; do sleep 0.05; done
+"""
+"""`python wait_for_nodes.py ADDRESS NODES`, without which a job could end before its workers have begun."""
 DRIVER = f"#!/bin/bash\n{RECORD}"
 INTERRUPTED = f"#!/bin/bash\ntrap 'kill $!; exit 130' TERM\n{RECORD}\nsleep 100 & wait\n"
 
@@ -64,7 +68,7 @@ class Started:
 
 def all_end(processes: Sequence[Started]) -> bool:
     """Whether they end, which a signal brings about but does not wait for."""
-    deadline = time.monotonic() + 50
+    deadline = time.monotonic() + 20
     while any(process.running for process in processes) and time.monotonic() < deadline:
         time.sleep(0.05)
     return not any(process.running for process in processes)
@@ -96,7 +100,7 @@ class Machines:
 
     def started(self, least: int = 0) -> list[Started]:
         """Return what has been started, as soon as it is so many."""
-        deadline = time.monotonic() + 50
+        deadline = time.monotonic() + 20
         while len(lines := self._lines()) < least:
             assert time.monotonic() < deadline, lines
             time.sleep(0.05)
@@ -115,7 +119,7 @@ def machines(tmp_path: Path) -> Iterator[Machines]:
     variables = os.environ | {"HOSTS": str(tmp_path / "hosts"), "HOME": str(home), "RAY_HEAD": "10.0.0.1", "PATH": path}
     made = Machines(tmp_path, variables | {"RECORD": str(tmp_path / "record"), "SMARTMIXED_BIN": f"{tmp_path}/bin"})
     stand_ins = {"ssh": SSH, "srun": SRUN, "scontrol": SCONTROL, "ray": RAY, "smartmixed-search": DRIVER}
-    for name, text in (stand_ins | {"python": "#!/bin/sh\n"}).items():
+    for name, text in (stand_ins | {"python": WAIT}).items():
         made.put(name, text)
     yield made
     for process in made.started():
