@@ -5,6 +5,7 @@ import os
 import platform
 import subprocess
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,7 @@ def environment(dataset: Mapping[str, str | int]) -> dict[str, Any]:
         "hardware": {
             "system": platform.platform(),
             "machine": platform.machine(),
+            "processor": _processor(),
             "cpus": os.cpu_count(),
             "gpus": [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())],
         },
@@ -39,6 +41,15 @@ def environment(dataset: Mapping[str, str | int]) -> dict[str, Any]:
         "git_working_directory": git_revision(Path.cwd()),
         "dataset": dict(dataset),
     }
+
+
+def _processor() -> str:
+    """Return the processor's model where the system tells, else the machine's type."""
+    with suppress(OSError):
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
 
 
 def git_revision(directory: Path) -> str | None:
