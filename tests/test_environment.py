@@ -12,17 +12,12 @@ def test_environment_is_plain_and_names_what_numbers_depend_on():
     assert found["dataset"]["checksum"] == "c" * 16
 
 
-def test_the_processor_is_named_by_its_model(monkeypatch):
-    monkeypatch.setattr(
-        Path, "read_text", lambda self, **how: "processor : 0\nmodel name\t: Some CPU 9000\nflags : fpu\n"
-    )
-    assert environment({})["hardware"]["processor"] == "Some CPU 9000"
-
-    def missing(self: Path, **how: str) -> str:
-        raise FileNotFoundError(self)
-
-    monkeypatch.setattr(Path, "read_text", missing)
+def test_the_processor_is_named_by_its_model_where_the_system_tells(tmp_path, monkeypatch):
+    told = tmp_path / "cpuinfo"
+    monkeypatch.setattr("smartmixed_search.search.environment._PROCESSORS", told)
     assert environment({})["hardware"]["processor"]
+    told.write_text("processor : 0\nmodel name\t: Some CPU 9000\nflags : fpu\n")
+    assert environment({})["hardware"]["processor"] == "Some CPU 9000"
 
 
 def test_the_revision_is_that_of_the_code_wherever_it_is_run(tmp_path, monkeypatch):

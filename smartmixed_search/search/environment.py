@@ -14,6 +14,7 @@ import torch
 import smartmixed_search
 
 _ROOT = Path(smartmixed_search.__file__).parents[1]
+_PROCESSORS = Path("/proc/cpuinfo")  # on Linux
 _PACKAGES = ("torch", "ray", "optuna", "mlflow", "numpy", "scipy", "pandas", "scikit-learn")
 
 
@@ -46,7 +47,7 @@ def environment(dataset: Mapping[str, str | int]) -> dict[str, Any]:
 def _processor() -> str:
     """Return the processor's model where the system tells, else the machine's type."""
     with suppress(OSError):
-        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
+        for line in _PROCESSORS.read_text(encoding="utf-8").splitlines():
             if line.startswith("model name"):
                 return line.partition(":")[2].strip()
     return platform.processor() or platform.machine()
