@@ -238,7 +238,7 @@ def _effect(margin: "pd.Series[Any]") -> str:
 
 
 def _learning(controls: pd.DataFrame) -> list[str]:
-    """Say what the learned choices are worth, if random ones were trained beside them."""
+    """Say what selecting is worth, if networks with random functions were trained beside it."""
     random = controls[(controls["rival"] == RANDOM_MIXED) & (controls["blocks"] > 0)]
     return [
         f"SmartMixed's test accuracy differs by {100 * row['mean_difference']:+.2f} points from that of networks with "

@@ -145,12 +145,10 @@ def _pairs(pairs: "pd.DataFrame") -> str:
 def _controls(controls: "pd.DataFrame") -> "list[str]":
     from smartmixed_search.comparison import CONTROL_WORDS
 
+    if controls.empty:
+        return []
     told = "\n".join(f"  {name}: {CONTROL_WORDS[name]}" for name in controls["rival"])
-    return (
-        [f"SmartMixed against the controls in its own trials, in the same way:\n{_pairs(controls)}\n{told}"]
-        if len(controls)
-        else []
-    )
+    return [f"SmartMixed against the controls in its own trials, in the same way:\n{_pairs(controls)}\n{told}"]
 
 
 def _friedman(found: "Friedman | NotEnoughData", alpha: float) -> str:
