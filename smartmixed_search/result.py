@@ -108,6 +108,8 @@ class TrialResult:
     """Device and versions the trial ran with, and in how many parts it was trained."""
     weights_path: str | None = field(default=None)
     """Where SmartMixed's frozen networks were written (safetensors), if they were."""
+    weights_checksum: str | None = None
+    """Checksum of that file."""
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain numbers, strings, lists and dicts, fit for JSON."""

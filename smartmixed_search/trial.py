@@ -7,10 +7,10 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-import safetensors.torch
 import torch
 from torch import Tensor
 
+from smartmixed_search.checksums import checksum
 from smartmixed_search.config import TrialConfig
 from smartmixed_search.datasets import Dataset
 from smartmixed_search.denormals import flushed_denormals
@@ -24,6 +24,7 @@ from smartmixed_search.result import Choice, NetworkResult, TrialResult
 from smartmixed_search.reuse import reusable
 from smartmixed_search.state import States
 from smartmixed_search.training import EpochReport, TwoPhaseTraining
+from smartmixed_search.weights import serialize
 
 
 def run_trial(
@@ -81,9 +82,10 @@ def run_trial(
     with flushed_denormals():
         parts = in_parts(config, part, attempt.train)
     choices = [choice for part in parts for choice in part.choices]
+    weights_checksum = None
     if target is not None:
         weights = {name: tensor for part in parts for name, tensor in part.weights.items()}
-        _save_weights(config, choices, weights, target)
+        weights_checksum = _save_weights(config, choices, weights, target)
     return assemble(
         config,
         [*reused, *(network for part in parts for network in part.networks)],
@@ -92,6 +94,7 @@ def run_trial(
         seconds=states.seconds,
         environment=environment | {"parts": str(len(parts))},
         weights_path=None if target is None else str(target),
+        weights_checksum=weights_checksum,
     )
 
 
@@ -164,6 +167,7 @@ def assemble(
     seconds: float,
     environment: dict[str, str],
     weights_path: str | None = None,
+    weights_checksum: str | None = None,
 ) -> TrialResult:
     """Put a trial's networks and choices together, whichever parts trained them, in the configuration's order.
 
@@ -175,6 +179,7 @@ def assemble(
         seconds: wall time of all parts.
         environment: what the trial ran with.
         weights_path: where SmartMixed's networks were written.
+        weights_checksum: of that file.
     """
     places = {name: place for place, name in enumerate(config.members)}
     ordered = sorted(networks, key=lambda network: (network.replicate, places[network.strategy]))
@@ -190,14 +195,17 @@ def assemble(
         seconds=seconds,
         environment=environment,
         weights_path=weights_path,
+        weights_checksum=weights_checksum,
     )
 
 
-def _save_weights(config: TrialConfig, choices: Iterable[Choice], weights: dict[str, Tensor], path: Path) -> None:
-    """Write SmartMixed's checkpoints of all replicates, with their functions in the metadata."""
+def _save_weights(config: TrialConfig, choices: Iterable[Choice], weights: dict[str, Tensor], path: Path) -> str:
+    """Write SmartMixed's checkpoints of all replicates, with their functions in the metadata; return the checksum."""
     functions = {choice.replicate: choice.functions for choice in choices}
     metadata = {"config": json.dumps(config.to_dict()), "choices": json.dumps(functions)}
-    write_atomically(path, safetensors.torch.save(weights, metadata))
+    content = serialize(weights, metadata)
+    write_atomically(path, content)
+    return checksum(content)
 
 
 def _environment(device: torch.device) -> dict[str, str]:

@@ -53,7 +53,20 @@ class TrainedNetwork:
         tensors = {f"{layer}.weight": weight for layer, weight in zip(layers, weights, strict=True)}
         tensors |= {f"{layer}.bias": bias for layer, bias in zip(layers, biases, strict=True)}
         metadata = {"config": json.dumps(self.config), "choices": json.dumps({self.replicate: choices})}
-        return safetensors.torch.save(tensors, metadata)
+        return serialize(tensors, metadata)
+
+
+def serialize(tensors: dict[str, Tensor], metadata: dict[str, str]) -> bytes:
+    """Return the content of a safetensors file, equal for equal tensors and metadata, so that it has one checksum.
+
+    The library writes metadata in an order that differs from call to call.
+    """
+    content = safetensors.torch.save(tensors, metadata)
+    start = 8 + int.from_bytes(content[:8], "little")
+    described = json.loads(content[8:start]) | {"__metadata__": dict(sorted(metadata.items()))}
+    header = json.dumps(described, separators=(",", ":")).encode()
+    header = header.ljust(-(-len(header) // 8) * 8)  # tensors are aligned
+    return len(header).to_bytes(8, "little") + header + content[start:]
 
 
 def load_network(path: str | Path, replicate: int | None = None) -> FrozenNetwork:

@@ -9,8 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from smartmixed_search.checksums import checksum
 from smartmixed_search.errors import SweepError
-from smartmixed_search.search.directory import Resolved, SweepDirectory
+from smartmixed_search.search.directory import Resolved, SweepDirectory, TrialDirectory
+from tests.factories import make_result
 
 RESOLVED = Resolved(
     name="demo", hash="a" * 64, seed=0, dataset={"name": "digits", "checksum": "c" * 16}, space={"dataset": "digits"}
@@ -90,6 +92,41 @@ def test_directory_with_other_files_is_refused(directory):
     (directory.path / "thesis.tex").touch()
     with pytest.raises(SweepError, match="holds other files"):
         directory.check(RESOLVED)
+
+
+@pytest.fixture
+def trial(directory: SweepDirectory) -> TrialDirectory:
+    """A trial with a result and weights."""
+    files = directory.trial("k")
+    files.path.mkdir(parents=True)
+    files.weights.write_bytes(b"weights")
+    files.save_result(replace(make_result(), weights_checksum=checksum(b"weights")))
+    return files
+
+
+def test_a_result_and_its_weights_are_read_as_they_were_written(trial):
+    assert trial.load_whole() == trial.load_result() == replace(make_result(), weights_checksum=checksum(b"weights"))
+
+
+def test_a_result_with_a_flipped_bit_is_as_good_as_absent(trial):
+    text = trial.result.read_text()
+    trial.result.write_text(text.replace('"objective": 0.97', '"objective": 0.96'))
+    assert trial.result.read_text() != text
+    assert trial.load_result() is None
+
+
+@pytest.mark.parametrize("damaged", [b"weightt", b"", None])
+def test_a_trial_with_damaged_weights_is_not_whole(trial, damaged):
+    trial.weights.unlink() if damaged is None else trial.weights.write_bytes(damaged)
+    assert trial.load_whole() is None
+    assert trial.load_result() is not None
+
+
+def test_a_result_of_an_earlier_version_is_used_as_it_is(trial):
+    plain = make_result().to_dict()
+    del plain["weights_checksum"]
+    trial.result.write_text(json.dumps(plain))
+    assert trial.load_whole() == make_result()
 
 
 @pytest.mark.parametrize("name", ["", "a/b", "..", ".hidden", "mlartifacts", "mlflow.db", "x" * 101, "a b"])

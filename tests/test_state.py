@@ -6,11 +6,13 @@ import os
 import signal
 import subprocess
 import sys
+import zlib
 from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
 import pytest
+import safetensors.torch
 import torch
 from safetensors import safe_open
 from upath import UPath
@@ -203,6 +205,11 @@ def damage(content: bytes) -> dict[str, bytes]:
         "torn": content[:-1],
         "longer": content + b"\0",
         "one bit": bytes(flipped),
+        "another epoch": content.replace(rb"\"epoch\": 3", rb"\"epoch\": 2"),
+        "other steps": content.replace(rb"\"steps_taken\": ", rb"\"steps_taken\": 1"),
+        "other seconds": content.replace(rb"\"seconds\": ", rb"\"seconds\": 1"),
+        "another checksum": content.replace(rb"\"crc32\": ", rb"\"crc32\": 1"),
+        "another type": content.replace(b'"I64"', b'"U64"'),
         "other schema": content.replace(rb"\"schema\": 1", rb"\"schema\": 7"),
         "no metadata": content[:8] + content[8 : 8 + header].replace(b"__metadata__", b"__metadatA__") + content[8:],
         "text": b"not a state",
@@ -220,6 +227,21 @@ def test_a_damaged_state_is_as_good_as_none(tmp_path: Path) -> None:
     assert training.epoch == 0
     assert all(map(torch.equal, training.stack.parameters.tensors(), before))
     assert load(training, content) is not None
+    assert training.epoch == 3
+
+
+def test_the_state_of_an_earlier_version_is_continued(tmp_path: Path) -> None:
+    """Its checksum was that of its tensors alone."""
+    (path,) = interrupt(BASE, tmp_path, after=3).iterdir()
+    with safe_open(path, "pt") as file:
+        about = json.loads(file.metadata()["state"])
+    tensors = safetensors.torch.load_file(path)
+    checksum = 0
+    for name in sorted(tensors):
+        checksum = zlib.crc32(tensors[name].contiguous().numpy().data, zlib.crc32(name.encode(), checksum))
+    earlier = safetensors.torch.save(tensors, {"state": json.dumps(about | {"crc32": checksum})})
+    training = TwoPhaseTraining(BASE, toy_dataset(), CPU)
+    assert load(training, earlier) == about["seconds"]
     assert training.epoch == 3
 
 

@@ -26,7 +26,7 @@ def result(tmp_path_factory: pytest.TempPathFactory) -> TrialResult:
 
 
 def numbers(result: TrialResult) -> dict[str, object]:
-    return dataclasses.replace(result, seconds=0.0, weights_path=None).to_dict()
+    return dataclasses.replace(result, seconds=0.0, weights_path=None, weights_checksum=None).to_dict()
 
 
 def test_one_network_result_per_strategy_and_replicate(result: TrialResult) -> None:

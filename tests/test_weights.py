@@ -55,6 +55,7 @@ def test_what_is_written_is_read_again(tmp_path: Path) -> None:
     x = torch.randn(3, 6)
     torch.testing.assert_close(load_network(tmp_path / "one")(x), network.frozen()(x))
     assert replace(again, replicate=7).to_bytes() != again.to_bytes()
+    assert len({again.to_bytes() for _ in range(20)}) == 1, "equal networks are equal files, with one checksum"
 
 
 def _weights(folder: Path) -> Path:

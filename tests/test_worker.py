@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import torch
 
+from smartmixed_search.checksums import checksum
 from smartmixed_search.config import TrialConfig
 from smartmixed_search.datasets import Dataset
 from smartmixed_search.errors import TrialInterrupted
@@ -194,6 +195,18 @@ def test_damaged_result_is_as_good_as_none(directory):
     assert [call["reuse"] for call in trial.calls] == [None, None]
     work(job(directory, trial), CONFIG, print)
     assert directory.trial(CONFIG.key).load_result() == synthetic_result(CONFIG)
+
+
+def test_trial_with_damaged_weights_is_trained_again(directory):
+    def train(config: TrialConfig, dataset: Dataset, *, weights_path: Path, **options: Any) -> TrialResult:
+        weights_path.write_bytes(b"weights")
+        return replace(synthetic_result(config), weights_checksum=checksum(b"weights"))
+
+    files = directory.trial(CONFIG.key)
+    work(job(directory, train), CONFIG, print)
+    files.weights.write_bytes(b"weightt")
+    work(job(directory, train), CONFIG, print)
+    assert files.weights.read_bytes() == b"weights"
 
 
 def test_trial_measures_handoffs_of_other_lengths_if_baselines_are_reused(directory):

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self
 
+from smartmixed_search.checksums import checksum, seal, unseal
 from smartmixed_search.confirmed import Confirmed
 from smartmixed_search.datasets import Dataset
 from smartmixed_search.errors import SweepError
@@ -99,13 +100,25 @@ class TrialDirectory:
         """Holds how far the training is, until there is a result."""
         return self.path / "state"
 
+    def save_result(self, result: TrialResult) -> None:
+        """Make the trial's result durable; its weights are."""
+        write_atomically(self.result, json.dumps(seal(result.to_dict())))
+
     def load_result(self) -> TrialResult | None:
         """Read the trial's result; one that is damaged is as good as absent."""
         content = read_bytes(self.result)
         try:
-            return None if content is None else TrialResult.from_dict(json.loads(content))
+            return None if content is None else TrialResult.from_dict(unseal(content))
         except (ValueError, LookupError, TypeError, AttributeError):
             return None
+
+    def load_whole(self) -> TrialResult | None:
+        """Read the trial's result if its weights, too, are as they were written; those of earlier versions may be."""
+        result = self.load_result()
+        if result is None or result.weights_checksum is None:
+            return result
+        weights = read_bytes(self.weights)
+        return None if weights is None or checksum(weights) != result.weights_checksum else result
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,5 @@
 """The work of one trial, wherever Ray places it: read the dataset, train, make the result durable."""
 
-import json
 import socket
 import time
 import traceback
@@ -90,10 +89,10 @@ def work(
             return
         files.path.mkdir(parents=True, exist_ok=True)
         files.error.unlink(missing_ok=True)
-        if files.load_result() is None:
+        if files.load_whole() is None:
             with deterministic(job.deterministic):
                 result = _train(job, config, files, send, baselines_of)
-            write_atomically(files.result, json.dumps(result.to_dict()))
+            files.save_result(result)
     except TrialInterrupted:
         return
     except Exception as error:
