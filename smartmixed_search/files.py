@@ -4,6 +4,7 @@ import errno
 import os
 import shutil
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any, cast
 
 from smartmixed_search.errors import ConfigError
@@ -59,6 +60,30 @@ def write_atomically(path: Path, content: str | bytes) -> None:
         temporary.unlink(missing_ok=True)
         raise
     sync_directory(path.parent)
+
+
+def check_place(path: Path, what: str) -> None:
+    """Make sure, before the work, that its outcome can be written: a file, in a folder of this machine.
+
+    Args:
+        path: of the file; an older one may be there.
+        what: names the path to the user.
+
+    Raises:
+        ConfigError: the folder is missing or takes no file, or something else than a file is there.
+    """
+    if path.exists() and not path.is_file():
+        raise ConfigError(f"{what} must be a file, however: {str(path)!r} is none")
+    folder = path.absolute().parent
+    if not folder.is_dir():
+        raise ConfigError(f"{what} must be in a folder that exists, however: {str(path)!r}")
+    try:
+        with TemporaryFile(dir=folder):  # permissions alone do not tell: of a disk that may only be read, say
+            pass
+    except OSError as error:
+        raise ConfigError(
+            f"{what} must be in a folder that takes files, however: {str(path)!r} ({error.strerror})"
+        ) from error
 
 
 def sync_directory(path: Path) -> None:

@@ -1,5 +1,6 @@
 """The report of a tracked sweep, through the command line."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -58,6 +59,34 @@ def test_what_cannot_be_is_said(recorded: str, tmp_path: Path) -> None:
     unknown = ask(recorded, "--sweep", "mime", "--out", tmp_path / "page.html")
     assert isinstance(unknown.exception, TrackingError)
     assert "did you mean 'mine'" in str(unknown.exception)
-    nowhere = ask(recorded, "--out", tmp_path / "none" / "page.html")
-    assert isinstance(nowhere.exception, ConfigError)
     assert list(tmp_path.glob("*.html")) == []
+
+
+@pytest.mark.parametrize(
+    ("out", "told"),
+    [
+        ("{folder}/none/page.html", "in a folder that exists"),
+        ("/proc/page.html", "in a folder that takes files, however: '/proc/page.html' (No such file or directory)"),
+        ("{folder}/pipe", "must be a file"),
+    ],
+)
+def test_where_the_page_cannot_be_written_is_told_before_the_work(tmp_path: Path, out: str, told: str) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    before = list(tmp_path.iterdir())
+    answer = ask(f"sqlite:///{tmp_path}/never-opened.db", "--out", out.format(folder=tmp_path))
+    assert isinstance(answer.exception, ConfigError)
+    assert told in str(answer.exception)
+    assert answer.stderr == ""
+    assert list(tmp_path.iterdir()) == before
+
+
+def test_what_is_being_done_is_said_and_only_the_page_is_on_stdout(recorded: str, tmp_path: Path) -> None:
+    answer = ask(recorded, "--out", tmp_path / "page.html")
+    assert answer.stderr.splitlines() == [
+        "loading MLflow and matplotlib",
+        "opening the store",
+        "reading sweep mine",
+        "drawing the page",
+        "drawing its figures for MLflow, and keeping both there (--no-keep leaves that out)",
+    ]
+    assert answer.stdout.count("\n") == 1

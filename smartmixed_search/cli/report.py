@@ -20,13 +20,13 @@ from smartmixed_search.cli.options import common, sweep_option
 @common
 def report(sweep: str | None, out: Path, keep: bool, output_dir: Path, tracking_uri: str | None, debug: bool) -> None:
     """Write one self-contained HTML page: conclusion, leaderboard, rankings, preferences, curves, tuning."""
-    from smartmixed_search.errors import ConfigError
-    from smartmixed_search.files import write_atomically
+    from smartmixed_search.files import check_place, write_atomically
+
+    check_place(out, "--out")
+    click.echo("loading MLflow and matplotlib", err=True)
     from smartmixed_search.tracking import reporting
     from smartmixed_search.tracking.store import resolve_tracking_uri
 
-    if not out.absolute().parent.is_dir():
-        raise ConfigError(f"--out must be in a folder that exists, however: {str(out)!r}")
     page = reporting.report(sweep, keep=keep, tracking_uri=resolve_tracking_uri(tracking_uri, output_dir))
     write_atomically(out.absolute(), page)
     click.echo(f"{out}: {len(page.encode()) / 1e6:.1f} MB")

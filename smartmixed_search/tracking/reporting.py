@@ -1,5 +1,8 @@
 """What a sweep's report is made of, read from MLflow; and where the report is kept there."""
 
+import sys
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -24,24 +27,32 @@ if TYPE_CHECKING:
 _FOLDER = "report"
 
 
-def report(sweep: str | None = None, *, keep: bool = True, tracking_uri: str | None = None) -> Page:
+def report(
+    sweep: str | None = None, *, keep: bool = True, tracking_uri: str | None = None, progress: bool = True
+) -> Page:
     """Return the report of a sweep as one HTML page that needs nothing else; a notebook shows it in a frame.
 
     Args:
         sweep: name of the sweep; the latest by default.
         keep: whether to store the page, and its figures as PNGs, with the sweep's run as well.
         tracking_uri: the store; see `tracking.queries`.
+        progress: whether stderr shows what is being done.
 
     Raises:
         TrackingError: there is no such store or sweep.
     """
+    say: Callable[[str], object] = partial(print, file=sys.stderr, flush=True) if progress else lambda line: None
+    say("opening the store")
     uri = resolve_tracking_uri(tracking_uri)
     client = open_store(uri)
     with store_errors(uri):
         (run,) = tables.find_sweeps(client, uri, sweep, False)
+        say(f"reading sweep {run.data.tags[schema.TAG_SWEEP]}")
         data = _read(client, run)
+        say("drawing the page")
         page = build_report(data)
         if keep:
+            say("drawing its figures for MLflow, and keeping both there (--no-keep leaves that out)")
             _keep(client, run, page, figures(data))
     return page
 
