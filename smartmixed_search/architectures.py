@@ -10,19 +10,14 @@ import numpy as np
 
 from smartmixed_search.config import format_architecture, parse_architecture
 from smartmixed_search.errors import ConfigError
-from smartmixed_search.fields import Field, parse_field, whole_number
+from smartmixed_search.fields import Field, parse_field
 from smartmixed_search.plain import Value, check_keys, read_word, show
+from smartmixed_search.rules import DEPTH, WIDTH
 
 Widths = tuple[int, ...]
 
 NON_INCREASING = "non-increasing"
 SHAPES = (NON_INCREASING, "free")
-
-DEPTH_LIMIT = 1000
-WIDTH_LIMIT = 2**20
-
-_DEPTH = whole_number(1, DEPTH_LIMIT)
-_WIDTH = whole_number(1, WIDTH_LIMIT)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,16 +124,16 @@ def _parse_one(value: object) -> Widths:
             f"however: {show(value)}"
         )
     parts = str(value).split("-")
-    if len(parts) > DEPTH_LIMIT:
-        raise ConfigError(f"architecture must have at most {DEPTH_LIMIT} layers, however: {len(parts)}")
-    if any(part.isdigit() and len(part) > len(str(WIDTH_LIMIT)) for part in parts):
-        raise ConfigError(f"architecture: a width must be at most {WIDTH_LIMIT}, however: {show(value)}")
+    if len(parts) > DEPTH.high:
+        raise ConfigError(f"architecture must have at most {DEPTH.high} layers, however: {len(parts)}")
+    if any(part.isdigit() and len(part) > len(str(WIDTH.high)) for part in parts):
+        raise ConfigError(f"architecture: a width must be at most {WIDTH.high}, however: {show(value)}")
     try:
         widths = parse_architecture(str(value))
     except ConfigError as error:
         raise ConfigError(str(error).replace(repr(str(value)), show(str(value)))) from error
     for width in widths:
-        _WIDTH.read("architecture: a width", width)
+        WIDTH.read("architecture: a width", width)
     return widths
 
 
@@ -160,8 +155,8 @@ def _parse_sampled(value: Mapping[str, Any]) -> SampledArchitectures:
         if name not in value:
             raise ConfigError(f"architecture must have depth and width, however: {show(dict(value))} has no {name}")
     return SampledArchitectures(
-        depth=parse_field("architecture: depth", value["depth"], _DEPTH),
-        width=parse_field("architecture: width", value["width"], _WIDTH),
+        depth=parse_field("architecture: depth", value["depth"], DEPTH),
+        width=parse_field("architecture: width", value["width"], WIDTH),
         shape=read_word("architecture: shape", value.get("shape", NON_INCREASING), SHAPES),
     )
 

@@ -11,6 +11,7 @@ from typing import Any, Self
 
 from smartmixed_search.activations import PUBLISHED_POOL, resolve_pool
 from smartmixed_search.errors import ConfigError, one_of
+from smartmixed_search.rules import CHOICES, COUNTS, DEPTH, SETTINGS, WIDTH
 
 SMARTMIXED = "smartmixed"
 SELECTIVE = "selective"
@@ -19,17 +20,6 @@ CONTROLS = (SELECTIVE, RANDOM_MIXED)
 
 PUBLISHED_PHASE_FRACTION = 0.125
 PUBLISHED_TEMPERATURE = 0.3
-
-CHOICES: dict[str, tuple[str, ...]] = {
-    "estimator": ("hard", "soft"),
-    "output": ("logits", "softmax"),
-    "handoff": ("inherit", "reinitialize"),
-    "handoff_from": ("last", "best"),
-    "evaluation": ("argmax", "sampled"),
-    "objective": ("margin", "accuracy"),
-    "precision": ("float32", "tf32", "bf16"),
-}
-"""The configuration's fields that take one of a few words, each with its default first."""
 
 
 def parse_architecture(text: str) -> tuple[int, ...]:
@@ -105,8 +95,9 @@ class TrialConfig:
     """Epochs of both phases together, at least 2."""
     learning_rate: float = 1e-3
     """Adam's learning rate for weights and biases."""
-    logit_learning_rate: float | None = None
-    """Adam's learning rate for the selection logits; None: `learning_rate`, the published reading."""
+    logit_learning_rate: float | str | None = None
+    """Adam's learning rate for the selection logits; `auto`: such that they can travel far enough to decide, see
+    `selection_rate.logit_rate`; None: `learning_rate`, the published reading."""
     batch_size: int = 128
     """Examples per optimiser step; the last, partial batch of an epoch is trained on."""
     train_examples: int | None = None
@@ -158,12 +149,9 @@ class TrialConfig:
     def _check_types(self) -> None:
         for name, wanted in _TYPES.items():
             value = getattr(self, name)
-            if value is None and name in _OPTIONAL:
-                continue
-            if wanted is float and isinstance(value, int) and not isinstance(value, bool) and abs(value) < 2**63:
-                object.__setattr__(self, name, float(value))
-            elif not isinstance(value, wanted) or isinstance(value, bool):
-                raise ConfigError(f"{name} must be {_TYPE_NAMES[wanted]}, however: {value!r}")
+            if not isinstance(value, wanted):
+                rule = "a list" if wanted is tuple else "a word"
+                raise ConfigError(f"{name} must be {rule}, however: {value!r}")
         for name in ("strategies", "controls", "pool", "plugins"):
             if not all(isinstance(item, str) for item in getattr(self, name)):
                 raise ConfigError(f"{name} must be a list of names, however: {getattr(self, name)!r}")
@@ -172,25 +160,10 @@ class TrialConfig:
             raise ConfigError(f"architecture must be one or more widths of at least 1, however: {widths!r}")
 
     def _check_numbers(self) -> None:
-        if not 0 < self.phase_fraction < 1:
-            raise ConfigError(
-                f"phase_fraction must lie between 0 and 1, both excluded, however: {self.phase_fraction!r}"
-            )
-        for name, least in _LEAST.items():
-            value = getattr(self, name)
-            if value is not None and value < least:
-                raise ConfigError(f"{name} must be at least {least}, however: {value!r}")
-        for name in (
-            "temperature",
-            "temperature_final",
-            "learning_rate",
-            "logit_learning_rate",
-            "clip_norm",
-            "clamp",
-        ):
-            value = getattr(self, name)
-            if value is not None and not (math.isfinite(value) and value > 0):
-                raise ConfigError(f"{name} must be a finite number greater than 0, however: {value!r}")
+        for name, rule in _NUMBERS.items():
+            object.__setattr__(self, name, rule.choice(name, getattr(self, name)))
+        DEPTH.read("architecture: the number of hidden layers", len(self.architecture))
+        WIDTH.read("architecture: a width", max(self.architecture))
 
     def _check_strategies(self) -> None:
         for name in ("strategies", "controls", "pool"):
@@ -276,15 +249,9 @@ _BASELINE_FIELDS = (
     *("dataset", "architecture", "epochs", "learning_rate", "batch_size", "train_examples", "clip_norm"),
     *("pool", "plugins", "output", "precision", "seed"),
 )
-_LEAST = {"epochs": 2, "batch_size": 1, "train_examples": 1, "replicates": 1, "seed": 0}
-_OPTIONAL = frozenset({"temperature_final", "logit_learning_rate", "train_examples", "clamp"})
-_TYPE_NAMES = {int: "a whole number", float: "a number", str: "a word", tuple: "a list"}
+_NUMBERS = {**SETTINGS, **COUNTS}
 _TYPES: dict[str, type] = {
     "dataset": str,
-    "architecture": tuple,
-    **dict.fromkeys(("epochs", "batch_size", "train_examples", "replicates", "seed"), int),
-    **dict.fromkeys(("phase_fraction", "temperature", "temperature_final", "learning_rate"), float),
-    **dict.fromkeys(("logit_learning_rate", "clip_norm", "clamp"), float),
-    **dict.fromkeys(("strategies", "controls", "pool", "plugins"), tuple),
+    **dict.fromkeys(("architecture", "strategies", "controls", "pool", "plugins"), tuple),
     **dict.fromkeys(CHOICES, str),
 }

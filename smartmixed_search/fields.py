@@ -9,79 +9,10 @@ from typing import Any
 import numpy as np
 
 from smartmixed_search.errors import ConfigError
-from smartmixed_search.plain import Number, Value, as_number, check_keys, read_word, show
+from smartmixed_search.plain import Number, Value, check_keys, show
+from smartmixed_search.rules import COUNT_LIMIT, Rule, Words
 
-COUNT_LIMIT = 10**6
-"""Largest value of the fields that count something, and the most values a range may have."""
-
-_LEAST_FLOAT, _LARGEST_FLOAT = float(np.finfo(np.float32).tiny), float(np.finfo(np.float32).max)
 _RANGE_KEYS = ("low", "high", "log", "step")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Rule:
-    """What the numbers of a field must be."""
-
-    text: str
-    """The rule in words, as messages have it."""
-    whole: bool
-    low: Number
-    high: Number
-    open: bool = False
-    """Whether `low` and `high` themselves are excluded."""
-    optional: bool = False
-    """Whether the field may say `none`."""
-
-    def choice(self, key: str, value: object) -> Number | None:
-        """Return a number that keeps the rule, or None for `none` where that is allowed; raises as `read` does."""
-        return None if self.optional and value in (None, "none") else self.read(key, value)
-
-    def read(self, key: str, value: object) -> Number:
-        """Return a number that keeps the rule: an `int` where it is whole, else a `float`.
-
-        Raises:
-            ConfigError: the value is no number, or breaks the rule.
-
-        """
-        number = as_number(value)
-        if number is None or (self.whole and number != int(number)) or not self._holds(number):
-            raise ConfigError(f"{key} must be {self.text}, however: {show(value)}")
-        return int(number) if self.whole else float(number)
-
-    def _holds(self, number: Number) -> bool:
-        return self.low < number < self.high if self.open else self.low <= number <= self.high
-
-
-@dataclass(frozen=True, kw_only=True)
-class Words:
-    """The words of which a field takes one."""
-
-    words: tuple[str, ...]
-
-    def choice(self, key: str, value: object) -> str:
-        """Return one of the words.
-
-        Raises:
-            ConfigError: it is none of them.
-
-        """
-        return read_word(key, value, self.words)
-
-
-def whole_number(low: int, high: int = COUNT_LIMIT, *, optional: bool = False) -> Rule:
-    """Return the rule of a whole number from `low` to `high`."""
-    text = f"a whole number from {low} to {high}" + (", or none" if optional else "")
-    return Rule(text=text, whole=True, low=low, high=high, optional=optional)
-
-
-def positive_number(*, optional: bool = False) -> Rule:
-    """Return the rule of a finite number greater than 0, both as training computes: in float32."""
-    text = "a finite number greater than 0, both in float32" + (", or none" if optional else "")
-    return Rule(text=text, whole=False, low=_LEAST_FLOAT, high=_LARGEST_FLOAT, optional=optional)
-
-
-FRACTION = Rule(text="between 0 and 1, both excluded", whole=False, low=0, high=1, open=True)
-"""The rule of a share that is neither nothing nor everything."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -243,6 +174,7 @@ def parse_field(key: str, value: object, rule: Rule) -> Field:
         ConfigError: it is none of these, or a number breaks the rule.
 
     Example:
+        >>> from smartmixed_search.rules import positive_number
         >>> parse_field("temperature", {"low": 0.1, "high": "3e0", "log": True}, positive_number())
         Range(low=0.1, high=3.0, log=True, step=None)
 

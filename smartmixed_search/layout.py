@@ -11,6 +11,7 @@ from smartmixed_search.activations import resolve_pool
 from smartmixed_search.config import RANDOM_MIXED, SELECTIVE, SMARTMIXED, TrialConfig
 from smartmixed_search.parts import Part
 from smartmixed_search.randomness import GumbelNoise
+from smartmixed_search.selection_rate import logit_rate
 from smartmixed_search.stack import (
     Assignment,
     ClippedAdam,
@@ -117,15 +118,15 @@ class Layout:
             precision=self.config.precision,
         )
 
-    def optimizer(self, stack: Stack) -> ClippedAdam:
-        """Return the optimiser of a stack."""
+    def optimizer(self, stack: Stack, selection_steps: int) -> ClippedAdam:
+        """Return the optimiser of a stack whose selection phase takes so many steps."""
         config = self.config
         return ClippedAdam(
             stack.parameters,
             stack.gradients,
             self.logit_columns,
             learning_rate=config.learning_rate,
-            logit_learning_rate=config.logit_learning_rate or config.learning_rate,
+            logit_learning_rate=logit_rate(config.logit_learning_rate, config.learning_rate, selection_steps),
             clip_norm=config.clip_norm,
         )
 

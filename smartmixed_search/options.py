@@ -4,15 +4,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from smartmixed_search.activations import registered_activations
-from smartmixed_search.config import CHOICES, SMARTMIXED, import_plugins
+from smartmixed_search.config import SMARTMIXED, import_plugins
 from smartmixed_search.errors import ConfigError
-from smartmixed_search.fields import Rule, whole_number
 from smartmixed_search.plain import read_word, show
+from smartmixed_search.rules import CHOICES, COUNTS
 
-_COUNTS: Mapping[str, tuple[Rule, int]] = {"replicates": (whole_number(1), 1), "seed": (whole_number(0, 2**63 - 1), 0)}
-
-OPTIONS = ("strategies", "controls", "pool", "plugins", *_COUNTS, "objective")
-"""The keys of the options."""
+_COUNTS: Mapping[str, int] = {"replicates": 1, "seed": 0}
 
 
 def parse_options(plain: Mapping[str, Any]) -> dict[str, Any]:
@@ -33,7 +30,7 @@ def parse_options(plain: Mapping[str, Any]) -> dict[str, Any]:
         "controls": () if controls in (None, "none") else _names("controls", controls, "none"),
         "pool": pool,
         "plugins": plugins,
-        **{key: rule.read(key, plain.get(key, default)) for key, (rule, default) in _COUNTS.items()},
+        **{key: COUNTS[key].read(key, plain.get(key, default)) for key, default in _COUNTS.items()},
         "objective": read_word("objective", plain.get("objective", CHOICES["objective"][0]), CHOICES["objective"]),
     }
 

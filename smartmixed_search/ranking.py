@@ -10,9 +10,10 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from smartmixed_search.config import CHOICES, SMARTMIXED
+from smartmixed_search.config import SMARTMIXED
 from smartmixed_search.errors import ConfigError, one_of
 from smartmixed_search.result import RANKED, NetworkResult
+from smartmixed_search.rules import CHOICES
 
 BLOCK = ["dataset", "architecture"]
 """What a leaderboard counts once."""

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from smartmixed_search.errors import ConfigError
-from smartmixed_search.fields import Rule
 from smartmixed_search.plain import check_keys, show
+from smartmixed_search.rules import Rule
 
 AUTO = "auto"
 

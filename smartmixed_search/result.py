@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, Self
 
 from smartmixed_search.config import TrialConfig
+from smartmixed_search.selection_rate import logit_rate
 
 FINISHED = "finished"
 FAILED = "failed"
@@ -110,6 +111,12 @@ class TrialResult:
     """Where SmartMixed's frozen networks were written (safetensors), if they were."""
     weights_checksum: str | None = None
     """Checksum of that file."""
+
+    @property
+    def logit_learning_rate(self) -> float:
+        """Adam's learning rate for the logits, whether the configuration gave it or it followed from the steps."""
+        config = self.config
+        return logit_rate(config.logit_learning_rate, config.learning_rate, self.selection_steps)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain numbers, strings, lists and dicts, fit for JSON."""

@@ -6,7 +6,7 @@ import json
 import re
 import zlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -14,25 +14,15 @@ import numpy as np
 import yaml
 
 from smartmixed_search.architectures import Architectures, SampledArchitectures, Widths, parse_architectures
-from smartmixed_search.config import CHOICES, PUBLISHED_PHASE_FRACTION, PUBLISHED_TEMPERATURE, TrialConfig
+from smartmixed_search.config import PUBLISHED_PHASE_FRACTION, PUBLISHED_TEMPERATURE, TrialConfig
 from smartmixed_search.datasets import dataset_name
 from smartmixed_search.errors import ConfigError
-from smartmixed_search.fields import (
-    COUNT_LIMIT,
-    FRACTION,
-    Constant,
-    Field,
-    Rule,
-    Words,
-    parse_field,
-    parse_words,
-    positive_number,
-    whole_number,
-)
+from smartmixed_search.fields import Constant, Field, parse_field, parse_words
 from smartmixed_search.grid import Grid
-from smartmixed_search.options import OPTIONS, parse_options
+from smartmixed_search.options import parse_options
 from smartmixed_search.plain import Number, Value, check_keys, read_word, show
 from smartmixed_search.resources import Resources, parse_resources
+from smartmixed_search.rules import AUTO, CHOICES, COUNT_LIMIT, SETTINGS, SPACE_KEYS, Words, whole_number
 from smartmixed_search.schedule import check_rungs, rungs, selection_lengths
 from smartmixed_search.space_files import find_space, read_space_file, shipped_spaces
 
@@ -58,27 +48,20 @@ PUBLISHED_SETTING: Mapping[str, Number] = {
 DEFAULT_ARCHITECTURES = 12
 """How many sampled architectures are drawn, unless the space says so or has fewer."""
 
-_SETTINGS: Mapping[str, Rule] = {
-    "phase_fraction": FRACTION,
-    "temperature": positive_number(),
-    "temperature_final": positive_number(optional=True),
-    "epochs": whole_number(2),
-    "learning_rate": positive_number(),
-    "logit_learning_rate": positive_number(optional=True),
-    "batch_size": whole_number(1),
-    "train_examples": whole_number(1, optional=True),
-    "clip_norm": positive_number(),
-    "clamp": positive_number(optional=True),
-}
 _WORDS: Mapping[str, Words] = {key: Words(words=words) for key, words in CHOICES.items() if key != "objective"}
 _DEFAULTS: Mapping[str, Any] = {field.name: field.default for field in fields(TrialConfig)}
 
+_CHANGED: Mapping[str, Any] = {
+    "phase_fraction": {"low": 0.05, "high": 0.5},
+    "temperature": {"low": 0.1, "high": 3.0, "log": True},
+    "logit_learning_rate": AUTO,
+}
+"""What spaces say where they do not say it, but for what they said at first, which was what a trial does.
+
+Sweeps begun then go on: see `SearchSpace.former`.
+"""
 _LATER: Mapping[str, Any] = {"scheduler": "none", "train_examples": None}
 """Keys that spaces did not have at first, each with what it says where it is not given: sweeps begun then go on."""
-
-_IDENTITY = ("name", "dataset", "architecture", "architectures", "trials")
-_SEARCH = ("sampler", "search", "scheduler", "resources")
-_KEYS = (*_IDENTITY, *_SETTINGS, *_WORDS, *OPTIONS, *_SEARCH)
 
 _NAME_LENGTH = 80
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
@@ -105,6 +88,8 @@ class SearchSpace:
     scheduler: str
     """`asha` stops trials early that trail behind."""
     resources: Resources
+    unsaid: tuple[str, ...] = field(default=(), compare=False)
+    """Keys that were not given, of those whose default has changed."""
 
     @classmethod
     def load(cls, name_or_path: str | Path, overrides: Mapping[str, Any] | None = None) -> Self:
@@ -132,7 +117,7 @@ class SearchSpace:
             DatasetError: its dataset is unknown.
 
         """
-        check_keys("a space", plain, _KEYS)
+        check_keys("a space", plain, SPACE_KEYS)
         for key in ("dataset", "architecture"):
             if plain.get(key) is None:
                 raise ConfigError(f"a space must have the key {key}, however: it is missing")
@@ -140,8 +125,9 @@ class SearchSpace:
         sampler = read_word("sampler", plain.get("sampler", SAMPLERS[0]), SAMPLERS)
         if search == JOINT and sampler == GRID:
             raise ConfigError("sampler must be tpe or random for search 'joint', however: 'grid'")
-        settings = {key: parse_field(key, plain.get(key, _DEFAULTS[key]), rule) for key, rule in _SETTINGS.items()}
-        settings |= {key: parse_words(key, plain.get(key, _DEFAULTS[key]), words) for key, words in _WORDS.items()}
+        said = {**_defaults(sampler), **plain}
+        settings = {key: parse_field(key, said[key], rule) for key, rule in SETTINGS.items()}
+        settings |= {key: parse_words(key, said[key], words) for key, words in _WORDS.items()}
         architecture = parse_architectures(plain["architecture"])
         architectures = _count_architectures(plain.get("architectures"), architecture, joint=search == JOINT)
         trials = (architectures or DEFAULT_ARCHITECTURES) * (_grid(settings).size if sampler == GRID else 1)
@@ -157,6 +143,7 @@ class SearchSpace:
             search=search,
             scheduler=read_word("scheduler", plain.get("scheduler", SCHEDULERS[0]), SCHEDULERS),
             resources=parse_resources(plain.get("resources", {})),
+            unsaid=tuple(key for key in _CHANGED if key not in plain),
         )
         for extreme in (0, 1):  # values that are valid one by one may still not fit together
             space.config((1,), {key: field.extremes[extreme] for key, field in settings.items()})
@@ -195,6 +182,12 @@ class SearchSpace:
             if plain[key] == default:
                 del plain[key]
         return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()
+
+    @property
+    def former(self) -> Self:
+        """The same space with the defaults that were in force at first."""
+        before = {key: Constant(value=_DEFAULTS[key]) for key in self.unsaid}
+        return replace(self, settings={**self.settings, **before}, unsaid=())
 
     @property
     def default_sweep_name(self) -> str:
@@ -262,6 +255,12 @@ class SearchSpace:
         return TrialConfig(
             dataset=dataset_name(self.dataset), architecture=architecture, **self.options, **(constants | dict(values))
         )
+
+
+def _defaults(sampler: str) -> dict[str, Any]:
+    """Return what a space's settings say where they do not; a grid, which needs steps, keeps to one phase setting."""
+    kept = PUBLISHED_SETTING if sampler == GRID else {}
+    return {**_DEFAULTS, **_CHANGED, **kept}
 
 
 def _overridden(plain: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:

@@ -50,7 +50,9 @@ class TwoPhaseTraining:
         part, live = part or Part.whole(config), live_inputs(dataset)
         self.layout = Layout(config, part, dataset.features, live, dataset.classes, device, dtype)
         self.stack = self.layout.initial_stack()
-        self.optimizer = self.layout.optimizer(self.stack)
+        self.steps_per_epoch = -(-len(self.data.x_train) // config.batch_size)
+        self.selection_steps = config.selection_epochs * self.steps_per_epoch
+        self.optimizer = self.layout.optimizer(self.stack, self.selection_steps)
         self.early = Checkpoint(self._early_states(), self.layout.logit_columns)
         """Every network's best epoch of the selection phase."""
         self.final = Checkpoint([self.stack.parameters], self.layout.logit_columns)
@@ -69,8 +71,6 @@ class TwoPhaseTraining:
         """Correct test examples [R, S] of each network's best epoch of the first so many; SmartMixed's has none."""
         anything_fixed = set(part.members) != {SMARTMIXED}
         self._handoff_epochs = {config.selection_epochs, *handoff_epochs} if anything_fixed else set()
-        self.steps_per_epoch = -(-len(self.data.x_train) // config.batch_size)
-        self.selection_steps = config.selection_epochs * self.steps_per_epoch
         schedule = temperatures(config.temperature, config.temperature_final, self.selection_steps)
         self._temperatures = torch.tensor(schedule, device=device, dtype=dtype)
         self.steps = Steps(self.layout, self.data, self.stack, self.optimizer, self._temperatures)

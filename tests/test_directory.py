@@ -154,3 +154,27 @@ def test_lock_of_a_killed_process_is_void(directory):
     killed = subprocess.run([sys.executable, "-c", script, str(directory.path)], cwd=root, check=False)
     assert killed.returncode < 0
     claim_once(directory)
+
+
+def test_a_space_that_changed_is_told_key_by_key(directory):
+    space = {"dataset": "digits", "epochs": 4, "clamp": None, "temperature": {"low": 0.1, "high": 3.0}, "trials": 3}
+    before = replace(RESOLVED, space=space)
+    with directory.claim(before, ""):
+        pass
+    for change, told in (
+        ({"epochs": 8, "trials": 9}, "epochs was 4, is 8; choose another --name"),
+        (
+            {"clamp": 10.0, "temperature": 1.0},
+            "clamp was none, is 10.0; temperature was {'high': 3.0, 'low': 0.1}, is 1",
+        ),
+        ({"a": 1, "b": 2, "c": 3, "d": 4}, "a was none, is 1; b was none, is 2; c was none, is 3; and 1 more; choose"),
+    ):
+        with pytest.raises(SweepError, match=r"must keep its space, however: ") as raised:
+            directory.check(replace(before, hash="b" * 64, space=space | change))
+        assert told in str(raised.value)
+
+
+def test_only_a_folder_with_a_sweep_has_one(directory):
+    assert directory.begun is None
+    claim_once(directory)
+    assert directory.begun == RESOLVED

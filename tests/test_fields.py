@@ -4,16 +4,9 @@ import numpy as np
 import pytest
 
 from smartmixed_search.errors import ConfigError
-from smartmixed_search.fields import (
-    FRACTION,
-    Choices,
-    Constant,
-    Range,
-    parse_field,
-    positive_number,
-    whole_number,
-)
+from smartmixed_search.fields import Choices, Constant, Range, parse_field
 from smartmixed_search.plain import as_number, show
+from smartmixed_search.rules import FRACTION, positive_number, whole_number
 
 POSITIVE = positive_number()
 COUNT = whole_number(2)

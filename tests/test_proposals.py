@@ -136,7 +136,7 @@ def test_what_is_settled_is_not_proposed_again_while_something_else_is_left(samp
 
 
 def test_an_exhausted_space_still_proposes():
-    space = make(LISTED, {"architecture": "8"})
+    space = make(LISTED, {"architecture": "8", "phase_fraction": 0.125, "temperature": 0.3})
     assert [proposal.config for proposal in run(Proposer(space), 3)] == [space.config((8,), {})] * 3
 
 

@@ -8,8 +8,9 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from smartmixed_search.config import CHOICES, CONTROLS, PUBLISHED_POOL, TrialConfig
+from smartmixed_search.config import CONTROLS, PUBLISHED_POOL, TrialConfig
 from smartmixed_search.result import FINISHED
+from smartmixed_search.rules import CHOICES
 from smartmixed_search.search.proposals import Proposer
 from smartmixed_search.space import SearchSpace
 from smartmixed_search.space_files import read_yaml

@@ -105,6 +105,7 @@ def test_trial_run_has_the_schema(recorded: Any) -> None:
         "stack_seconds",
         "selection_epochs",
         "selection_steps",
+        "logit_learning_rate",
         "smartmixed_rank",
         "smartmixed_test_accuracy",
         "best_fixed_test_accuracy",

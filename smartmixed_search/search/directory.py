@@ -15,12 +15,16 @@ from smartmixed_search.confirmed import Confirmed
 from smartmixed_search.datasets import Dataset
 from smartmixed_search.errors import SweepError
 from smartmixed_search.files import is_local, locate, not_writable, read_bytes, write_atomically
+from smartmixed_search.plain import show
 from smartmixed_search.result import TrialResult
 from smartmixed_search.search.lock import Lock, one_writer
 from smartmixed_search.space import SearchSpace
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _TAKEN = {"mlflow.db", "mlartifacts"}
+_FREE = {"name", "trials", "resources", "dataset"}
+"""Keys of a space that its hash leaves out; the dataset has a message of its own."""
+_KEYS_SHOWN = 3
 _IDENTITY = {"seed": "seed", "dataset": "dataset", "hash": "space", "confirms": "sweep that it confirms"}
 
 
@@ -196,10 +200,20 @@ class SweepDirectory:
         Raises:
             SweepError: there is no sweep in this directory.
         """
-        plain = self._read_resolved()
-        if plain is None:
+        begun = self.begun
+        if begun is None:
             raise SweepError(f"a sweep must have been begun, however: there is none in {str(self.path)!r}")
-        return Resolved.from_dict(plain)
+        return begun
+
+    @property
+    def begun(self) -> Resolved | None:
+        """What the sweep is, if there is one in this directory.
+
+        Raises:
+            SweepError: its description is damaged.
+        """
+        plain = self._read_resolved()
+        return None if plain is None else Resolved.from_dict(plain)
 
     def check(self, wanted: Resolved) -> None:
         """Make sure that the directory is free or holds the very same sweep; writes nothing.
@@ -248,9 +262,11 @@ class SweepDirectory:
     def _compare(self, found: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
         for field, what in _IDENTITY.items():
             if found.get(field) != wanted[field]:
+                changed = _changed_keys(found["space"], wanted["space"]) if field == "hash" else ""
                 raise SweepError(
-                    f"a sweep that is continued must keep its {what}, however: {self.name!r} has "
-                    f"{_short(found.get(field))}, not {_short(wanted[field])}; choose another --name"
+                    f"a sweep that is continued must keep its {what}, however: "
+                    + (changed or f"{self.name!r} has {_short(found.get(field))}, not {_short(wanted[field])}")
+                    + "; choose another --name"
                 )
 
     def hold(self) -> AbstractContextManager[Lock]:
@@ -282,6 +298,17 @@ class SweepDirectory:
             self.trials.mkdir(exist_ok=True)
             self.stop.unlink(missing_ok=True)
             yield lock
+
+
+def _changed_keys(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
+    """Return which keys of a space differ, with what each was and is; nothing if none does."""
+    changed = [key for key in now if key not in _FREE and before.get(key) != now[key]]
+    told = [f"{key} was {_plain(before.get(key))}, is {_plain(now[key])}" for key in changed[:_KEYS_SHOWN]]
+    return "; ".join(told) + (f"; and {len(changed) - _KEYS_SHOWN} more" if len(changed) > _KEYS_SHOWN else "")
+
+
+def _plain(value: object) -> str:
+    return "none" if value is None else value if isinstance(value, str) else show(value)
 
 
 def _short(value: object) -> str:

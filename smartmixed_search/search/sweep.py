@@ -84,6 +84,7 @@ def _plan(
 ) -> Plan:
     dataset = load_dataset(space.dataset, data_dir)
     output = output_dir or os.environ.get(OUTPUT_DIR_VARIABLE) or DEFAULT_OUTPUT_DIR
+    space = as_begun(space, name, output)
     directory = SweepDirectory.of(output, name or space.default_sweep_name)
     resolved = Resolved.of(directory.name, space, dataset)
     directory.check(resolved)
@@ -93,6 +94,16 @@ def _plan(
     return Plan(
         space=space, dataset=dataset, directory=directory, resolved=resolved, tracking_uri=uri, proposer=Proposer(space)
     )
+
+
+def as_begun(space: SearchSpace, name: str | None, output_dir: str | Path) -> SearchSpace:
+    """Return a space with the defaults that were in force when its sweep was begun, if it was before they changed."""
+    if not space.unsaid or (name is None and SweepDirectory.of(output_dir, space.default_sweep_name).begun is not None):
+        return space
+    before = space.former
+    begun = SweepDirectory.of(output_dir, name or before.default_sweep_name).begun
+    keeps = begun is not None and all(begun.space.get(key) == before.to_dict()[key] for key in space.unsaid)
+    return before if keeps else space
 
 
 def _resolve_space(space: SearchSpace | str, trials: int | None) -> SearchSpace:

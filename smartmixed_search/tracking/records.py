@@ -60,6 +60,7 @@ def trial_metrics(result: TrialResult, ranking: pd.DataFrame) -> Metrics:
         "stack_seconds": result.seconds,
         "selection_epochs": result.selection_epochs,
         "selection_steps": result.selection_steps,
+        "logit_learning_rate": result.logit_learning_rate,
     }
     smartmixed = _row(ranking, SMARTMIXED)
     metrics["smartmixed_rank"] = smartmixed["rank"]

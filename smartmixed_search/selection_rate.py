@@ -1,0 +1,33 @@
+"""How far a selection's logits can move: with Adam, each by about its learning rate a step.
+
+All functions of a neuron start within 0.001 of each other, and of six one has a probability of a half where its logit
+lies 1.6 above the others (log 5). So a selection that cannot carry a logit some way beyond that chooses at random,
+whatever it would find; the way is the learning rate times the steps, both known before the first step.
+"""
+
+from smartmixed_search.rules import AUTO
+
+TRAVEL = 16.0
+"""How far `auto` lets a logit travel in a selection."""
+ENOUGH_TRAVEL = 3.0
+"""How far a logit must be able to travel for neurons to decide."""
+LARGEST_RATE = 1.0
+"""The largest learning rate that `auto` gives logits: of a selection of a few steps."""
+
+
+def logit_rate(given: float | str | None, learning_rate: float, steps: int) -> float:
+    """Return Adam's learning rate for the logits of a selection of so many steps.
+
+    Args:
+        given: the number; `auto`: as much as lets a logit travel `TRAVEL`, and no less than the weights have; None:
+            that of the weights, the published reading.
+        learning_rate: of the weights.
+        steps: of the selection phase.
+
+    Example:
+        >>> logit_rate("auto", 1e-3, 100), logit_rate("auto", 1e-3, 50_000), logit_rate(None, 1e-3, 100)
+        (0.16, 0.001, 0.001)
+    """
+    if given is None:
+        return learning_rate
+    return max(learning_rate, min(LARGEST_RATE, TRAVEL / steps)) if given == AUTO else float(given)

@@ -1,0 +1,58 @@
+"""A sweep that was begun before a default changed is continued by the same command with the default it had."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from smartmixed_search.search.directory import Resolved, SweepDirectory
+from smartmixed_search.search.sweep import as_begun
+from smartmixed_search.space import SearchSpace
+
+PLAIN = {"name": "mine", "dataset": "digits", "architecture": {"choices": [64, "64-32"]}, "trials": 12}
+HASH = "a294593e968a4049fd4f3034649766fe24374e1ffb99bf63aaaa8d44092f222d"
+"""Of this space at revision 898b56d."""
+SAID_THEN = {"phase_fraction": 0.125, "temperature": 0.3, "logit_learning_rate": None}
+
+
+def begin(folder: Path, name: str, space: SearchSpace) -> None:
+    dataset = {"name": "digits", "checksum": "c" * 16}
+    resolved = Resolved(name=name, hash=space.hash, seed=0, dataset=dataset, space=space.to_dict())
+    with SweepDirectory.of(folder, name).claim(resolved, space.to_yaml()):
+        pass
+
+
+@pytest.mark.parametrize("name", [None, "t1"])
+def test_a_sweep_begun_with_the_former_defaults_keeps_them(tmp_path: Path, name: str | None) -> None:
+    begin(tmp_path, name or f"mine-{HASH[:6]}", SearchSpace.from_dict(PLAIN | SAID_THEN))
+    found = as_begun(SearchSpace.from_dict(PLAIN), name, tmp_path)
+    assert (found.hash, found.default_sweep_name, found.trials) == (HASH, f"mine-{HASH[:6]}", 12)
+
+
+@pytest.mark.parametrize("name", [None, "t1"])
+def test_a_new_sweep_and_one_begun_since_have_the_new_defaults(tmp_path: Path, name: str | None) -> None:
+    space = SearchSpace.from_dict(PLAIN)
+    assert as_begun(space, name, tmp_path).hash == space.hash != HASH
+    begin(tmp_path, name or space.default_sweep_name, space)
+    assert as_begun(space, name, tmp_path).hash == space.hash
+
+
+def test_of_two_that_were_begun_the_newer_goes_on(tmp_path: Path) -> None:
+    space = SearchSpace.from_dict(PLAIN)
+    for one in (space.former, space):
+        begin(tmp_path, one.default_sweep_name, one)
+    assert as_begun(space, None, tmp_path).hash == space.hash
+
+
+def test_more_trials_extend_a_former_sweep_and_another_space_is_compared_with_its_defaults(tmp_path: Path) -> None:
+    begin(tmp_path, "t1", SearchSpace.from_dict(PLAIN | SAID_THEN))
+    space = SearchSpace.from_dict(PLAIN)
+    assert as_begun(replace(space, trials=20), "t1", tmp_path).trials == 20
+    other = as_begun(SearchSpace.from_dict(PLAIN | {"epochs": 8}), "t1", tmp_path)
+    assert other.settings["temperature"].to_plain() == 0.3, "so that the message names the epochs alone"
+
+
+def test_a_space_that_says_all_is_what_it_says(tmp_path: Path) -> None:
+    begin(tmp_path, "t1", SearchSpace.from_dict(PLAIN | SAID_THEN))
+    said = SearchSpace.from_dict(PLAIN | {"phase_fraction": 0.5, "temperature": 0.3, "logit_learning_rate": "auto"})
+    assert as_begun(said, "t1", tmp_path) == said
