@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from smartmixed_search.signed_ranks import signed_rank_p
 from smartmixed_search.statistics import ALPHA, DECIMALS, MINIMUM_BLOCKS, SEED, Array, NotEnoughData, mean_interval
 
 CHOICE_COLUMNS = {
@@ -189,9 +190,7 @@ def _trend_of(family: str, deep: pd.DataFrame, seed: int) -> dict[str, object]:
     interval = mean_interval(by_block, seed=seed)
     if isinstance(interval, NotEnoughData):
         return row | {"reason": interval.reason}
-    # As in `statistics.pairs`, zeros split evenly; if all are zero, nothing speaks for a trend.
-    p = float(stats.wilcoxon(by_block, zero_method="zsplit").pvalue) if by_block.any() else 1.0
-    return row | {"low": interval.low, "high": interval.high, "p": p}
+    return row | {"low": interval.low, "high": interval.high, "p": signed_rank_p(np.asarray(by_block, "float64"))}
 
 
 def _slopes(depth: "pd.Series[float]", share: "pd.Series[float]") -> "pd.Series[float]":

@@ -13,6 +13,7 @@ import pandas as pd
 from scipy import stats
 
 from smartmixed_search.config import SMARTMIXED
+from smartmixed_search.signed_ranks import signed_rank_p
 
 Array = npt.NDArray[np.float64]
 
@@ -187,7 +188,8 @@ def pairs(scores: pd.DataFrame, reference: str = SMARTMIXED, *, rope: float = RO
     Returns one row per rival with `PAIR_COLUMNS`, in the table's order; differences are reference minus rival:
 
     * `low`, `high`: 95 % bootstrap interval of `mean_difference`;
-    * `p`, `p_holm`: Wilcoxon's signed-rank test, and its p-value corrected by Holm for the number of rivals;
+    * `p`, `p_holm`: Wilcoxon's signed-rank test, see `signed_ranks`, and its p-value corrected by Holm for the number
+      of rivals;
     * `p_better`, `p_equal`, `p_worse`: posterior probability that the reference is better than the rival by more than
       `rope`, equal within it, or worse; see `signed_rank_posterior`;
     * `reason`: why figures are missing, if any are.
@@ -217,12 +219,7 @@ def _pair(rival: str, differences: "pd.Series[float]", rivals: int, rope: float,
     needed = int(np.ceil(np.log2(2 * rivals / ALPHA)))
     if len(values) < needed:
         return row | {"reason": f"{len(values)} of the {needed} blocks that a Holm-corrected p-value needs"}
-    return row | {"p": _wilcoxon(values)}
-
-
-def _wilcoxon(values: Array) -> float:
-    # Demšar 2006, section 3.1.3, splits the ranks of zeros evenly. All zero: nothing speaks for a difference.
-    return float(stats.wilcoxon(values, zero_method="zsplit").pvalue) if values.any() else 1.0
+    return row | {"p": signed_rank_p(values)}
 
 
 def _holm(p_values: Array) -> Array:
@@ -237,17 +234,20 @@ def bayesian_signed_rank(
 ) -> tuple[float, float, float]:
     """Return the probabilities that the difference is above the rope, within it and below it (Benavoli et al. 2017).
 
-    Each is the share of the posterior's draws in which that region is the likeliest of the three. The prior is one
-    pseudo-difference of zero with weight ½.
+    Each is the share of the posterior's draws in which that region is the likeliest of the three; regions that are
+    equally likely share a draw. So with a rope of 0, which leaves nothing within it, differences that are all zero give
+    ½, 0 and ½: neither side is favoured. The prior is one pseudo-difference of zero with weight ½.
     """
     rng = np.random.default_rng(seed)
     strength = np.concatenate([[0.5], np.ones(len(differences))])
-    likeliest = np.zeros(3)
+    won = np.zeros(3)
     batch = max(1, 1_000_000 // len(strength))
     for start in range(0, draws, batch):
         weights = rng.dirichlet(strength, min(batch, draws - start))
-        likeliest += np.bincount(signed_rank_posterior(differences, weights, rope).argmax(axis=1), minlength=3)
-    above, within, below = (likeliest / draws).tolist()
+        shares = signed_rank_posterior(differences, weights, rope)
+        likeliest = shares >= shares.max(axis=1, keepdims=True) - 10.0**-DECIMALS  # sums of equal terms differ by bits
+        won += (likeliest / likeliest.sum(axis=1, keepdims=True)).sum(axis=0)
+    above, within, below = (won / draws).tolist()
     return above, within, below
 
 

@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
+from smartmixed_search.signed_ranks import signed_rank_p
 from smartmixed_search.statistics import (
     PAIR_COLUMNS,
     Friedman,
@@ -196,15 +197,21 @@ def test_zero_differences_split_their_ranks() -> None:
     scores = table(20, 2, effect=0.005).round(2)
     assert (scores["smartmixed"] == scores["a"]).any()
     differences = (scores["smartmixed"] - scores["a"]).round(9)
-    expected = stats.wilcoxon(differences, zero_method="zsplit").pvalue
-    assert expected != stats.wilcoxon(differences, zero_method="wilcox").pvalue
-    assert pairs(scores)["p"].item() == pytest.approx(expected)
+    found = pairs(scores)["p"].item()
+    assert found == signed_rank_p(differences.to_numpy())
+    assert found != pytest.approx(signed_rank_p(differences[differences != 0].to_numpy()), rel=0.1)
 
 
 def test_equal_strategies_are_tied_everywhere_with_no_evidence_of_a_difference() -> None:
     scores = table(18, 2).assign(a=lambda given: given["smartmixed"])
     found = pairs(scores).iloc[0]
     assert (found["ties"], found["p_holm"], found["p_equal"], found["low"], found["high"]) == (18, 1, 1, 0, 0)
+
+
+def test_one_more_win_is_stronger_evidence() -> None:
+    wins = np.linspace(0.01, 0.02, 52)
+    found = [pairs(pd.DataFrame({"smartmixed": 0.9 + wins[:n], "a": 0.9}))["p"].item() for n in (13, 14, 50, 51, 52)]
+    assert all(more < fewer for fewer, more in pairwise(found))
 
 
 def test_wins_ties_and_losses_are_of_the_reference() -> None:
@@ -280,3 +287,15 @@ def test_probabilities_sum_to_one_and_do_not_change() -> None:
     differences = table(18)["a"].to_numpy() - 0.9
     assert sum(bayesian_signed_rank(differences)) == pytest.approx(1)
     assert bayesian_signed_rank(differences) == bayesian_signed_rank(differences)
+
+
+@pytest.mark.parametrize("blocks", [6, 18, 101])
+def test_without_a_rope_equality_everywhere_favours_neither_side(blocks: int) -> None:
+    assert bayesian_signed_rank(np.zeros(blocks), rope=0) == (0.5, 0, 0.5)
+
+
+def test_without_a_rope_opposite_differences_have_opposite_probabilities() -> None:
+    differences = np.array([0.02, 0.01, 0.0, 0.0, 0.0, -0.01, 0.03])
+    above, within, below = bayesian_signed_rank(differences, rope=0)
+    assert within == 0
+    assert bayesian_signed_rank(-differences, rope=0) == pytest.approx((below, 0, above), abs=0.02)
