@@ -31,8 +31,9 @@ def unseal(content: bytes) -> dict[str, Any]:
     """
     try:
         plain = dict(json.loads(content))
+        intact = plain.pop(_FIELD, None) in (None, seal(plain)[_FIELD])
     except (TypeError, RecursionError) as error:
         raise ValueError("it must be a JSON object") from error
-    if plain.pop(_FIELD, None) not in (None, seal(plain)[_FIELD]):
+    if not intact:
         raise ValueError("its checksum must be that of its content")
     return plain

@@ -1,6 +1,7 @@
-import json
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -53,16 +54,17 @@ class Sweep:
     def __init__(self, path: Path, ledger: Ledger) -> None:
         self.directory = SweepDirectory(path)
         self.ledger = ledger
-        self.queue = TrialQueue(ledger, Proposer(SearchSpace.from_dict(SPACE)), trials=4)
+        restore = [one.key for one in ledger.settled.values() if not self.directory.trial(one.key).load_whole()]
+        self.queue = TrialQueue(ledger, Proposer(SearchSpace.from_dict(SPACE)), trials=4, restore=restore)
         self.follower, self.printer = Follower(), Printer()
         halving = Halving(ledger, rungs=(3, 9))
         self.driver = SweepDriver(self.directory, self.queue, halving, [self.follower], self.printer)
 
-    def train(self, number: int) -> None:
+    def train(self, number: int, **changes: Any) -> None:
         config = self.queue.proposal(number).config
         files = self.directory.trial(config.key)
-        files.path.mkdir(parents=True)
-        files.result.write_text(json.dumps(synthetic_result(config).to_dict()))
+        files.path.mkdir(parents=True, exist_ok=True)
+        files.save_result(replace(synthetic_result(config), **changes))
 
 
 @pytest.fixture
@@ -228,6 +230,48 @@ def test_node_that_does_not_see_the_directory_ends_the_sweep(sweep):
     with pytest.raises(SweepError, match="must be one that every node sees"):
         sweep.driver.failed(0, "RuntimeError: Unable to set up cluster storage with the following settings: …")
     assert not sweep.ledger.settled
+
+
+@pytest.fixture
+def damaged(sweep: Sweep, tmp_path: Path) -> Sweep:
+    """A continued sweep whose first trial has settled, and lost its result."""
+    key = sweep.driver.next().proposal.config.key
+    sweep.train(0)
+    sweep.driver.ended(0)
+    sweep.directory.trial(key).result.write_text("{")
+    return Sweep(tmp_path, sweep.ledger)
+
+
+def test_a_lost_result_is_trained_again_and_compared(damaged):
+    before = list(damaged.ledger.events)
+    assert damaged.driver.next().proposal.number == 0
+    assert not report(damaged, 0, 2, margin=-9.0), "it has passed its rungs"
+    assert damaged.driver.progress().running == {0: 0.3}
+    damaged.train(0)
+    damaged.driver.ended(0)
+    (said,) = damaged.printer.said
+    assert said.endswith("had lost its result, and was trained again: it is as it was")
+    assert damaged.ledger.events == before
+    assert damaged.driver.progress().settled == 1
+
+
+def test_a_lost_result_that_comes_out_otherwise_is_said(damaged):
+    before = list(damaged.ledger.events)
+    damaged.driver.next()
+    damaged.train(0, objective=0.125)
+    damaged.driver.ended(0)
+    (said,) = damaged.printer.said
+    assert f"it is not as it was (objective 0.125, was {damaged.ledger.settled[0].objective!r})" in said
+    assert damaged.ledger.events == before
+
+
+def test_a_lost_result_that_cannot_be_had_again_is_said(damaged):
+    before = list(damaged.ledger.events)
+    damaged.driver.next()
+    damaged.driver.failed(0, RAY_MESSAGE)
+    (said,) = damaged.printer.said
+    assert "and was not trained again: The actor died unexpectedly" in said
+    assert damaged.ledger.events == before
 
 
 def test_state_of_a_settled_trial_is_gone(sweep):

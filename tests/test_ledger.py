@@ -1,3 +1,4 @@
+import json
 from pathlib import Path
 
 import pytest
@@ -89,6 +90,65 @@ def test_lines_that_do_not_fit_together_are_refused(path, line):
     path.write_bytes(b"".join(lines[1:] if line == 0 else [*lines, lines[1]]))
     with pytest.raises(SweepError, match=rf"line {1 if line == 0 else 3} of .* is damaged"):
         Ledger(path)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"number": "0"},
+        {"number": 0.0},
+        {"number": False},
+        {"number": None},
+        {"objective": "0.5"},
+        {"objective": [0.5]},
+        {"key": 3},
+        {"status": ["finished"]},
+        {"confidence": True},
+        {"reason": 1},
+        {"event": ["settled"]},
+        {"event": "ended"},
+        {"more": 1},
+    ],
+    ids=str,
+)
+def test_values_of_other_types_are_damage(path, change):
+    with Ledger(path) as ledger:
+        propose(ledger, 0)
+    whole = path.read_bytes()
+    line = {"event": "settled", "number": 0, "key": "k0", "status": "finished", "objective": 1} | change
+    path.write_bytes(whole + json.dumps(line).encode() + b"\n")
+    with pytest.raises(SweepError, match=r"line 2 of .* is damaged"):
+        Ledger(path)
+
+
+@pytest.mark.parametrize("deep", ["[" * 10_000 + "]" * 10_000, '{"a":' * 10_000 + "1" + "}" * 10_000])
+def test_a_line_that_is_nested_too_deeply_is_damage(path, deep):
+    path.write_text(f'{{"event": "proposed", "number": 0, "config": {{}}, "params": {deep}}}\n')
+    with pytest.raises(SweepError, match=r"line 1 of .* is damaged"):
+        Ledger(path)
+
+
+def test_a_flipped_bit_in_a_line_is_damage(path):
+    with Ledger(path) as ledger:
+        propose(ledger, 0)
+        ledger.settle(settled(0))
+    text = path.read_text()
+    path.write_text(text.replace('"objective": 0.5', '"objective": 0.7'))
+    assert path.read_text() != text
+    with pytest.raises(SweepError, match=r"line 2 of .* is damaged"):
+        Ledger(path)
+
+
+def test_lines_of_an_earlier_version_have_no_checksum(path):
+    with Ledger(path) as written:
+        propose(written, 0)
+        written.settle(settled(0))
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    for line in lines:
+        del line["checksum"]
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    with Ledger(path) as read:
+        assert read.events == written.events
 
 
 def test_events_are_on_the_disk_before_the_call_returns(path):

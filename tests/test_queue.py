@@ -185,6 +185,32 @@ def test_waiting_trial_trains_baselines_itself_if_the_other_one_fails(ledger):
     assert queue.next() is None
 
 
+def test_lost_trials_are_handed_out_again_before_any_other_and_stay_settled(ledger):
+    script = Script([1, 2, 3, 4])
+    queue = TrialQueue(ledger, script, trials=2)
+    for number in handed_out(queue):
+        finish(queue, number)
+    before = dict(ledger.settled)
+    again = TrialQueue(ledger, script, trials=3, restore=[queue.proposal(1).config.key])
+    assert handed_out(again) == [1, 2]
+    assert list(again.restoring) == [1]
+    finish(again, 2)
+    assert not again.done
+    assert again.restored(1) == before[1]
+    assert again.done
+    assert {number: ledger.settled[number] for number in before} == before
+
+
+def test_a_lost_trial_trains_its_baselines_itself(ledger):
+    """Another one may have taken them over from it: they would be said to be of the trial itself."""
+    queue = TrialQueue(ledger, Script(*SAME_BASELINES), trials=2)
+    for number in (0, 1):
+        assert queue.next().proposal.number == number
+        finish(queue, number)
+    again = TrialQueue(ledger, Script(*SAME_BASELINES), trials=2, restore=[queue.proposal(0).config.key])
+    assert again.next().baselines_of is None
+
+
 def test_no_more_trials_wait_than_could_run(ledger):
     queue = TrialQueue(ledger, Script([8] * 9, [0.1 * (n + 1) for n in range(9)]), trials=9, concurrency=3)
     assert handed_out(queue) == [0]

@@ -49,6 +49,12 @@ def test_exhausted_sweep_is_complete():
     assert summary.messages()[0].startswith("space exhausted")
 
 
+def test_lost_results_are_told_from_those_that_wait():
+    waiting, lost = replace(SUMMARY, undelivered=3, lost=2).messages()
+    assert waiting == "1 trials are not in MLflow yet: `smartmixed-search sync` delivers them"
+    assert lost.startswith("2 finished trials are not in MLflow, for their results are gone or damaged: run the same")
+
+
 def test_notebooks_show_a_table_and_what_a_user_should_know():
     text = replace(SUMMARY, name="<demo>", exhausted=True)._repr_html_()
     assert "<tr><th>sweep</th><td>&lt;demo&gt;</td></tr>" in text

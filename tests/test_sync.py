@@ -7,16 +7,20 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from smartmixed_search.checksums import checksum
 from smartmixed_search.cli import main
 from smartmixed_search.config import TrialConfig
+from smartmixed_search.errors import TrackingError
+from smartmixed_search.result import TrialResult
 from smartmixed_search.search.directory import Resolved, SweepDirectory
 from smartmixed_search.search.ledger import Ledger, Settled
 from smartmixed_search.search.sync import find_sweeps
-from smartmixed_search.tracking.store import default_tracking_uri
+from smartmixed_search.tracking.store import connect, default_tracking_uri
 from smartmixed_search.tracking.writer import Tracker
 from tests.tracked import all_runs, contents
 from tests.trials import synthetic_result
@@ -44,7 +48,8 @@ def make_sweep(
             )
             files = directory.trial(config.key)
             files.path.mkdir()
-            files.result.write_text(json.dumps(synthetic_result(config).to_dict()))
+            files.weights.write_bytes(b"weights")
+            files.save_result(replace(synthetic_result(config), weights_checksum=checksum(b"weights")))
             ledger.propose(number, config.to_dict(), {})
             ledger.settle(Settled(number=number, key=config.key, status="finished", objective=0.5, confidence=0.6))
     return directory
@@ -138,13 +143,111 @@ def test_a_sweep_that_is_being_run_is_left_to_its_runner(sync: Run, tmp_path: Pa
 def test_what_the_store_refuses_is_said_and_the_rest_delivered(
     sync: Run, tmp_path: Path, tracking_uri: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    directory = make_sweep(tmp_path)
-    next(directory.trials.glob("*/result.json")).unlink()
+    make_sweep(tmp_path)
+    monkeypatch.setattr(Tracker, "record_trial", refuse_one(Tracker.record_trial))
     monkeypatch.setattr("smartmixed_search.search.recorder._PATIENCE_SECONDS", 4.0)
     code, out, err = sync()
     assert code == 1
-    assert out.startswith("demo: 2 delivered, 2 of 3 settled trials in MLflow (a finished trial must have a result")
+    assert out == "demo: 2 delivered, 2 of 3 settled trials in MLflow (no)\n"
     assert re.search(r"demo: recording \d trials? in MLflow", err)
+
+
+def refuse_one(record: Callable[..., None]) -> Callable[..., None]:
+    def refuse(tracker: Tracker, result: TrialResult) -> None:
+        if result.config.architecture == (4,):
+            raise TrackingError("no")
+        record(tracker, result)
+
+    return refuse
+
+
+@pytest.mark.parametrize("name", ["result.json", "weights.safetensors"])
+def test_a_trial_with_a_flipped_bit_is_not_delivered_and_the_rest_is(
+    sync: Run, tmp_path: Path, tracking_uri: str, name: str
+) -> None:
+    directory = make_sweep(tmp_path)
+    (damaged, *_) = sorted(directory.trials.glob(f"*/{name}"))
+    content = bytearray(damaged.read_bytes())
+    content[-5] ^= 1
+    damaged.write_bytes(content)
+    code, out, _ = sync()
+    assert code == 1
+    assert out == (
+        f"demo: 2 delivered, 2 of 3 settled trials in MLflow (the result of trial {damaged.parent.name} must be whole, "
+        "however: gone or damaged; the command that trained them does so again)\n"
+    )
+    assert counts(tracking_uri)["trial"] == 2
+
+
+@pytest.mark.parametrize(
+    "content", [b'{"soft', b"[1]", b"\xff", b"[" * 100_000, b'{"git": "x", "checksum": "0"}', None]
+)
+def test_a_damaged_environment_is_written_anew_and_says_so(
+    sync: Run, tmp_path: Path, tracking_uri: str, content: bytes | None
+) -> None:
+    directory = make_sweep(tmp_path, "first")
+    make_sweep(tmp_path, "second", seed=1)
+    if content is not None:
+        directory.environment.write_bytes(content)
+    code, out, err = sync()
+    assert (code, out.count("3 delivered, 3 of 3 settled trials")) == (0, 2)
+    assert "first: environment.json is gone or damaged: it is written anew" in err
+    mended = json.loads(directory.environment.read_text())
+    assert mended["written_anew"].startswith("of what delivered the sweep")
+    assert mended["dataset"] == {"name": "digits", "checksum": "c" * 16}
+    assert "gone or damaged" not in sync()[2]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"trials: [", b"- 1", b"dataset: digits\ntrials: many\n", b"dataset: dagits\ntrials: 3\n", b"\xff", None],
+)
+def test_a_damaged_space_is_written_anew(sync: Run, tmp_path: Path, tracking_uri: str, content: bytes | None) -> None:
+    directory = make_sweep(tmp_path, "first", trials=4)
+    whole = directory.space.read_text()
+    directory.space.unlink() if content is None else directory.space.write_bytes(content)
+    code, out, err = sync()
+    assert (code, out) == (0, "first: 4 delivered, 4 of 4 settled trials in MLflow\n")
+    assert "space.yaml is gone or damaged: it is written anew, with 4 trials as those asked for" in err
+    assert directory.space.read_text() == whole.replace("3", "4")
+    assert sweep_status(tracking_uri) == {"first": "finished"}
+
+
+@pytest.mark.parametrize("name", ["resolved.json", "ledger.jsonl"])
+def test_a_sweep_that_cannot_be_mended_does_not_hold_up_the_others(
+    sync: Run, tmp_path: Path, tracking_uri: str, name: str
+) -> None:
+    path = make_sweep(tmp_path, "first").path / name
+    path.write_text(path.read_text().replace('"seed": 0', '"seed": 1'))
+    make_sweep(tmp_path, "second", seed=1)
+    code, out, _ = sync()
+    assert code == 1
+    assert re.match(rf"first: not delivered \(.*{re.escape(name)}.* is damaged; .*\)$", out.splitlines()[0])
+    assert out.splitlines()[1] == "second: 3 delivered, 3 of 3 settled trials in MLflow"
+
+
+def test_whatever_is_wrong_with_one_sweep_the_others_are_delivered(
+    sync: Run, tmp_path: Path, tracking_uri: str
+) -> None:
+    directory = make_sweep(tmp_path, "first")
+    directory.space.unlink()
+    directory.space.mkdir()
+    make_sweep(tmp_path, "second", seed=1)
+    code, out, _ = sync()
+    assert code == 1
+    assert out.splitlines()[0].startswith("first: not delivered (IsADirectoryError: ")
+    assert out.splitlines()[1] == "second: 3 delivered, 3 of 3 settled trials in MLflow"
+
+
+def test_what_was_deleted_in_mlflow_is_brought_back(sync: Run, tmp_path: Path, tracking_uri: str) -> None:
+    make_sweep(tmp_path)
+    sync()
+    before = contents(tracking_uri)
+    connect(tracking_uri).delete_run(all_runs(tracking_uri)["trial"][0].info.run_id)
+    code, out, err = sync()
+    assert (code, out) == (0, "demo: 0 delivered, 3 of 3 settled trials in MLflow\n")
+    assert "demo: 1 runs that had been deleted in MLflow are there again" in err
+    assert contents(tracking_uri) == before
 
 
 def test_a_name_that_is_taken_does_not_hold_up_other_sweeps(sync: Run, tmp_path: Path, tracking_uri: str) -> None:

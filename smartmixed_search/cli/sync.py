@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 def sync(sweep: str | None, output_dir: Path, tracking_uri: str | None, debug: bool) -> int:
     """Deliver settled trials that MLflow does not have yet.
 
+    What was deleted on MLflow's page is brought back.
+
     With another --tracking-uri than a sweep was run with, it is recorded there as well, as a whole. A sweep that is
     being run is left to the process that runs it.
     """
@@ -44,8 +46,9 @@ def _deliver(directory: "SweepDirectory", uri: str) -> bool:
             return True
         try:
             found = sync_sweep(directory, uri, lambda message: click.echo(f"{directory.name}: {message}", err=True))
-        except UserError as error:
-            click.echo(f"{directory.name}: not delivered ({error})")
+        except Exception as error:  # whatever is wrong with one sweep, the others are delivered
+            kind = "" if isinstance(error, UserError) else f"{type(error).__name__}: "
+            click.echo(f"{directory.name}: not delivered ({kind}{' '.join(str(error).split())})")
             return False
     why = f" ({found.problem})" if found.missing and found.problem else ""
     click.echo(

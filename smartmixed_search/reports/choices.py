@@ -70,6 +70,7 @@ def preferences(found: Preferences, figures: Figures) -> str:
     shares = "".join(_shares(frame, figures) for frame in (found.by_layer, found.by_depth))
     return (
         confidence(found.confidence)
+        + _missing(found.missing)
         + "<h3>By layer and by relative depth</h3>"
         + f'{figures.legend(names)}<div class="figures">{shares}</div>'
         + f"<h3>The claimed trend</h3>{_trend(found)}"
@@ -89,6 +90,14 @@ def confidence(mean: float) -> str:
         f"{words}, below {CONVERGED_CONFIDENCE}: the selection has not converged, so {UNDECIDED}. "
         "This section says what they leaned to when they were fixed.",
         "warning",
+    )
+
+
+def _missing(trials: int) -> str:
+    if not trials:
+        return ""
+    return paragraph(
+        f"Not counted are {trials} finished trials whose choices MLflow does not have any more.", "warning"
     )
 
 

@@ -27,6 +27,8 @@ class Preferences:
     """Of `preferences.mean_agreement`."""
     confidence: float
     """Mean choice confidence of the trials; NaN if unknown."""
+    missing: int = 0
+    """Finished trials whose choices MLflow does not have, or not as they were written."""
 
 
 @dataclass(frozen=True)

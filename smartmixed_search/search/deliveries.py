@@ -29,7 +29,7 @@ class Deliveries:
         with suppress(Exception):  # of whatever storage
             self._keys = {key for key, store in map(_parse, read_lines(path)) if store == self._store}
 
-    def __contains__(self, key: str) -> bool:
+    def __contains__(self, key: object) -> bool:
         return key in self._keys
 
     def add(self, key: str) -> None:

@@ -161,6 +161,11 @@ class SweepDirectory:
         return self.path / "space.yaml"
 
     @property
+    def environment(self) -> Path:
+        """What the sweep's numbers may depend on beside space, seed and data."""
+        return self.path / "environment.json"
+
+    @property
     def ledger(self) -> Path:
         """Which trials exist and how they ended."""
         return self.path / "ledger.jsonl"
@@ -236,8 +241,8 @@ class SweepDirectory:
         content = read_bytes(self.resolved)
         if content is None:
             return None
-        with suppress(ValueError, TypeError):
-            found = dict(json.loads(content))
+        with suppress(ValueError):
+            found = unseal(content)
             if found.keys() >= {field.name for field in fields(Resolved) if field.default is MISSING}:
                 return found
         raise SweepError(
@@ -293,7 +298,8 @@ class SweepDirectory:
             self.check(wanted)
             if not self.resolved.exists():
                 created = datetime.now(UTC).isoformat(timespec="seconds")
-                write_atomically(self.resolved, json.dumps(wanted.to_dict() | {"created": created}, indent=1) + "\n")
+                resolved = seal(wanted.to_dict() | {"created": created})
+                write_atomically(self.resolved, json.dumps(resolved, indent=1) + "\n")
             write_atomically(self.space, space_yaml)  # an extended sweep asks for more trials
             self.trials.mkdir(exist_ok=True)
             self.stop.unlink(missing_ok=True)

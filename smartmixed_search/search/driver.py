@@ -141,6 +141,8 @@ class SweepDriver:
             raise SweepError(metrics["halt"])
         epochs = metrics["epoch"] + 1
         self._shares[number] = epochs / metrics["epochs"]
+        if number in self._queue.restoring:  # it has passed its rungs
+            return False
         return "margin" in metrics and self._halving.stops(number, epochs, metrics["margin"])
 
     def restarted(self, number: int) -> None:
@@ -153,6 +155,9 @@ class SweepDriver:
         One that was interrupted left nothing but its state.
         """
         self._active.discard(number)
+        if number in self._queue.restoring:
+            self._restore(number, "it was interrupted")
+            return
         settled = self._settle_ended(number)
         assert settled or self.interrupted, f"trial {number} ended without a result"
 
@@ -166,12 +171,12 @@ class SweepDriver:
         if _UNSHARED in message:
             raise SweepError(self._directory.unshared("a node"))
         files = self._files(number)
+        if number in self._queue.restoring:
+            self._restore(number, self._why_failed(files, message))
+            return
         if self._settle_ended(number):  # the worker was lost between its last write and its last word
             return
-        if not files.error.exists():
-            files.path.mkdir(parents=True, exist_ok=True)
-            write_atomically(files.error, f"{_reason(message)}\n\n{message}")
-        reason = files.error.read_text(encoding="utf-8").split("\n", 1)[0]
+        reason = self._why_failed(files, message)
         self._settle(Settled(number=number, key=files.path.name, status=FAILED, reason=reason))
 
     def tick(self) -> None:
@@ -190,7 +195,7 @@ class SweepDriver:
             settled=len(self._queue.ledger.settled),
             failed=self._ended[FAILED],
             stopped=self._ended[STOPPED],
-            running={number: self._shares.get(number, 0.0) for number in self._queue.running},
+            running={number: self._shares.get(number, 0.0) for number in self._queue.running | self._queue.restoring},
             best=None if self._best is None else (self._best.objective or 0.0, self._architecture(self._best.number)),
             elapsed=time.monotonic() - self._started_at,
             settled_before=self._settled_before,
@@ -202,9 +207,39 @@ class SweepDriver:
     def _architecture(self, number: int) -> str:
         return format_architecture(self._queue.proposal(number).config.architecture)
 
+    def _why_failed(self, files: TrialDirectory, message: str) -> str:
+        """Return why a trial failed, as it has said itself, or else as Ray's `message` does, which is kept."""
+        if not files.error.exists():
+            files.path.mkdir(parents=True, exist_ok=True)
+            write_atomically(files.error, f"{_reason(message)}\n\n{message}")
+        return files.error.read_text(encoding="utf-8").split("\n", 1)[0]
+
+    def _restore(self, number: int, reason: str) -> None:
+        """Compare a trial that was trained again, unless it was not for some reason, with what the ledger says of it.
+
+        Where they differ, on another machine or number of threads say, what is on the disk now is a result like any
+        other and is delivered, and the ledger keeps what the search has gone by.
+        """
+        before, files = self._queue.restored(number), self._files(number)
+        self._shares.pop(number, None)
+        result = files.load_whole()
+        if result is None:
+            self._printer.say(f"trial {before.key} has lost its result, and was not trained again: {reason}")
+            return
+        remove(files.state)
+        now = _finished(number, result)
+        if (now.objective, now.confidence) == (before.objective, before.confidence):
+            self._printer.say(f"trial {before.key} had lost its result, and was trained again: it is as it was")
+        else:
+            self._printer.say(
+                f"trial {before.key} had lost its result, and was trained again: it is not as it was (objective "
+                f"{now.objective!r}, was {before.objective!r}); MLflow gets it as it is now, and the search has gone "
+                "by what it was"
+            )
+
     def _settle_ended(self, number: int) -> bool:
         """Settle a trial that has a result or was stopped; return whether it has."""
-        result, stopped = self._files(number).load_result(), self._halving.stopped(number)
+        result, stopped = self._files(number).load_whole(), self._halving.stopped(number)
         if result is not None:
             self._settle(_finished(number, result))
         elif stopped is not None:

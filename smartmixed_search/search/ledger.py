@@ -8,16 +8,17 @@ progress line follow the ledger and can be rebuilt from it. An event is one of
     {"event": "rung", "number", "epochs", "margin", "stop"}
     {"event": "settled", "number", "key", "status", "objective", "confidence", "reason"}
 
-where `number` counts proposals from 0 and `of` is the number of the first proposal of the same trial.
+where `number` counts proposals from 0 and `of` is the number of the first proposal of the same trial. Each line has its
+`checksum`.
 """
 
-import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from types import TracebackType, UnionType
+from typing import Any, Self, get_args, get_origin, get_type_hints
 
+from smartmixed_search.checksums import seal, unseal
 from smartmixed_search.config import TrialConfig
 from smartmixed_search.errors import SweepError
 from smartmixed_search.result import SETTLED
@@ -78,12 +79,15 @@ def best_of(settled: Iterable[Settled]) -> Settled | None:
 
 
 Event = Proposed | Duplicate | Rung | Settled
-_EVENTS: dict[str, Callable[..., Event]] = {
+_EVENTS: dict[str, type[Event]] = {
     "proposed": Proposed,
     "duplicate": Duplicate,
     "rung": Rung,
     "settled": Settled,
 }
+
+
+_TYPES = {kind: get_type_hints(kind) for kind in _EVENTS.values()}
 
 
 class Ledger:
@@ -166,7 +170,7 @@ class Ledger:
 
     def _append(self, event: Event) -> None:
         assert self._fits(event), f"{event} does not fit"
-        self._log.append({"event": type(event).__name__.lower(), **asdict(event)})
+        self._log.append(seal({"event": type(event).__name__.lower(), **asdict(event)}))
         self._note(event)
 
     def _note(self, event: Event) -> None:
@@ -182,7 +186,12 @@ class Ledger:
 
 def count_settled(path: Path) -> int:
     """Return how many trials have settled, by a ledger that another process may be writing; 0 if there is none."""
-    return sum(isinstance(event, Settled) for event in _events(path, read_lines(path)))
+    return len(read_settled(path))
+
+
+def read_settled(path: Path) -> list[Settled]:
+    """Return how trials ended, likewise."""
+    return [event for event in _events(path, read_lines(path)) if isinstance(event, Settled)]
 
 
 def read_configs(path: Path) -> list[TrialConfig]:
@@ -207,5 +216,17 @@ def _damaged(path: Path, line_number: int) -> str:
 
 
 def _parse(line: bytes) -> Event:
-    plain = json.loads(line)
-    return _EVENTS[plain.pop("event")](**plain)
+    plain = unseal(line)
+    kind = _EVENTS[plain.pop("event")]
+    event = kind(**plain)
+    if not all(_is(getattr(event, name), wanted) for name, wanted in _TYPES[kind].items()):
+        raise TypeError("an event's values must be of its types")
+    return event
+
+
+def _is(value: object, wanted: Any) -> bool:
+    """Whether a value of JSON is of an annotated type."""
+    if isinstance(wanted, UnionType):
+        return any(_is(value, one) for one in get_args(wanted))
+    types = {float: (float, int)}.get(wanted, (get_origin(wanted) or wanted,))
+    return type(value) in types  # True is no number

@@ -2,6 +2,7 @@
 
 import math
 from collections import defaultdict, deque
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -44,6 +45,7 @@ class TrialQueue:
         trials: distinct trials to settle.
         concurrency: how many trials may be running or held back: more would be proposed without need, knowing less.
         reuse: whether trials may reuse baselines.
+        restore: keys of settled trials whose results are lost: before any other, they are handed out once more.
     """
 
     def __init__(
@@ -54,11 +56,14 @@ class TrialQueue:
         *,
         concurrency: float = math.inf,
         reuse: bool = True,
+        restore: Collection[str] = (),
     ) -> None:
         self.ledger = ledger
         self.trials = trials
         self.running: dict[int, Proposal] = {}
         """Trials handed out and not yet settled, by number."""
+        self.restoring: dict[int, Proposal] = {}
+        """Settled trials handed out again, by number, until they are back: `restored`."""
         self._proposer = proposer
         self._concurrency = concurrency
         self._reuse = reuse
@@ -77,6 +82,7 @@ class TrialQueue:
                 case Settled():
                     self._tell(event)
         self._put_back = deque(self._proposals[proposed.number] for proposed in ledger.unfinished)
+        self._lost = deque(self._proposals[one.number] for one in ledger.settled.values() if one.key in restore)
 
     @property
     def exhausted(self) -> bool:
@@ -91,6 +97,8 @@ class TrialQueue:
     @property
     def done(self) -> bool:
         """Whether nothing is left to run."""
+        if self._lost or self.restoring:
+            return False
         return not self.left or (self.exhausted and not (self._put_back or self.running or self._held))
 
     @property
@@ -109,6 +117,10 @@ class TrialQueue:
 
     def next(self) -> Handout | None:
         """Hand out the next trial; None if there is none, or none before others have settled: see `waiting`."""
+        if self._lost:
+            lost = self._lost.popleft()
+            self.restoring[lost.number] = lost
+            return Handout(lost, None)  # whoever has its baselines may have them from this very trial
         for proposal in self._held:
             if self._is_ready(proposal):
                 self._held.remove(proposal)
@@ -132,6 +144,11 @@ class TrialQueue:
         self.running.pop(settled.number, None)
         self._put_back = deque(proposal for proposal in self._put_back if proposal.number != settled.number)
         self._tell(settled)
+
+    def restored(self, number: int) -> Settled:
+        """Take back a trial that was handed out again, and return how it ended the first time: that stays as it is."""
+        del self.restoring[number]
+        return self.ledger.settled[number]
 
     def _wants_more(self) -> bool:
         busy = len(self.running) + len(self._held)

@@ -6,12 +6,13 @@ its line in the ledger, so whatever a store does not have can be delivered at an
 
 import json
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any, Protocol
 
+from smartmixed_search.checksums import seal, unseal
 from smartmixed_search.config import TrialConfig
 from smartmixed_search.errors import TrackingError
 from smartmixed_search.files import read_bytes, write_atomically
@@ -58,7 +59,7 @@ def check_name(uri: str, resolved: Resolved) -> None:
         SweepError: it has another one of that name.
         TrackingError: it cannot be reached, or refuses.
     """
-    _tracker(uri, resolved).check(resolved.key)
+    make_tracker(uri, resolved).check(resolved.key)
 
 
 def meet_store(uri: str, resolved: Resolved, *, continued: bool) -> None:
@@ -111,6 +112,7 @@ class Recorder:
         self._settled: list[Settled] = []
         self._seen = 0
         self._waiting: set[str] = set()
+        self._lost: deque[Settled] = deque()
         self._announced: str | None = None
         self._tracker: Tracker | None = None
         self._known: frozenset[str] = frozenset()
@@ -121,6 +123,11 @@ class Recorder:
     def undelivered(self) -> int:
         """Number of settled trials that the store does not have yet."""
         return len(self._waiting)
+
+    @property
+    def lost(self) -> list[str]:
+        """Keys of the finished trials among them whose results are gone or damaged."""
+        return [settled.key for settled in self._lost]
 
     @property
     def delivered(self) -> int:
@@ -151,6 +158,8 @@ class Recorder:
 
         Nothing is delivered any more after that.
         """
+        for _ in range(len(self._lost)):
+            self._delivery.add(self._lost.popleft())  # it may have been trained again
         self._delivery.hurry()
         left, now = self._delivery.waiting, time.monotonic()
         say_at, give_up_at = now + _QUIET_SECONDS, now + _PATIENCE_SECONDS
@@ -181,6 +190,8 @@ class Recorder:
         best = best_of(self._settled)
         if best is not None and best.objective is not None:
             metrics["best_objective"] = best.objective
+        if self._tracker is not None and self._tracker.restored:
+            self._say(f"{self._tracker.restored} runs that had been deleted in MLflow are there again")
         status = FINISHED if outcome.complete else STOPPED
         closed = self._delivery.close(lambda: self._close(status, metrics), _CLOSING_SECONDS)
         self._deliveries.close()
@@ -210,7 +221,7 @@ class Recorder:
 
     def _open(self) -> None:
         prepare_store(self._uri, _ANSWER_SECONDS)
-        tracker = _tracker(self._uri, self._resolved)
+        tracker = make_tracker(self._uri, self._resolved)
         tracker.open_sweep(
             key=self._resolved.key,
             space=self._resolved.space,
@@ -225,28 +236,31 @@ class Recorder:
     def _deliver(self, settled: Settled) -> None:
         if settled.key not in self._known:
             self._waiting.add(settled.key)  # although it was delivered once, to a store that has lost it
-            self._record(settled)
+            if not self._record(settled):
+                self._lost.append(settled)
+                return
             self._delivered += 1
         self._deliveries.add(settled.key)
         self._waiting.discard(settled.key)
 
-    def _record(self, settled: Settled) -> None:
+    def _record(self, settled: Settled) -> bool:
+        """Record a trial; return whether it could be, for a finished one may have lost its result."""
         assert self._tracker is not None
         if settled.status == FINISHED:
-            self._tracker.record_trial(self._load(settled.key))
-            return
+            result = self._load(settled.key)
+            if result is not None:
+                self._tracker.record_trial(result)
+            return result is not None
         record = {FAILED: self._tracker.record_failure, STOPPED: self._tracker.record_stopped}[settled.status]
         record(TrialConfig.from_dict(self._configs[settled.number]), settled.key, settled.reason or "")
+        return True
 
-    def _load(self, key: str) -> TrialResult:
+    def _load(self, key: str) -> TrialResult | None:
         files = self._directory.trial(key)
-        result = files.load_result()
-        if result is None:
-            raise TrackingError(
-                f"a finished trial must have a result, however: {files.result} is not there, or damaged"
-            )
-        # The directory may have moved since the trial was trained.
-        return result if result.weights_path is None else replace(result, weights_path=str(files.weights))
+        result = files.load_whole()
+        if result is None or result.weights_path is None:
+            return result
+        return replace(result, weights_path=str(files.weights))  # the directory may have moved since
 
     def _close(self, status: str, metrics: dict[str, float]) -> None:
         if self._tracker is None:
@@ -255,18 +269,22 @@ class Recorder:
 
     def _know_environment(self, sizes: Mapping[str, int]) -> dict[str, Any]:
         """Return the environment that the sweep is run in, or was when it is only recorded now."""
-        path = self._directory.path / "environment.json"
+        path = self._directory.environment
         content = None if self._running else read_bytes(path)
         if content is not None:
-            return dict(json.loads(content))
+            with suppress(ValueError):
+                return unseal(content)
         found = environment({**self._resolved.dataset, **sizes})
-        if self._running:
-            with suppress(OSError):  # a full disk ends a sweep where it has something to lose
-                write_atomically(path, json.dumps(found, indent=1) + "\n")
+        if not self._running:
+            self._say(f"{path.name} is gone or damaged: it is written anew, from what delivers the sweep now")
+            found["written_anew"] = "of what delivered the sweep: what it ran on is not known any more"
+        with suppress(OSError):  # a full disk ends a sweep where it has something to lose
+            write_atomically(path, json.dumps(seal(found), indent=1) + "\n")
         return found
 
 
-def _tracker(uri: str, resolved: Resolved) -> Tracker:
+def make_tracker(uri: str, resolved: Resolved) -> Tracker:
+    """Return what records a sweep in a store that was prepared."""
     return Tracker(uri, sweep=resolved.name, dataset=resolved.dataset["name"], confirms=resolved.confirmed)
 
 

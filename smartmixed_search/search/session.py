@@ -4,7 +4,7 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from types import FrameType
@@ -19,6 +19,7 @@ from smartmixed_search.search.driver import SweepDriver
 from smartmixed_search.search.halving import Halving
 from smartmixed_search.search.ledger import Ledger, count_settled
 from smartmixed_search.search.lock import Lock
+from smartmixed_search.search.lost import lost_results
 from smartmixed_search.search.progress import ProgressPrinter
 from smartmixed_search.search.queue import Proposes, TrialQueue
 from smartmixed_search.search.recorder import Recorder, meet_store
@@ -61,15 +62,16 @@ def carry_out(
     check_count("concurrency", concurrency, 1)
     check_count("max_failures", max_failures, 0)
     printer = ProgressPrinter(sys.stderr, plan.space.options["objective"], quiet=not progress)
+    lost = lost_results(plan.directory, plan.resolved, plan.tracking_uri)
     with ExitStack() as stack:
         placement = None
-        if count_settled(plan.directory.ledger) < plan.space.trials:
+        if lost or count_settled(plan.directory.ledger) < plan.space.trials:
             stack.enter_context(ray_session(ray_address))
             placement = _place(plan.space.resources, concurrency, max_failures)
         meet_store(plan.tracking_uri, plan.resolved, continued=plan.directory.resolved.exists())
         lock = stack.enter_context(plan.directory.claim(plan.resolved, plan.space.to_yaml()))
         ledger = stack.enter_context(Ledger(plan.directory.ledger))
-        return _Session(plan, ledger, lock, printer, reuse, deterministic).run(placement, run)
+        return _Session(plan, ledger, lock, printer, reuse, deterministic).run(placement, run, lost)
 
 
 def check_count(name: str, value: int | None, least: int) -> None:
@@ -98,13 +100,15 @@ class _Session:
         self._ledger, self._lock = ledger, lock
         self._reuse, self._deterministic = reuse, deterministic
 
-    def run(self, placement: Placement | None, run: TrialFunction) -> SweepSummary:
+    def run(self, placement: Placement | None, run: TrialFunction, lost: Collection[str]) -> SweepSummary:
         plan, directory, space = self._plan, self._plan.directory, self._plan.space
         self._printer.say(f"sweep {directory.name} in {directory.path}")
         sizes = plan.dataset.sizes
         recorder = Recorder(directory, plan.resolved, plan.tracking_uri, self._printer.say, sizes=sizes)
         concurrency = 1 if placement is None else placement.concurrency
-        queue = TrialQueue(self._ledger, plan.proposer, space.trials, concurrency=concurrency, reuse=self._reuse)
+        queue = TrialQueue(
+            self._ledger, plan.proposer, space.trials, concurrency=concurrency, reuse=self._reuse, restore=lost
+        )
         # A confirmation proposes nothing, so Optuna has nothing to be told.
         studies = [] if plan.resolved.confirms else [StudyView(directory.study, directory.name, space)]
         halving = Halving(self._ledger, space.rungs)
@@ -131,6 +135,7 @@ class _Session:
             directory,
             plan.tracking_uri,
             recorder.undelivered,
+            lost=len(recorder.lost),
             interrupted=driver.interrupted,
             confirms=None if plan.resolved.confirmed is None else plan.resolved.confirmed.sweep,
         )

@@ -48,6 +48,8 @@ class SweepSummary:
     """Settled trials that MLflow does not have yet."""
     confirms: str | None = None
     """Name of the sweep that was confirmed, if this was a confirmation."""
+    lost: int = 0
+    """Those trials that MLflow does not have because their results are gone or damaged."""
 
     @property
     def complete(self) -> bool:
@@ -75,8 +77,14 @@ class SweepSummary:
                 f"{self.settled[STOPPED]} of {self.trials} trials were stopped early: they are in no leaderboard, and "
                 "those that finished are a selected sample"
             )
-        if self.undelivered:
-            lines.append(f"{self.undelivered} trials are not in MLflow yet: `smartmixed-search sync` delivers them")
+        if self.undelivered > self.lost:
+            waiting = self.undelivered - self.lost
+            lines.append(f"{waiting} trials are not in MLflow yet: `smartmixed-search sync` delivers them")
+        if self.lost:
+            lines.append(
+                f"{self.lost} finished trials are not in MLflow, for their results are gone or damaged: run the same "
+                "command again to train them again"
+            )
         if self.interrupted:
             lines.append(
                 f"interrupted with {sum(self.settled.values())} of {self.trials} trials settled: "
@@ -100,6 +108,7 @@ def summarize(
     tracking_uri: str,
     undelivered: int,
     *,
+    lost: int,
     interrupted: bool,
     confirms: str | None = None,
 ) -> SweepSummary:
@@ -119,6 +128,7 @@ def summarize(
         exhausted=queue.exhausted,
         interrupted=interrupted,
         undelivered=undelivered,
+        lost=lost,
         confirms=confirms,
     )
 

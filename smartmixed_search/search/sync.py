@@ -1,17 +1,24 @@
 """The later delivery of sweeps: what is settled and not in MLflow, brought there without running anything."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from smartmixed_search.errors import SweepError, one_of
-from smartmixed_search.files import locate
-from smartmixed_search.search.directory import SweepDirectory
+import yaml
+
+from smartmixed_search.errors import ConfigError, SweepError, one_of
+from smartmixed_search.files import locate, read_bytes, write_atomically
+from smartmixed_search.search.directory import Resolved, SweepDirectory
 from smartmixed_search.search.ledger import Ledger
 from smartmixed_search.search.log import read_lines
 from smartmixed_search.search.queue import EXHAUSTED_AFTER
 from smartmixed_search.search.recorder import Recorder, check_name
 from smartmixed_search.space_files import read_yaml
+
+_MAY_CHANGE = {"name", "dataset", "trials", "resources"}
+"""What two spaces of one hash may differ in."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,6 +79,8 @@ def _has_trials(directory: SweepDirectory) -> bool:
         return any(True for _ in read_lines(directory.ledger))
     except NotADirectoryError:
         return False
+    except OSError:  # which is said when it is to be delivered
+        return True
 
 
 def sync_sweep(directory: SweepDirectory, uri: str, say: Callable[[str], None]) -> Synced:
@@ -89,17 +98,45 @@ def sync_sweep(directory: SweepDirectory, uri: str, say: Callable[[str], None]) 
     resolved = directory.load_resolved()
     check_name(uri, resolved)
     with Ledger(directory.ledger) as ledger:
+        asked = _trials_asked_for(directory, resolved, len(ledger.settled), say)
         recorder = Recorder(directory, resolved, uri, say, running=False)
         recorder.follow(ledger.events)
         recorder.drain(lambda: True)
-        problem = recorder.problem
-        recorder.close(_outcome(directory, ledger))
+        problem = _lost(recorder.lost) if recorder.lost else recorder.problem
+        recorder.close(_outcome(asked, ledger))
     return Synced(
         settled=len(ledger.settled), delivered=recorder.delivered, missing=recorder.undelivered, problem=problem
     )
 
 
-def _outcome(directory: SweepDirectory, ledger: Ledger) -> _Outcome:
-    asked = int(read_yaml(directory.space.read_text(encoding="utf-8"))["trials"])
+def _lost(keys: Sequence[str]) -> str:
+    results = f"the results of {len(keys)} trials" if len(keys) > 1 else f"the result of trial {keys[0]}"
+    return f"{results} must be whole, however: gone or damaged; the command that trained them does so again"
+
+
+def _trials_asked_for(directory: SweepDirectory, resolved: Resolved, settled: int, say: Callable[[str], None]) -> int:
+    """Return what `space.yaml` says; one that is gone or damaged is written anew."""
+    content = read_bytes(directory.space) or b""
+    with suppress(ConfigError, UnicodeDecodeError):
+        found = read_yaml(content.decode())
+        if isinstance(found, dict) and _is_of(found, resolved):
+            return int(found["trials"])
+    trials = max(int(resolved.space["trials"]), settled)
+    say(f"{directory.space.name} is gone or damaged: it is written anew, with {trials} trials as those asked for")
+    space = {**resolved.space, "trials": trials}
+    write_atomically(directory.space, yaml.safe_dump(space, sort_keys=False, allow_unicode=True))
+    return trials
+
+
+def _is_of(space: Mapping[str, Any], resolved: Resolved) -> bool:
+    """Whether a space is the one that a sweep was begun with, but for what may change when it is continued."""
+    trials = space.get("trials")
+    if type(trials) is not int or trials < 1:
+        return False
+    fixed = resolved.space.keys() - _MAY_CHANGE
+    return all(key in space and space[key] == resolved.space[key] for key in fixed)
+
+
+def _outcome(asked: int, ledger: Ledger) -> _Outcome:
     enough = len(ledger.settled) >= asked or ledger.consecutive_duplicates >= EXHAUSTED_AFTER
     return _Outcome(trials=max(asked, len(ledger.settled)), complete=enough and not ledger.unfinished)

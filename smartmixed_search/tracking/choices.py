@@ -1,10 +1,11 @@
 """Choices of SmartMixed's networks, read from the artifacts of trial runs.
 
 The questions below take `sweep`, `all_sweeps` and `tracking_uri`, and raise `TrackingError`, as those of
-`tracking.queries` do. They count finished trials.
+`tracking.queries` do. They count finished trials, but for those whose artifact is gone or damaged.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -51,7 +52,10 @@ def agreement_frame(dataset: str, architecture: str, trial: str, artifact: Artif
 def read_frames(
     client: "MlflowClient", sweep: "Run", trials: pd.DataFrame, readers: Mapping[str, Sequence[Reader]]
 ) -> list[pd.DataFrame]:
-    """Return each reader's frame over the given trials of a sweep; an artifact is read once for all its readers."""
+    """Return each reader's frame over the given trials of a sweep; an artifact is read once for all its readers.
+
+    A trial is left out whose artifact is gone or damaged.
+    """
     addresses = _addresses(client, sweep) if len(trials) else {}
     found = []
     for artifact, making in readers.items():
@@ -82,6 +86,9 @@ def _addresses(client: "MlflowClient", sweep: "Run") -> dict[str, str]:
 def _contents(
     client: "MlflowClient", addresses: Mapping[str, str], trials: pd.DataFrame, artifact: str
 ) -> Iterator[tuple[str, str, str, Mapping[str, Any]]]:
+    from mlflow.exceptions import MlflowException
+
     columns = (trials[name] for name in ("run_id", "dataset", "architecture", "trial"))
     for run_id, dataset, architecture, trial in zip(*columns, strict=True):
-        yield dataset, architecture, trial, runs.read_json(client, addresses[run_id], artifact)
+        with suppress(KeyError, OSError, ValueError, MlflowException):  # the run was deleted just now, or its file is
+            yield dataset, architecture, trial, runs.read_json(client, addresses[run_id], artifact)

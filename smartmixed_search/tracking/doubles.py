@@ -21,7 +21,7 @@ def keep_one(client: "MlflowClient", found: Iterable["Run"]) -> "Run | None":
 
     It is the one that is a sweep's with tables, else one that has settled, else the oldest.
     """
-    kept, *doubles = [*sorted(found, key=_order), None]
+    kept, *doubles = [*sorted(found, key=order), None]
     for double in doubles:
         if double is not None:
             delete(client, double)
@@ -58,7 +58,8 @@ def age(run: "Run") -> tuple[int, str]:
     return run.info.start_time, run.info.run_id
 
 
-def _order(run: "Run") -> tuple[bool, bool, tuple[int, str]]:
+def order(run: "Run") -> tuple[bool, bool, tuple[int, str]]:
+    """Return what orders runs of one key: the one that counts comes first."""
     tags = run.data.tags
     return schema.TAG_TABLES not in tags, tags[schema.TAG_STATUS] == schema.RUNNING, age(run)
 

@@ -7,8 +7,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
+from smartmixed_search.checksums import checksum
 from smartmixed_search.config import SMARTMIXED, import_plugins
-from smartmixed_search.errors import TrackingError, one_of
+from smartmixed_search.errors import NetworkError, TrackingError, one_of
 from smartmixed_search.tracking import runs, schema
 from smartmixed_search.tracking.store import open_store, resolve_tracking_uri, store_errors
 from smartmixed_search.tracking.trials import find_trial
@@ -68,7 +69,9 @@ def read_tracked(client: "MlflowClient", run: "Run", replicate: int | None = Non
     metrics = _smartmixed_metrics(client, run)
     losses = _by_replicate(metrics, "val_loss")
     with TemporaryDirectory() as folder:
-        network = read_network(_download_weights(client, run, folder), _choose(replicate, losses))
+        weights = _download_weights(client, run, folder)
+        _verify(weights, run)
+        network = read_network(weights, _choose(replicate, losses))
     import_plugins(tuple(network.config["plugins"]))
     return TrackedNetwork(
         network=network,
@@ -80,9 +83,28 @@ def read_tracked(client: "MlflowClient", run: "Run", replicate: int | None = Non
     )
 
 
+def _verify(weights: Path, trial: "Run") -> None:
+    """Make sure that weights are as they were trained; of those of earlier versions that is not known.
+
+    Raises:
+        NetworkError: they are damaged.
+    """
+    expected = trial.data.tags.get(schema.TAG_WEIGHTS)
+    if expected not in (None, checksum(weights.read_bytes())):
+        raise NetworkError(
+            f"weights must be as they were trained, however: {schema.WEIGHTS_FILE} of trial "
+            f"{trial.data.tags[schema.TAG_TRIAL]} is damaged in MLflow; copy that of the sweep's directory there"
+        )
+
+
 def _smartmixed_metrics(client: "MlflowClient", trial: "Run") -> dict[str, float]:
     clauses = [runs.equals(schema.TAG_PARENT, trial.info.run_id), runs.equals(schema.TAG_STRATEGY, SMARTMIXED)]
-    (strategy,) = runs.search(client, [trial.info.experiment_id], clauses)
+    strategy = next(runs.search(client, [trial.info.experiment_id], clauses), None)
+    if strategy is None:
+        raise TrackingError(
+            f"a trial must have its strategies' runs, however: {SMARTMIXED}'s of {trial.data.tags[schema.TAG_TRIAL]} "
+            "was deleted; `smartmixed-search sync` brings it back"
+        )
     return dict(strategy.data.metrics)
 
 

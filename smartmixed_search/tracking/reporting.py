@@ -81,10 +81,12 @@ def _read(client: "MlflowClient", sweep: "Run") -> ReportData:
     )
 
 
-def _preferences(client: "MlflowClient", sweep: "Run", finished: pd.DataFrame) -> Preferences:
+def _preferences(client: "MlflowClient", sweep: "Run", finished: pd.DataFrame) -> Preferences | None:
     readers = {CHOICES: (choices_frame, agreement_frame), COUNTS: (counts_frame,)}
     choices, agreements, counts = read_frames(client, sweep, finished, readers)
-    pool = list(counts["function"].unique())
+    if choices.empty:
+        return None
+    pool = list(counts["function"].unique()) or None
     return Preferences(
         by_layer=by_layer(choices, pool=pool),
         by_depth=by_depth(choices, pool=pool),
@@ -92,6 +94,7 @@ def _preferences(client: "MlflowClient", sweep: "Run", finished: pd.DataFrame) -
         trend=trend(choices),
         agreement=mean_agreement(agreements),
         confidence=float(finished["choice_confidence"].mean()),
+        missing=len(finished) - choices["trial"].nunique(),
     )
 
 

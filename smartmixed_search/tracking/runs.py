@@ -45,11 +45,16 @@ def search(
     clauses: Sequence[str],
     order: Sequence[str] = (),
     limit: int | None = None,
+    *,
+    deleted: bool = False,
 ) -> Iterator["Run"]:
     """Yield the runs that meet all clauses, in the given order, then oldest first; at most `limit`.
 
-    Runs that are recorded meanwhile may be missed, never those that were there.
+    With `deleted` those in MLflow's trash, else those that are not. Runs that are recorded meanwhile may be missed,
+    never those that were there.
     """
+    from mlflow.entities import ViewType
+
     if not experiment_ids:
         return
     seen: set[str] = set()
@@ -58,6 +63,7 @@ def search(
         page = client.search_runs(
             list(experiment_ids),
             filter_string=" AND ".join(clauses),
+            run_view_type=ViewType.DELETED_ONLY if deleted else ViewType.ACTIVE_ONLY,
             order_by=[*order, "attributes.start_time ASC"],
             max_results=min(_PAGE, limit or _PAGE),
             page_token=token,

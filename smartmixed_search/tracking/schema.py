@@ -12,8 +12,9 @@ and that the MLflow page shows the answers as columns (`view` saves two tables w
   phase_fraction, temperature, replicate, val_loss, test_accuracy}`; a sweep's best one has the sweep's name as alias;
 * trial: its ranking as its description; artifact `choice_counts.json` (how choices evolve: neurons by selection epoch,
   layer and function); artifact `environment.json` (device, threads, versions, data: what its figures may depend on
-  beside the configuration); tag `smartmixed.best_fixed` (the fixed strategy of highest validation accuracy) and the
-  metrics `smartmixed_rank`, `smartmixed_test_accuracy`, `best_fixed_test_accuracy`;
+  beside the configuration); tags `smartmixed.weights_checksum` (of `weights.safetensors`, verified when it is read)
+  and `smartmixed.best_fixed` (the fixed strategy of highest validation accuracy) and the metrics `smartmixed_rank`,
+  `smartmixed_test_accuracy`, `best_fixed_test_accuracy`;
 * confirmation, the run above the trials of `confirm`: all that a sweep's has, with the kind `confirmation`, and the tag
   `smartmixed.confirms` (name of the sweep) instead of `smartmixed.opened`, so that it is not taken for a sweep; its
   trials have the tag `smartmixed.confirms_trial` (key of the trial that each confirms);
@@ -51,6 +52,7 @@ TAG_OPENED = "smartmixed.opened"
 TAG_CONFIRMS = "smartmixed.confirms"
 TAG_CONFIRMS_TRIAL = "smartmixed.confirms_trial"
 TAG_TABLES = "smartmixed.tables"
+TAG_WEIGHTS = "smartmixed.weights_checksum"
 TAG_BEST_FIXED = "smartmixed.best_fixed"
 TAG_REASON = "smartmixed.reason"
 TAG_REUSED_FROM = "smartmixed.reused_from"

@@ -7,11 +7,11 @@ They repeat what the runs hold, column by column.
 A trial's rows are written before its run is marked as settled, and are counted after it, in the sweep run's tag
 `smartmixed.tables`. So rows that are not counted belong to a trial at which the writer stopped, and its run tells
 whether they are valid. Tables that are not there, incomplete, or of other columns are not used; the next writer of
-the sweep stores them anew. Whoever deletes a trial's runs by hand should delete that tag as well.
+the sweep stores them anew. Rows of runs that were deleted stay until then: whoever reads leaves them out.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from io import BytesIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -64,6 +64,11 @@ def read(client: "MlflowClient", sweep: "Run", name: str) -> pd.DataFrame | None
     if len(table) < count:
         return None
     return table[~table[_TRIAL_ID[name]].isin(left)] if left else table
+
+
+def are_of(table: pd.DataFrame, run_ids: Collection[str]) -> "pd.Series[bool]":
+    """Return which rows of a table are of some runs, or of a trial's run among them."""
+    return table[list({"run_id", "parent_id"}.intersection(table))].isin(run_ids).any(axis=1)
 
 
 def _files(client: "MlflowClient", sweep: "Run", name: str) -> list[bytes]:

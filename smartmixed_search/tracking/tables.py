@@ -9,7 +9,7 @@ from smartmixed_search.datasets import dataset_name
 from smartmixed_search.errors import TrackingError, one_of
 from smartmixed_search.result import FINISHED, SETTLED
 from smartmixed_search.space import JOINT
-from smartmixed_search.tracking import columns, runs, schema, stored
+from smartmixed_search.tracking import columns, runs, schema, stored, trash
 from smartmixed_search.tracking.store import nothing_recorded
 
 if TYPE_CHECKING:
@@ -81,13 +81,19 @@ def best_trials(trials: pd.DataFrame, k: int) -> pd.DataFrame:
 
 
 def _trials(client: "MlflowClient", sweep: "Run", status: str | None) -> pd.DataFrame:
-    known = stored.read(client, sweep, stored.TRIALS)
+    known = _stored(client, sweep, stored.TRIALS)
     if known is None:
         trials = _trial_runs(client, sweep)
     else:
         trials = known if status in SETTLED else pd.concat([known, _unsettled(client, sweep)])
     trials = trials.sort_values("started", kind="stable", ignore_index=True)
     return trials if status is None else trials[trials["status"] == status]
+
+
+def _stored(client: "MlflowClient", sweep: "Run", name: str) -> pd.DataFrame | None:
+    """Return a table of a sweep as it is stored, but for the rows of runs that have been deleted since."""
+    known = stored.read(client, sweep, name)
+    return None if known is None else known[~stored.are_of(known, trash.deleted_ids(client, sweep))]
 
 
 def _unsettled(client: "MlflowClient", sweep: "Run") -> pd.DataFrame:
@@ -107,7 +113,7 @@ def strategy_table(client: "MlflowClient", sweeps: Iterable["Run"]) -> pd.DataFr
 
     A trial that is only half recorded has no rows.
     """
-    known = ((stored.read(client, sweep, stored.STRATEGIES), sweep) for sweep in sweeps)
+    known = ((_stored(client, sweep, stored.STRATEGIES), sweep) for sweep in sweeps)
     found = [read_runs(client, sweep)[stored.STRATEGIES] if rows is None else rows for rows, sweep in known]
     return pd.concat(found, ignore_index=True)
 

@@ -20,7 +20,18 @@ from smartmixed_search.errors import SweepError
 from smartmixed_search.files import locate, read_bytes
 from smartmixed_search.ranking import best_fixed_strategy, rank_networks
 from smartmixed_search.result import FAILED, FINISHED, STOPPED, NetworkResult, TrialResult
-from smartmixed_search.tracking import description, doubles, experiments, models, records, runs, schema, stored, tables
+from smartmixed_search.tracking import (
+    description,
+    doubles,
+    experiments,
+    models,
+    records,
+    runs,
+    schema,
+    stored,
+    tables,
+    trash,
+)
 from smartmixed_search.tracking.datasets import dataset_input
 from smartmixed_search.tracking.store import connect, store_errors
 
@@ -51,6 +62,8 @@ class Tracker:
         self._inputs: list[DatasetInput] = []
         self._tables: stored.TableWriter | None = None
         self._recorded: set[str] = set()
+        self.restored = 0
+        """Number of runs of trials and strategies that had been deleted, and are there again."""
 
     def check(self, key: str) -> None:
         """Make sure that the store takes the sweep of that key (see `open_sweep`); writes nothing.
@@ -74,6 +87,8 @@ class Tracker:
     ) -> str:
         """Create the sweep run, or find and reopen it, and return its id. Must precede every record.
 
+        Runs of it that were deleted, but for doubles, are there again then.
+
         Args:
             key: identity of the sweep (space, seed, data): a store holds no two of one name that differ in it.
             space: the resolved space as a plain dict.
@@ -87,8 +102,13 @@ class Tracker:
         """
         opened = datetime.now(UTC).isoformat()
         with store_errors(self._uri):
-            run = doubles.keep_one(self._client, self._find_sweeps(key)) or self._create_sweep(key, opened)
+            run = (
+                doubles.keep_one(self._client, self._find_sweeps(key))
+                or trash.restore_sweep(self._client, self._sweep, key)
+                or self._create_sweep(key, opened)
+            )
             self._sweep_run, self._tables = run, None
+            self.restored += trash.restore_below(self._client, run)
             if running:
                 runs.reopen(self._client, run)
             # A parameter can never change in MLflow: what a continued sweep may change (trials, resources) stays as
@@ -113,6 +133,16 @@ class Tracker:
             self._stored_tables()
         return frozenset(self._recorded)
 
+    def settled(self, key: str) -> frozenset[str]:
+        """Return the keys of the trials that the store has completely of the sweep of that key; writes nothing.
+
+        Raises:
+            SweepError: the name is taken by a sweep with another key.
+        """
+        with store_errors(self._uri):
+            found = [self._read_tables(run)[0][stored.TRIALS] for run in self._find_sweeps(key)]
+        return frozenset(trial for trials in found for trial in trials["trial"])
+
     def record_trial(self, result: TrialResult) -> None:
         """Record a finished trial with all its strategies and controls."""
         with store_errors(self._uri):
@@ -120,18 +150,24 @@ class Tracker:
             if runs.has_settled(trial, FINISHED):
                 self._stored_tables().count()
                 return
-            ended = trial.info.start_time + round(1000 * result.seconds)
             ranking = rank_networks(result.networks)
-            strategies = self._record_strategies(trial, result, ranking, ended)
+            known = doubles.children(self._client, trial)
+            if _contradicts(trial, known, result, ranking):
+                doubles.delete(self._client, trial)
+                trial, known = self._trial_run(result.config, result.key, result.seconds), []
+            ended = trial.info.start_time + round(1000 * result.seconds)
+            strategies = self._record_strategies(trial, known, result, ranking, ended)
             self._log_artifacts(trial.info.run_id, result)
-            rival = best_fixed_strategy(result.networks)
-            note = {description.NOTE: description.trial_note(ranking)}
+            rival, weights = best_fixed_strategy(result.networks), result.weights_checksum
+            tags = {description.NOTE: description.trial_note(ranking)}
+            tags |= {} if rival is None else {schema.TAG_BEST_FIXED: rival}
+            tags |= {} if weights is None else {schema.TAG_WEIGHTS: weights}
             trial = runs.log(
                 self._client,
                 trial,
                 params=records.trial_params(result.config),
                 metrics=records.trial_metrics(result, ranking),
-                tags=note if rival is None else note | {schema.TAG_BEST_FIXED: rival},
+                tags=tags,
             )
             self._settle(trial, FINISHED, ended, strategies)
 
@@ -246,7 +282,12 @@ class Tracker:
     def _read_tables(self, sweep: "Run") -> tuple[stored.Tables, bool]:
         """Return the sweep's tables, and whether they are stored."""
         found = {name: stored.read(self._client, sweep, name) for name in (stored.TRIALS, stored.STRATEGIES)}
-        whole = {name: table for name, table in found.items() if table is not None}
+        deleted = trash.deleted_ids(self._client, sweep)
+        whole = {
+            name: table
+            for name, table in found.items()
+            if table is not None and not stored.are_of(table, deleted).any()
+        }
         return (whole, True) if len(whole) == len(found) else (tables.read_runs(self._client, sweep), False)
 
     def _log_inputs(self, run: "Run") -> None:
@@ -259,11 +300,12 @@ class Tracker:
         runs.settle(self._client, trial, status, ended)
         self._stored_tables().settle()
 
-    def _record_strategies(self, trial: "Run", result: TrialResult, ranking: pd.DataFrame, ended: int) -> "list[Run]":
+    def _record_strategies(
+        self, trial: "Run", known: "Sequence[Run]", result: TrialResult, ranking: pd.DataFrame, ended: int
+    ) -> "list[Run]":
         recorded = []
-        known = doubles.children(self._client, trial)
         for strategy in result.config.members:
-            networks = [network for network in result.networks if network.strategy == strategy]
+            networks = _networks(result, strategy)
             found = [run for run in known if run.data.tags[schema.TAG_STRATEGY] == strategy]
             run = doubles.keep_one(self._client, found) or self._create_strategy(trial, result.config, networks[0])
             if not runs.has_settled(run, FINISHED):
@@ -295,6 +337,24 @@ class Tracker:
                 named = Path(folder) / schema.WEIGHTS_FILE
                 named.write_bytes(weights)
                 self._client.log_artifact(run_id, str(named))
+
+
+def _networks(result: TrialResult, strategy: str) -> list[NetworkResult]:
+    return [network for network in result.networks if network.strategy == strategy]
+
+
+def _contradicts(trial: "Run", strategies: "Iterable[Run]", result: TrialResult, ranking: pd.DataFrame) -> bool:
+    """Whether a trial is half recorded with other figures: those of a result that was lost, and came out otherwise.
+
+    Of two values of one step and moment MLflow shows the larger one, so that both results would be mixed.
+    """
+    figures = [(trial, records.trial_metrics(result, ranking))]
+    for run in strategies:
+        networks = _networks(result, run.data.tags[schema.TAG_STRATEGY])
+        figures.append((run, records.strategy_metrics(networks, ranking)))
+    return any(
+        run.data.metrics.get(name, value) != value for run, metrics in figures for name, value in metrics.items()
+    )
 
 
 def _now() -> int:
