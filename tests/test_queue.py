@@ -201,14 +201,18 @@ def test_lost_trials_are_handed_out_again_before_any_other_and_stay_settled(ledg
     assert {number: ledger.settled[number] for number in before} == before
 
 
-def test_a_lost_trial_trains_its_baselines_itself(ledger):
-    """Another one may have taken them over from it: they would be said to be of the trial itself."""
-    queue = TrialQueue(ledger, Script(*SAME_BASELINES), trials=2)
-    for number in (0, 1):
-        assert queue.next().proposal.number == number
+def test_a_lost_trial_has_the_baselines_that_it_had(ledger):
+    """Those that it trained itself may be another's by now: they would be said to be taken over from itself."""
+    queue = TrialQueue(ledger, Script(*SAME_BASELINES), trials=3)
+    for number in handed_out(queue):
         finish(queue, number)
-    again = TrialQueue(ledger, Script(*SAME_BASELINES), trials=2, restore=[queue.proposal(0).config.key])
-    assert again.next().baselines_of is None
+    finish(queue, queue.next().proposal.number)
+    keys = [queue.proposal(number).config.key for number in range(3)]
+    again = TrialQueue(ledger, Script(*SAME_BASELINES), trials=3, restore=keys)
+    found = {handout.proposal.number: handout.baselines_of for handout in iter(again.next, None)}
+    assert found == {0: None, 1: keys[0], 2: None}
+    alone = TrialQueue(ledger, Script(*SAME_BASELINES), trials=3, reuse=False, restore=keys)
+    assert [handout.baselines_of for handout in iter(alone.next, None)] == [None, None, None]
 
 
 def test_no_more_trials_wait_than_could_run(ledger):

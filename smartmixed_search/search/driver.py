@@ -233,8 +233,8 @@ class SweepDriver:
         else:
             self._printer.say(
                 f"trial {before.key} had lost its result, and was trained again: it is not as it was (objective "
-                f"{now.objective!r}, was {before.objective!r}); MLflow gets it as it is now, and the search has gone "
-                "by what it was"
+                f"{now.objective!r}, was {before.objective!r}; confidence {now.confidence!r}, was "
+                f"{before.confidence!r}); MLflow gets it as it is now, and the search has gone by what it was"
             )
 
     def _settle_ended(self, number: int) -> bool:

@@ -120,7 +120,7 @@ class TrialQueue:
         if self._lost:
             lost = self._lost.popleft()
             self.restoring[lost.number] = lost
-            return Handout(lost, None)  # whoever has its baselines may have them from this very trial
+            return Handout(lost, self._took_over_from(lost))
         for proposal in self._held:
             if self._is_ready(proposal):
                 self._held.remove(proposal)
@@ -165,6 +165,19 @@ class TrialQueue:
     def _hand_out(self, proposal: Proposal) -> Handout:
         self.running[proposal.number] = proposal
         return Handout(proposal, self._baselines.get(proposal.config.baseline_key) if self._reuse else None)
+
+    def _took_over_from(self, lost: Proposal) -> str | None:
+        """Return whose baselines a settled trial had: those of the first to finish with them, unless that is itself.
+
+        A stack of other networks rounds otherwise, so that the result would not be the same to the last bit.
+        """
+        same = (
+            one
+            for one in self.ledger.settled.values()
+            if one.status == FINISHED and self._proposals[one.number].config.baseline_key == lost.config.baseline_key
+        )
+        first = next(same)
+        return first.key if self._reuse and first.number != lost.number else None
 
     def _propose(self) -> Proposal:
         proposal = self._proposer.propose(self.ledger.next_number)
