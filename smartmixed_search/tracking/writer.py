@@ -140,7 +140,10 @@ class Tracker:
             SweepError: the name is taken by a sweep with another key.
         """
         with store_errors(self._uri):
-            found = [self._read_tables(run)[0][stored.TRIALS] for run in self._find_sweeps(key)]
+            found = [
+                self._read_tables(run, of=doubles.children(self._client, run))[0][stored.TRIALS]
+                for run in self._find_sweeps(key)
+            ]
         return frozenset(trial for trials in found for trial in trials["trial"])
 
     def record_trial(self, result: TrialResult) -> None:
@@ -274,13 +277,13 @@ class Tracker:
         """Return the sweep's tables, at the first call as MLflow has them."""
         if self._tables is None:
             sweep = self._client.get_run(self._opened.info.run_id)
-            known, is_stored = self._read_tables(sweep)
+            known, is_stored = self._read_tables(sweep, of=doubles.children(self._client, sweep))
             self._tables = stored.TableWriter(self._client, sweep, known, stored=is_stored)
             self._recorded = set(known[stored.TRIALS]["trial"])
         return self._tables
 
-    def _read_tables(self, sweep: "Run") -> tuple[stored.Tables, bool]:
-        """Return the sweep's tables, and whether they are stored."""
+    def _read_tables(self, sweep: "Run", of: "Sequence[Run] | None" = None) -> tuple[stored.Tables, bool]:
+        """Return the sweep's tables, and whether they are stored; `of`: tables of other trials are none of its."""
         found = {name: stored.read(self._client, sweep, name) for name in (stored.TRIALS, stored.STRATEGIES)}
         deleted = trash.deleted_ids(self._client, sweep)
         whole = {
@@ -288,7 +291,11 @@ class Tracker:
             for name, table in found.items()
             if table is not None and not stored.are_of(table, deleted).any()
         }
-        return (whole, True) if len(whole) == len(found) else (tables.read_runs(self._client, sweep), False)
+        if len(whole) == len(found):
+            listed = set(whole[stored.TRIALS]["run_id"])
+            if of is None or listed.issubset(run.info.run_id for run in of):
+                return whole, True
+        return tables.read_runs(self._client, sweep), False
 
     def _log_inputs(self, run: "Run") -> None:
         if self._inputs:
