@@ -8,6 +8,7 @@ from click.testing import CliRunner, Result
 
 from smartmixed_search.cli import cli
 from smartmixed_search.errors import ConfigError, TrackingError
+from smartmixed_search.tracking.reporting import report
 from smartmixed_search.tracking.store import connect
 from tests.factories import make_result
 from tests.tracked import all_runs, make_tracker
@@ -90,3 +91,21 @@ def test_what_is_being_done_is_said_and_only_the_page_is_on_stdout(recorded: str
         "drawing its figures for MLflow, and keeping both there (--no-keep leaves that out)",
     ]
     assert answer.stdout.count("\n") == 1
+
+
+def test_a_page_that_mlflow_does_not_take_is_written(
+    recorded: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(uri: str) -> None:
+        raise TrackingError("it may only be read")
+
+    monkeypatch.setattr("smartmixed_search.tracking.reporting.prepare_store", refuse)
+    out = tmp_path / "page.html"
+    answer = ask(recorded, "--out", out)
+    assert answer.exit_code == 0, answer.output
+    assert out.read_text().endswith("</html>\n")
+    assert (
+        answer.stderr.splitlines()[-1] == "the page is not kept in MLflow (it may only be read); --no-keep does not try"
+    )
+    with pytest.warns(UserWarning, match="it may only be read"):
+        assert report(tracking_uri=recorded) == out.read_text()

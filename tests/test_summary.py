@@ -55,6 +55,12 @@ def test_lost_results_are_told_from_those_that_wait():
     assert lost.startswith("2 finished trials are not in MLflow, for their results are gone or damaged: run the same")
 
 
+def test_nothing_of_a_summary_shows_a_password():
+    summary = replace(SUMMARY, tracking_uri="http://me:secret@host:5000")
+    assert "secret" not in repr(summary) + summary._repr_html_()
+    assert "http://…@host:5000" in summary._repr_html_()
+
+
 def test_notebooks_show_a_table_and_what_a_user_should_know():
     text = replace(SUMMARY, name="<demo>", exhausted=True)._repr_html_()
     assert "<tr><th>sweep</th><td>&lt;demo&gt;</td></tr>" in text

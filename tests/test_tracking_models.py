@@ -63,6 +63,18 @@ def best_version(uri: str, alias: str = "mine") -> Any:
 
 
 @pytest.mark.usefixtures("quick")
+def test_the_registry_is_the_store_whatever_the_environment_says(
+    tracking_uri: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_REGISTRY_URI", f"sqlite:///{tmp_path}/elsewhere.db")
+    (made,) = results(tmp_path, 0.1)
+    assert record(tracking_uri, made).register_networks() == []
+    assert not (tmp_path / "elsewhere.db").exists()
+    monkeypatch.delenv("MLFLOW_REGISTRY_URI")
+    assert versions(tracking_uri) == {made.key: 1}
+
+
+@pytest.mark.usefixtures("quick")
 def test_the_three_best_trials_by_validation_have_their_best_replicate_registered(
     tracking_uri: str, tmp_path: Path
 ) -> None:

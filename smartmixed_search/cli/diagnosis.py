@@ -132,10 +132,13 @@ def _image_datasets(data_dir: Path | None) -> Iterator[Check]:
 
 
 def _tracking(tracking_uri: str | None, output_dir: Path) -> Check:
-    from smartmixed_search.tracking.store import check_store, resolve_tracking_uri
+    from smartmixed_search.tracking.store import advice, check_store, resolve_tracking_uri
 
     try:
-        detail = check_store(resolve_tracking_uri(tracking_uri, output_dir))
+        uri = resolve_tracking_uri(tracking_uri, output_dir)
+        detail = check_store(uri)
+        if (better := advice(uri)) is not None:
+            return Check(name="tracking store", status="warning", detail=f"{detail}, but {better}")
         return Check(name="tracking store", status="ok", detail=detail)
     except TrackingError as error:
         return Check(name="tracking store", status="problem", detail=str(error))

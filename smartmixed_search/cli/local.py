@@ -1,6 +1,7 @@
 """`spaces`, `doctor` and `ui`: what is here, and whether it works."""
 
 import os
+import socket
 import sys
 from pathlib import Path
 
@@ -50,13 +51,18 @@ def doctor(data_dir: Path | None, output_dir: Path, tracking_uri: str | None, de
 def ui(host: str, port: int, output_dir: Path, tracking_uri: str | None, debug: bool) -> None:
     """Serve MLflow's page over the tracking store, until Ctrl-C."""
     from smartmixed_search.tracking.schema import EXPERIMENT_PREFIX
-    from smartmixed_search.tracking.store import open_store, resolve_tracking_uri
+    from smartmixed_search.tracking.store import open_store, prepare_store, resolve_tracking_uri
+    from smartmixed_search.tracking.uris import store_name
     from smartmixed_search.tracking.view import VIEWS, view_path
 
     uri = resolve_tracking_uri(tracking_uri, output_dir)
     served = uri.startswith("http")
-    address = uri if served else f"http://{host}:{port}"
-    for experiment in open_store(uri).search_experiments(filter_string=f"name LIKE '{EXPERIMENT_PREFIX}%'"):
+    address = store_name(uri) if served else f"http://{host}:{port}"
+    client = open_store(uri)
+    if not served:
+        _require_free(host, port)
+        prepare_store(uri)  # MLflow's page shows artifacts where the store says they are
+    for experiment in client.search_experiments(filter_string=f"name LIKE '{EXPERIMENT_PREFIX}%'"):
         dataset = experiment.name.removeprefix(EXPERIMENT_PREFIX)
         for view in VIEWS:
             click.echo(f"{view} on {dataset}: {address}{view_path(experiment.experiment_id, view)}")
@@ -78,3 +84,19 @@ def ui(host: str, port: int, output_dir: Path, tracking_uri: str | None, debug: 
         "1",
     ]
     os.execv(sys.executable, [sys.executable, *serve])
+
+
+def _require_free(host: str, port: int) -> None:
+    """Make sure that nobody listens where the page is to be: the links would lead into another store."""
+    from smartmixed_search.errors import ConfigError
+
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind, protocol) as listener:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind(address)
+    except OSError as error:
+        raise ConfigError(
+            f"--host and --port must be free to listen on, however: {host}:{port} is not ({error.strerror}); "
+            "give another --port"
+        ) from error

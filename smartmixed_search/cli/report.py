@@ -20,6 +20,7 @@ from smartmixed_search.cli.options import common, sweep_option
 @common
 def report(sweep: str | None, out: Path, keep: bool, output_dir: Path, tracking_uri: str | None, debug: bool) -> None:
     """Write one self-contained HTML page: conclusion, leaderboard, rankings, preferences, curves, tuning."""
+    from smartmixed_search.errors import TrackingError
     from smartmixed_search.files import check_place, write_atomically
 
     check_place(out, "--out")
@@ -27,6 +28,11 @@ def report(sweep: str | None, out: Path, keep: bool, output_dir: Path, tracking_
     from smartmixed_search.tracking import reporting
     from smartmixed_search.tracking.store import resolve_tracking_uri
 
-    page = reporting.report(sweep, keep=keep, tracking_uri=resolve_tracking_uri(tracking_uri, output_dir))
-    write_atomically(out.absolute(), page)
-    click.echo(f"{out}: {len(page.encode()) / 1e6:.1f} MB")
+    made = reporting.make_report(sweep, resolve_tracking_uri(tracking_uri, output_dir))
+    write_atomically(out.absolute(), made.page)
+    click.echo(f"{out}: {len(made.page.encode()) / 1e6:.1f} MB")
+    if keep:
+        try:
+            made.keep()
+        except TrackingError as error:
+            click.echo(f"the page is not kept in MLflow ({error}); --no-keep does not try", err=True)

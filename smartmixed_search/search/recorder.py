@@ -23,7 +23,8 @@ from smartmixed_search.search.environment import environment
 from smartmixed_search.search.ledger import Event, Proposed, Settled, best_of
 from smartmixed_search.search.registration import register_networks
 from smartmixed_search.tracking.delivery import Delivery
-from smartmixed_search.tracking.store import prepare_store, store_name
+from smartmixed_search.tracking.store import analyze_store, prepare_store
+from smartmixed_search.tracking.uris import store_name
 from smartmixed_search.tracking.writer import Tracker
 
 _PATIENCE_SECONDS = 30.0
@@ -38,6 +39,8 @@ _QUIET_SECONDS = 1.0
 """How long it waits without saying what for."""
 _SAY_SECONDS = 10.0
 """How often it says so from then on."""
+_ANALYZED_EVERY = 100
+"""Trials after which the store is analyzed anew."""
 
 
 class Outcome(Protocol):
@@ -232,6 +235,7 @@ class Recorder:
         )
         self._known = tracker.recorded()
         self._tracker = tracker
+        analyze_store(self._uri)
 
     def _deliver(self, settled: Settled) -> None:
         if settled.key not in self._known:
@@ -240,6 +244,8 @@ class Recorder:
                 self._lost.append(settled)
                 return
             self._delivered += 1
+            if self._delivered % _ANALYZED_EVERY == 0:
+                analyze_store(self._uri)
         self._deliveries.add(settled.key)
         self._waiting.discard(settled.key)
 
@@ -266,6 +272,7 @@ class Recorder:
         if self._tracker is None:
             raise TrackingError(self.problem or "it has not answered yet")
         self._tracker.close_sweep(status, metrics)
+        analyze_store(self._uri)
 
     def _know_environment(self, sizes: Mapping[str, int]) -> dict[str, Any]:
         """Return the environment that the sweep is run in, or was when it is only recorded now."""

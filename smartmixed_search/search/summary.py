@@ -2,7 +2,7 @@
 
 import html
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from smartmixed_search.config import TrialConfig
@@ -10,6 +10,7 @@ from smartmixed_search.result import CONVERGED_CONFIDENCE, FAILED, FINISHED, SET
 from smartmixed_search.search.directory import SweepDirectory
 from smartmixed_search.search.ledger import Settled, best_of
 from smartmixed_search.search.queue import EXHAUSTED_AFTER, TrialQueue
+from smartmixed_search.tracking.uris import shown
 
 _REASONS_SHOWN = 3
 
@@ -30,7 +31,8 @@ class SweepSummary:
 
     name: str
     directory: Path
-    tracking_uri: str
+    tracking_uri: str = field(repr=False)
+    """May hold a password."""
     trials: int
     """Distinct trials that were asked for."""
     settled: dict[str, int]
@@ -93,7 +95,7 @@ class SweepSummary:
         return lines
 
     def _repr_html_(self) -> str:
-        rows = {"sweep": self.name, "tracking store": self.tracking_uri, "trials": str(self.trials)}
+        rows = {"sweep": self.name, "tracking store": shown(self.tracking_uri), "trials": str(self.trials)}
         rows |= {status: str(number) for status, number in self.settled.items()}
         if self.best is not None:
             rows["best trial"] = f"{self.best.key}, objective {self.best.objective:+.4f}"

@@ -15,6 +15,7 @@ from smartmixed_search.tracking.store import (
     DEFAULT_OUTPUT_DIR,
     OUTPUT_DIR_VARIABLE,
     check_store,
+    require_schema,
     resolve_tracking_uri,
 )
 from smartmixed_search.trial import run_trial
@@ -89,7 +90,9 @@ def _plan(
     resolved = Resolved.of(directory.name, space, dataset)
     directory.check(resolved)
     uri = resolve_tracking_uri(tracking_uri, output)
-    if not directory.resolved.exists():  # a sweep that is continued does so also without the store
+    if directory.resolved.exists():  # it goes on also without the store, but not to change one for good
+        require_schema(uri)
+    else:
         check_store(uri)
     return Plan(
         space=space, dataset=dataset, directory=directory, resolved=resolved, tracking_uri=uri, proposer=Proposer(space)

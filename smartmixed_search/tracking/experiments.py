@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from smartmixed_search.errors import TrackingError
 from smartmixed_search.tracking import schema
-from smartmixed_search.tracking.store import artifact_location
+from smartmixed_search.tracking.uris import artifact_location
 from smartmixed_search.tracking.view import experiment_tags
 
 if TYPE_CHECKING:

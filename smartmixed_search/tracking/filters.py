@@ -15,7 +15,7 @@ from smartmixed_search.errors import ConfigError
 from smartmixed_search.plain import show
 from smartmixed_search.result import FINISHED
 from smartmixed_search.tracking import runs, schema, tables
-from smartmixed_search.tracking.store import reason
+from smartmixed_search.tracking.servers import reason
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

@@ -17,6 +17,7 @@ from smartmixed_search.errors import UserError
 from smartmixed_search.tracking import schema
 from smartmixed_search.tracking.model_files import write_model
 from smartmixed_search.tracking.networks import TrackedNetwork, read_tracked
+from smartmixed_search.tracking.uris import followed
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -129,7 +130,9 @@ def _register(client: "MlflowClient", name: str, sweep: "Run", trial: "Run") -> 
     _make_registered_model(client, name, trial.data.tags[schema.TAG_DATASET])
     return client.create_model_version(
         name,
-        model.artifact_location,  # by `models:/ID` a SQL store would look where MLflow's global state points to
+        followed(
+            client.tracking_uri, model.artifact_location
+        ),  # by `models:/ID` a SQL store would look where MLflow's global state points to
         run_id=trial.info.run_id,
         tags=_tags(trial, network),
         description=_description(trial, network),

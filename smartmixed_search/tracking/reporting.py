@@ -1,7 +1,9 @@
 """What a sweep's report is made of, read from MLflow; and where the report is kept there."""
 
 import sys
+import warnings
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -10,6 +12,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from smartmixed_search.comparison import compare_all
+from smartmixed_search.errors import TrackingError
 from smartmixed_search.evolution import by_epoch, counts_frame
 from smartmixed_search.preferences import by_depth, by_layer, choices_frame, mean_agreement, trend
 from smartmixed_search.reports import MOST_CURVES, Page, Preferences, ReportData, build_report, figures
@@ -18,7 +21,7 @@ from smartmixed_search.tracking import schema, tables
 from smartmixed_search.tracking.choices import CHOICES, COUNTS, agreement_frame, read_frames
 from smartmixed_search.tracking.confirmations import confirmation_table, confirmed_table
 from smartmixed_search.tracking.curves import read_curves
-from smartmixed_search.tracking.store import open_store, resolve_tracking_uri, store_errors
+from smartmixed_search.tracking.store import connect, open_store, prepare_store, resolve_tracking_uri, store_errors
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -34,9 +37,53 @@ def report(
 
     Args:
         sweep: name of the sweep; the latest by default.
-        keep: whether to store the page, and its figures as PNGs, with the sweep's run as well.
+        keep: whether to store the page, and its figures as PNGs, with the sweep's run as well; a warning says if they
+            cannot be.
         tracking_uri: the store; see `tracking.queries`.
         progress: whether stderr shows what is being done.
+
+    Raises:
+        TrackingError: there is no such store or sweep.
+    """
+    made = make_report(sweep, tracking_uri, progress=progress)
+    if keep:
+        try:
+            made.keep()
+        except TrackingError as error:
+            warnings.warn(f"the report is not kept in MLflow ({error})", stacklevel=2)
+    return made.page
+
+
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class MadeReport:
+    """A sweep's report, and where it belongs."""
+
+    page: Page
+    data: ReportData
+    run_id: str
+    """Of the sweep."""
+    uri: str
+    """Of the store."""
+    say: Callable[[str], object]
+
+    def keep(self) -> None:
+        """Store the page, and its figures as PNGs, with the sweep's run; earlier ones are replaced.
+
+        Raises:
+            TrackingError: the store may not be written, or not be reached any more.
+        """
+        prepare_store(self.uri)
+        self.say("drawing its figures for MLflow, and keeping both there (--no-keep leaves that out)")
+        client = connect(self.uri)
+        with store_errors(self.uri), TemporaryDirectory() as folder:
+            client.log_text(self.run_id, self.page, f"{_FOLDER}/report.html")
+            for name, content in figures(self.data).items():
+                Path(folder, name).write_bytes(content)
+            client.log_artifacts(self.run_id, folder, _FOLDER)
+
+
+def make_report(sweep: str | None, tracking_uri: str | None, *, progress: bool = True) -> MadeReport:
+    """Make the report of a sweep, the latest by default, and keep nothing.
 
     Raises:
         TrackingError: there is no such store or sweep.
@@ -50,11 +97,7 @@ def report(
         say(f"reading sweep {run.data.tags[schema.TAG_SWEEP]}")
         data = _read(client, run)
         say("drawing the page")
-        page = build_report(data)
-        if keep:
-            say("drawing its figures for MLflow, and keeping both there (--no-keep leaves that out)")
-            _keep(client, run, page, figures(data))
-    return page
+        return MadeReport(page=build_report(data), data=data, run_id=run.info.run_id, uri=uri, say=say)
 
 
 def _read(client: "MlflowClient", sweep: "Run") -> ReportData:
@@ -96,11 +139,3 @@ def _preferences(client: "MlflowClient", sweep: "Run", finished: pd.DataFrame) -
         confidence=float(finished["choice_confidence"].mean()),
         missing=len(finished) - choices["trial"].nunique(),
     )
-
-
-def _keep(client: "MlflowClient", sweep: "Run", page: str, pictures: dict[str, bytes]) -> None:
-    client.log_text(sweep.info.run_id, page, f"{_FOLDER}/report.html")
-    with TemporaryDirectory() as folder:
-        for name, content in pictures.items():
-            Path(folder, name).write_bytes(content)
-        client.log_artifacts(sweep.info.run_id, folder, _FOLDER)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from smartmixed_search.result import FAILED, FINISHED, STOPPED
 from smartmixed_search.tracking import schema
+from smartmixed_search.tracking.uris import followed
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -120,7 +121,7 @@ def read_json(client: "MlflowClient", artifact_uri: str, path: str) -> Any:
     """Return the content of a JSON artifact, given its run's `info.artifact_uri`."""
     from mlflow.artifacts import download_artifacts
 
-    address = f"{artifact_uri}/{path}"
+    address = f"{followed(client.tracking_uri, artifact_uri)}/{path}"
     with TemporaryDirectory() as folder:
         copy = None if address.startswith("file:") else folder  # files of this machine are read where they are
         file = download_artifacts(artifact_uri=address, dst_path=copy, tracking_uri=client.tracking_uri)

@@ -23,6 +23,7 @@ import pyarrow as pa
 from pyarrow import csv
 
 from smartmixed_search.tracking import columns, schema
+from smartmixed_search.tracking.uris import followed
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -75,7 +76,7 @@ def are_of(table: pd.DataFrame, run_ids: Collection[str]) -> "pd.Series[bool]":
 def _files(client: "MlflowClient", sweep: "Run", name: str) -> list[bytes]:
     from mlflow.artifacts import download_artifacts
 
-    address = f"{sweep.info.artifact_uri}/{_FOLDER}/{name}"
+    address = f"{followed(client.tracking_uri, sweep.info.artifact_uri)}/{_FOLDER}/{name}"
     with TemporaryDirectory() as folder:
         copy = None if address.startswith("file:") else folder  # files of this machine are read where they are
         path = download_artifacts(artifact_uri=address, dst_path=copy, tracking_uri=client.tracking_uri)

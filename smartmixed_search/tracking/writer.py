@@ -33,6 +33,7 @@ from smartmixed_search.tracking import (
     trash,
 )
 from smartmixed_search.tracking.datasets import dataset_input
+from smartmixed_search.tracking.servers import without_models
 from smartmixed_search.tracking.store import connect, store_errors
 
 if TYPE_CHECKING:
@@ -208,6 +209,8 @@ class Tracker:
     def register_networks(self) -> list[str]:
         """Register SmartMixed's best networks as models, unless they are; return what was left out, a sentence each."""
         with store_errors(self._uri):
+            if (hindrance := without_models(self._uri)) is not None:
+                return [hindrance]
             run = self._client.get_run(self._opened.info.run_id)
             best = tables.best_trials(self._read_tables(run)[0][stored.TRIALS], models.BEST)
             registered = models.register_best(self._client, run, list(best["run_id"]))
