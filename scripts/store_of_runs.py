@@ -1,4 +1,4 @@
-"""A store of many runs, for benchmarks: two trials recorded as always, the others copied within SQLite."""
+"""A store of many runs, for benchmarks: ten trials recorded as always, the others copied within SQLite."""
 
 import random
 import sqlite3
@@ -12,6 +12,7 @@ from uuid import UUID
 from smartmixed_search.config import TrialConfig
 from smartmixed_search.datasets import load_dataset
 from smartmixed_search.space import SearchSpace
+from smartmixed_search.tracking.schema import TAG_TABLES
 from smartmixed_search.tracking.store import prepare_store
 from smartmixed_search.tracking.writer import Tracker
 from smartmixed_search.trial import run_trial
@@ -39,8 +40,12 @@ def make_store(folder: Path, trials: int) -> tuple[str, float]:
     seconds = (time.perf_counter() - start) / RECORDED
     with sqlite3.connect(folder / "mlflow.db") as database:
         _multiply(database, trials - RECORDED)
+        database.execute("DELETE FROM tags WHERE key = ?", (TAG_TABLES,))  # whoever opens the sweep stores them anew
     database.close()
-    _open(uri).close_sweep("finished", {})
+    tracker = _open(uri)
+    if len(tracker.recorded()) != trials:
+        raise RuntimeError(f"the sweep's tables must hold {trials} trials, however: {len(tracker.recorded())}")
+    tracker.close_sweep("finished", {})
     return uri, seconds
 
 
