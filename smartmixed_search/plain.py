@@ -23,6 +23,21 @@ def show(value: object) -> str:
     return writer.repr(value)
 
 
+def counted(count: int, noun: str) -> str:
+    """Write a number of things.
+
+    Example:
+        >>> counted(1, "trial"), counted(12000, "trial")
+        ('1 trial', '12,000 trials')
+    """
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+def are(count: int) -> str:
+    """Return the verb of a number of things."""
+    return "is" if count == 1 else "are"
+
+
 def as_number(value: object) -> Number | None:
     """Return the finite number a value stands for, or None; `1e-3` may be text, since PyYAML reads it as such."""
     if isinstance(value, str) and _NUMBER.fullmatch(value):

@@ -10,6 +10,7 @@ import pandas as pd
 from scipy import stats
 
 from smartmixed_search.errors import ConfigError, one_of
+from smartmixed_search.plain import counted
 from smartmixed_search.result import FINISHED
 from smartmixed_search.statistics import DECIMALS, SEED, NotEnoughData, mean_interval
 
@@ -93,7 +94,9 @@ def importance(trials: pd.DataFrame) -> pd.DataFrame | NotEnoughData:
     if objective.nunique() == 1:
         return NotEnoughData(n, "the objective is the same in all finished trials")
     if n - blocks < BINS:
-        return NotEnoughData(n, f"{n} finished trials of {blocks} architectures: too few trials of each")
+        return NotEnoughData(
+            n, f"{counted(n, 'finished trial')} of {counted(blocks, 'architecture')}: too few trials of each"
+        )
     relative = _relative(objective, architecture)
     total, inside = _squares(objective - objective.mean()), _squares(relative)
     rows = [("architecture", blocks, *_share(total - inside, blocks - 1, inside, n - blocks, total))]

@@ -51,8 +51,8 @@ def test_exhausted_sweep_is_complete():
 
 def test_lost_results_are_told_from_those_that_wait():
     waiting, lost = replace(SUMMARY, undelivered=3, lost=2).messages()
-    assert waiting == "1 trials are not in MLflow yet: `smartmixed-search sync` delivers them"
-    assert lost.startswith("2 finished trials are not in MLflow, for their results are gone or damaged: run the same")
+    assert waiting == "1 trial is not in MLflow yet: `smartmixed-search sync` delivers what is missing"
+    assert lost.startswith("2 finished trials are not in MLflow, for results are gone or damaged: run the same")
 
 
 def test_nothing_of_a_summary_shows_a_password():
@@ -66,3 +66,13 @@ def test_notebooks_show_a_table_and_what_a_user_should_know():
     assert "<tr><th>sweep</th><td>&lt;demo&gt;</td></tr>" in text
     assert "<tr><th>failed</th><td>2</td></tr>" in text
     assert "<p>space exhausted" in text
+
+
+def test_one_trial_is_not_trials():
+    one = replace(
+        SUMMARY, trials=1, undelivered=1, failures={"a": "x"}, settled={"finished": 1, "failed": 0, "stopped": 1}
+    )
+    text = " ".join(replace(one, unconverged=1, interrupted=True).messages())
+    assert "1 trial is not in MLflow yet" in text
+    assert "1 trials" not in text
+    assert "1 finished trials" not in text

@@ -15,6 +15,7 @@ from smartmixed_search.cli.options import common, data_dir
 @common
 def spaces(name: str | None, output_dir: Path, tracking_uri: str | None, debug: bool) -> None:
     """List the shipped search spaces, or print one of them (a start for your own)."""
+    from smartmixed_search.plain import counted
     from smartmixed_search.space import SearchSpace
     from smartmixed_search.space_files import find_space, shipped_spaces
 
@@ -25,8 +26,9 @@ def spaces(name: str | None, output_dir: Path, tracking_uri: str | None, debug: 
         space = SearchSpace.load(shipped)
         epochs = space.settings["epochs"].to_plain()
         click.echo(
-            f"{shipped:<12} {space.dataset:<8} {space.trials} trials of {space.architectures} architectures, "
-            f"{epochs} epochs, {space.options['replicates']} replicates"
+            f"{shipped:<12} {space.dataset:<8} {counted(space.trials, 'trial')} of "
+            f"{counted(space.architectures, 'architecture')}, {epochs} epochs, "
+            f"{counted(space.options['replicates'], 'replicate')}"
         )
 
 

@@ -94,13 +94,15 @@ def _networks(found: "Reproduction") -> str:
 
 
 def _verdict(found: "Reproduction") -> str:
+    from smartmixed_search.plain import are, counted
     from smartmixed_search.reproduction import TOLERANCE
 
     differing = "; ".join(f"{name}: {then} then, {now} now" for name, (then, now) in found.differences.items())
     where = f"the environment differs ({differing})" if differing else "the recorded environment is the same"
     if found.identical:
-        return f"identical: every figure of {len(found.networks)} networks came out again; {where}"
+        return f"identical: every figure of {counted(len(found.networks), 'network')} came out again; {where}"
     count = int((~found.networks["identical"]).sum())
     largest = f"test accuracies differ by {found.largest_difference:.4f} at most, and may by {TOLERANCE}"
     said = "reproduced within tolerance" if found.agrees else "NOT reproduced"
-    return f"{said}: {count} of {len(found.networks)} networks are not identical; {largest}; {where}"
+    networks = f"{count} of {counted(len(found.networks), 'network')} {are(count)}"
+    return f"{said}: {networks} not identical; {largest}; {where}"

@@ -2,6 +2,7 @@
 
 import pandas as pd
 
+from smartmixed_search.plain import counted
 from smartmixed_search.reports import plots
 from smartmixed_search.reports.figures import GRID_SIZE, Figures
 from smartmixed_search.reports.tables import (
@@ -87,9 +88,8 @@ def _importance(found: pd.DataFrame | NotEnoughData) -> str:
 def _response(dataset: str, setting: str, trials: pd.DataFrame, found: pd.DataFrame, figures: Figures) -> str:
     label = plots.SETTINGS[setting]
     best = trials.iloc[trials["objective"].argmax()]
-    described = (
-        f"{len(trials)} trials; the best has {label} {best[setting]:.3g} and objective {100 * best['objective']:.2f}."
-    )
+    tried, objective = counted(len(trials), "trial"), 100 * best["objective"]
+    described = f"{tried}; the best has {label} {best[setting]:.3g} and objective {objective:.2f}."
     levels = "; ".join(f"{row['from']:.2g} to {row['to']:.2g}: {100 * row['mean']:+.2f}" for _, row in found.iterrows())
     if levels:
         described += f" Mean less that of the architecture, in points: {levels}."

@@ -6,6 +6,7 @@ The ledger keeps every comparison, so that a continued sweep decides as before, 
 from collections import defaultdict
 from collections.abc import Sequence
 
+from smartmixed_search.plain import counted
 from smartmixed_search.schedule import RUNG_FACTOR
 from smartmixed_search.search.ledger import Ledger, Rung
 
@@ -48,8 +49,8 @@ class Halving:
         for rung in self._seen.values():
             if rung.number == number and rung.stop:
                 return (
-                    f"stopped after {rung.epochs} epochs: margin {rung.margin:+.4f} was not among the best third "
-                    "of those that had come so far"
+                    f"stopped after {counted(rung.epochs, 'epoch')}: margin {rung.margin:+.4f} was not among the best "
+                    "third of those that had come so far"
                 )
         return None
 

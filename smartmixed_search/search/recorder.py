@@ -16,6 +16,7 @@ from smartmixed_search.checksums import seal, unseal
 from smartmixed_search.config import TrialConfig
 from smartmixed_search.errors import TrackingError
 from smartmixed_search.files import read_bytes, write_atomically
+from smartmixed_search.plain import counted
 from smartmixed_search.result import CONVERGED_CONFIDENCE, FAILED, FINISHED, SETTLED, STOPPED, TrialResult
 from smartmixed_search.search.deliveries import Deliveries
 from smartmixed_search.search.directory import Resolved, SweepDirectory
@@ -174,7 +175,7 @@ class Recorder:
             elif self._delivery.waiting < left:
                 left, give_up_at = self._delivery.waiting, now + _PATIENCE_SECONDS
             if now > say_at and self.undelivered:
-                self._say(f"recording {_trials(self.undelivered)} in MLflow{self._reason()}")
+                self._say(f"recording {counted(self.undelivered, 'trial')} in MLflow{self._reason()}")
                 say_at = now + _SAY_SECONDS
         self._delivery.stop()
 
@@ -293,7 +294,3 @@ class Recorder:
 def make_tracker(uri: str, resolved: Resolved) -> Tracker:
     """Return what records a sweep in a store that was prepared."""
     return Tracker(uri, sweep=resolved.name, dataset=resolved.dataset["name"], confirms=resolved.confirmed)
-
-
-def _trials(count: int) -> str:
-    return f"{count} trial{'' if count == 1 else 's'}"

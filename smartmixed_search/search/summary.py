@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from smartmixed_search.config import TrialConfig
+from smartmixed_search.plain import are, counted
 from smartmixed_search.result import CONVERGED_CONFIDENCE, FAILED, FINISHED, SETTLED, STOPPED, UNDECIDED
 from smartmixed_search.search.directory import SweepDirectory
 from smartmixed_search.search.ledger import Settled, best_of
@@ -64,32 +65,34 @@ class SweepSummary:
         if self.exhausted:
             lines.append(f"space exhausted: the last {EXHAUSTED_AFTER} proposals were trials this sweep has already")
         if self.failures:
-            lines.append(f"{len(self.failures)} of {self.trials} trials failed:")
+            lines.append(f"{len(self.failures)} of {counted(self.trials, 'trial')} failed:")
             counts = Counter(self.failures.values()).most_common()
             lines += [f"  {count} × {reason}" for reason, count in counts[:_REASONS_SHOWN]]
             lines += [f"  … and {len(counts) - _REASONS_SHOWN} further reasons"] if len(counts) > _REASONS_SHOWN else []
         if self.unconverged:
             lines.append(
-                f"selection has not converged in {self.unconverged} of {self.settled[FINISHED]} finished trials "
+                f"selection has not converged in {self.unconverged} of "
+                f"{counted(self.settled[FINISHED], 'finished trial')} "
                 f"(mean choice confidence below {CONVERGED_CONFIDENCE}): {UNDECIDED}; "
                 "more epochs or a higher logit_learning_rate help"
             )
         if self.settled[STOPPED]:
             lines.append(
-                f"{self.settled[STOPPED]} of {self.trials} trials were stopped early: they are in no leaderboard, and "
-                "those that finished are a selected sample"
+                f"{self.settled[STOPPED]} of {counted(self.trials, 'trial')} stopped early: what was stopped is in no "
+                "leaderboard, and those that finished are a selected sample"
             )
         if self.undelivered > self.lost:
             waiting = self.undelivered - self.lost
-            lines.append(f"{waiting} trials are not in MLflow yet: `smartmixed-search sync` delivers them")
+            trials = f"{counted(waiting, 'trial')} {are(waiting)}"
+            lines.append(f"{trials} not in MLflow yet: `smartmixed-search sync` delivers what is missing")
         if self.lost:
             lines.append(
-                f"{self.lost} finished trials are not in MLflow, for their results are gone or damaged: run the same "
-                "command again to train them again"
+                f"{counted(self.lost, 'finished trial')} {are(self.lost)} not in MLflow, for results are gone or "
+                "damaged: run the same command again to train what is missing again"
             )
         if self.interrupted:
             lines.append(
-                f"interrupted with {sum(self.settled.values())} of {self.trials} trials settled: "
+                f"interrupted with {sum(self.settled.values())} of {counted(self.trials, 'trial')} settled: "
                 "run the same command again to continue"
             )
         return lines

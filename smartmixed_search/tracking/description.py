@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from smartmixed_search.config import SMARTMIXED
+from smartmixed_search.plain import counted
 from smartmixed_search.result import CONTROL, FINISHED, RANKED, SETTLED
 
 if TYPE_CHECKING:
@@ -89,8 +90,8 @@ def _heading(what: str, name: str, dataset: str, trials: pd.DataFrame) -> str:
     ended = ", ".join(f"{counts[status]} {status}" for status in SETTLED if counts[status] or status == FINISHED)
     architectures = trials["architecture"].nunique()
     return (
-        f"{what} {_escaped(name)} on {_escaped(dataset)}: {_plural(len(trials), 'trial')} settled ({ended}) of "
-        f"{_plural(architectures, 'architecture')}."
+        f"{what} {_escaped(name)} on {_escaped(dataset)}: {counted(len(trials), 'trial')} settled ({ended}) of "
+        f"{counted(architectures, 'architecture')}."
     )
 
 
@@ -161,7 +162,3 @@ def _share(value: float) -> str:
 
 def _whole(value: Any) -> str:
     return "–" if pd.isna(value) else str(int(value))
-
-
-def _plural(count: int, noun: str) -> str:
-    return f"{count} {noun}{'' if count == 1 else 's'}"
