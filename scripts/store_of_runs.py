@@ -31,7 +31,7 @@ def make_store(folder: Path, trials: int) -> tuple[str, float]:
     uri = f"sqlite:///{folder}/mlflow.db"
     prepare_store(uri)
     config = TrialConfig(dataset="digits", architecture=(8, 4), epochs=3)
-    result = run_trial(config, load_dataset("digits"))
+    result = run_trial(config, load_dataset("digits"), weights_path=folder / "weights.safetensors")
     tracker = _open(uri)
     start = time.perf_counter()
     for seed in range(RECORDED):
