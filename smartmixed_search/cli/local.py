@@ -27,7 +27,7 @@ def spaces(name: str | None, output_dir: Path, tracking_uri: str | None, debug: 
         epochs = space.settings["epochs"].to_plain()
         click.echo(
             f"{shipped:<12} {space.dataset:<8} {counted(space.trials, 'trial')} of "
-            f"{counted(space.architectures, 'architecture')}, {epochs} epochs, "
+            f"{counted(space.architectures or space.trials, 'architecture')}, {epochs} epochs, "
             f"{counted(space.options['replicates'], 'replicate')}"
         )
 
