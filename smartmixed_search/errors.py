@@ -46,3 +46,9 @@ def one_of(what: str, value: object, valid: Iterable[object]) -> str:
     near = difflib.get_close_matches(str(value), names, n=1, cutoff=0.5)
     hint = f"; did you mean {near[0]!r}?" if near else ""
     return f"{what} must be one of {', '.join(names)}, however: {value!r}{hint}"
+
+
+def in_short(error: BaseException) -> str:
+    """Return the kind of another package's error, and the first line of its message."""
+    lines = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {lines[0].strip()}" if lines else type(error).__name__

@@ -12,8 +12,8 @@ from smartmixed_search.config import TrialConfig, format_architecture
 from smartmixed_search.datasets import Dataset
 from smartmixed_search.errors import ResourceError
 from smartmixed_search.evaluation import EVALUATION_BATCH
+from smartmixed_search.machine import machine_memory
 from smartmixed_search.measurement import count_parameters
-from smartmixed_search.memory import machine_memory
 from smartmixed_search.parts import Part, in_parts
 from smartmixed_search.steps import NOISE_STEPS
 from smartmixed_search.training import TwoPhaseTraining

@@ -1,11 +1,23 @@
+import ast
+import os
 import socket
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from ray.exceptions import AuthenticationError
 
 from smartmixed_search.errors import ResourceError
-from smartmixed_search.search.cluster import TrialResources, check_address, slots, trial_resources
+from smartmixed_search.search import cluster as clusters
+from smartmixed_search.search import own_ray
+from smartmixed_search.search.cluster import (
+    NoClusterError,
+    TrialResources,
+    check_address,
+    ray_session,
+    slots,
+    trial_resources,
+)
 from tests.chaos.processes import Process, cleaned_up, listening, python, wait_until
 from tests.chaos.services import Cluster, cluster
 
@@ -60,6 +72,122 @@ def test_address_where_nothing_answers_is_refused_soon():
         address = f"127.0.0.1:{unused.getsockname()[1]}"
         with pytest.raises(ResourceError, match=f"nothing answers at '{address}'"):
             check_address(address)
+
+
+@pytest.mark.parametrize(
+    ("raised", "told"),
+    [
+        (
+            RuntimeError(
+                "Version mismatch: The cluster was started with:\n    Ray: 2.55.1\n    Python: 3.12.0\nThis process on "
+                "node 10.0.0.1 was started with:\n    Ray: 2.60.0\n    Python: 3.11.7\n"
+            ),
+            "must run the versions of this process, Ray 2.60.0 on Python 3.11.7, however: Ray 2.55.1 on Python 3.12.0;",
+        ),
+        (AuthenticationError("no token"), "must have the token of the cluster at 'head:1'"),
+        (RuntimeError("No node info found.\nTraceback"), "however: RuntimeError: No node info found."),
+    ],
+    ids=["another version", "no token", "anything else"],
+)
+def test_whatever_keeps_ray_from_joining_is_told_in_one_line(monkeypatch, raised, told):
+    def init(**_):
+        raise raised
+
+    monkeypatch.setattr(clusters, "check_address", lambda _: None)
+    monkeypatch.setattr(clusters.ray, "init", init)
+    with pytest.raises(ResourceError) as refused, ray_session("head:1"):
+        pass
+    assert told in str(refused.value)
+    assert "\n" not in str(refused.value)
+    assert not isinstance(refused.value, NoClusterError)
+
+
+@pytest.fixture
+def starts(monkeypatch):
+    """The settings of each start of a Ray that does not start unless this is changed."""
+    tried = []
+
+    def init(**settings):
+        tried.append(settings)
+        raise Exception("The current node timed out during startup.\nmore")
+
+    monkeypatch.setattr(own_ray.ray, "init", init)
+    return tried
+
+
+def test_a_ray_that_does_not_start_is_tried_twice_and_told_in_one_line(starts):
+    with pytest.raises(ResourceError, match=r"twice it did not \(Exception: The current") as refused, ray_session():
+        pass
+    assert len(starts) == 2
+    assert "\n" not in str(refused.value)
+
+
+def test_a_ray_of_one_s_own_has_the_cpus_that_may_be_used(starts, monkeypatch):
+    monkeypatch.setattr(own_ray, "usable_cpus", lambda: 3)
+    with pytest.raises(ResourceError), ray_session():
+        pass
+    assert starts[0]["num_cpus"] == 3
+
+
+def test_a_folder_too_long_for_sockets_is_refused_before_ray_starts(starts, monkeypatch):
+    monkeypatch.setenv("RAY_TMPDIR", f"/tmp/{'x' * 60}")
+    with pytest.raises(ResourceError, match="must have a path of at most"), ray_session():
+        pass
+    assert starts == []
+
+
+@pytest.mark.parametrize("before", [{}, {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN_PATH": "/no/such/file"}])
+def test_a_ray_of_one_s_own_has_a_new_token_for_its_length_only(monkeypatch, before):
+    for name in ("RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH", "RAY_USAGE_STATS_ENABLED"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in before.items():
+        monkeypatch.setenv(name, value)
+    seen = []
+
+    def init(**_):
+        seen.append(dict(os.environ))
+        os.environ["PYTHONBREAKPOINT"] = "ray.util.rpdb.set_trace"  # as Ray does
+
+    monkeypatch.setattr(own_ray.ray, "init", init)
+    found = dict(os.environ)
+    for _ in range(2):
+        with ray_session():
+            pass
+        assert dict(os.environ) == found
+    first, second = (inside["RAY_AUTH_TOKEN"] for inside in seen)
+    assert len(first) == 64
+    assert first != second
+    assert {inside["RAY_AUTH_MODE"] for inside in seen} == {"token"}
+    assert not any("RAY_AUTH_TOKEN_PATH" in inside for inside in seen)
+
+
+@pytest.mark.ray
+def test_a_user_who_has_no_home_starts_ray_and_leaves_nothing_in_it(tmp_path):
+    script = (
+        "import os, ray\nfrom smartmixed_search.search.cluster import ray_session\nbefore = dict(os.environ)\n"
+        "for _ in range(2):\n"
+        "    with ray_session():\n        assert ray.get(ray.remote(lambda: 1).remote()) == 1\n"
+        "    assert before == dict(os.environ), set(before.items()) ^ set(os.environ.items())\n"
+    )
+    process = Process.start(python("-c", script), tmp_path / "log", {"HOME": "/proc"})  # not even root can write there
+    with cleaned_up(process):
+        assert process.wait(50) == 0, process.output
+
+
+@pytest.mark.ray
+def test_workers_look_for_modules_where_the_driver_does(tmp_path):
+    (tmp_path / "here").mkdir()
+    script = (
+        f"import os, sys, ray\nos.chdir({str(tmp_path / 'here')!r})\nsys.path.remove('')\n"
+        "from smartmixed_search.search.cluster import ray_session\n"
+        "with ray_session():\n    print(ray.get(ray.remote(lambda: (os.getcwd(), sys.path)).remote()))\n"
+    )
+    process = Process.start(python("-c", script), tmp_path / "log")
+    with cleaned_up(process):
+        assert process.wait(50) == 0, process.output
+    folder, path = ast.literal_eval(process.output.splitlines()[-1])
+    assert folder == str(tmp_path / "here")
+    assert folder not in path
 
 
 @pytest.mark.ray

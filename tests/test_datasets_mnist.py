@@ -259,3 +259,11 @@ def test_the_real_mnist_is_split_as_published(real_data: Path) -> None:
         (10_000, 784),
     ]
     assert dataset.checksum == "f5656f3a10fe3485"
+
+
+def test_a_user_without_a_home_is_told_to_name_the_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("SMARTMIXED_DATA_DIR", raising=False)
+    monkeypatch.delenv("HOME", raising=False)
+    monkeypatch.setattr("pwd.getpwuid", {}.__getitem__)
+    with pytest.raises(DatasetError, match="and this user has none; set --data-dir or SMARTMIXED_DATA_DIR"):
+        load_dataset("mnist")

@@ -2,6 +2,7 @@
 
 import collections
 import os
+import re
 import shutil
 import sys
 import warnings
@@ -11,7 +12,10 @@ import numpy as np
 import pytest
 import torch
 
+from smartmixed_search.cli import diagnosis
 from smartmixed_search.cli.diagnosis import Check, diagnose
+from smartmixed_search.errors import ResourceError
+from smartmixed_search.search.ray_folder import check_ray_folder
 from tests.test_datasets_mnist import files, stored
 
 Checks = dict[str, Check]
@@ -77,9 +81,47 @@ def test_little_memory_is_a_warning(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         os, "sysconf", lambda name: 2**31 // stated("SC_PAGE_SIZE") if name == "SC_PHYS_PAGES" else stated(name)
     )
     monkeypatch.setattr(os, "cpu_count", lambda: 2)
+    monkeypatch.setattr(diagnosis, "usable_cpus", lambda: 2)
     assert checks(tmp_path)["processors"] == Check(
         name="processors", status="warning", detail="2 CPUs, 2.0 GiB of memory; run few trials at a time"
     )
+
+
+def test_cpus_that_this_process_may_not_use_are_told_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "cpu_count", lambda: 64)
+    monkeypatch.setattr(diagnosis, "usable_cpus", lambda: 1)
+    detail = checks(tmp_path)["processors"].detail
+    assert detail.startswith("1 CPU, ")
+    assert detail.endswith("(of the machine's 64 CPUs, what this process may use)")
+
+
+@pytest.mark.parametrize("variable", ["TMPDIR", "RAY_TMPDIR"])
+def test_a_folder_too_long_for_sockets_is_a_problem(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variable: str
+) -> None:
+    monkeypatch.setenv(variable, f"/tmp/{'x' * 60}")
+    check = checks(tmp_path)["ray's folder"]
+    assert (check.status, "set RAY_TMPDIR to a shorter one" in check.detail) == ("problem", True)
+
+
+def test_a_folder_just_short_enough_for_sockets_is_well(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RAY_TMPDIR", f"/tmp/{'x' * 60}")
+    with pytest.raises(ResourceError) as refused:
+        check_ray_folder()
+    most = int(re.findall(r"at most (\d+) bytes", str(refused.value))[0])
+    monkeypatch.setenv("RAY_TMPDIR", f"/tmp/{'x' * (most - 5)}")
+    assert len(str(check_ray_folder())) == most + len("/ray")
+    monkeypatch.setenv("RAY_TMPDIR", f"/tmp/{'x' * (most - 4)}")
+    with pytest.raises(ResourceError):
+        check_ray_folder()
+
+
+def test_a_user_without_a_home_is_a_warning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("HOME", "SMARTMIXED_DATA_DIR"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("pwd.getpwuid", {}.__getitem__)
+    check = checks(tmp_path, data_dir=None)["image datasets"]
+    assert (check.status, "--data-dir" in check.detail) == ("warning", True)
 
 
 def test_gpus_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,7 +8,7 @@ import sys
 import time
 
 from smartmixed_search.errors import ResourceError
-from smartmixed_search.search.cluster import cluster_nodes, ray_session
+from smartmixed_search.search.cluster import NoClusterError, cluster_nodes, ray_session
 
 
 def nodes_at(address: str) -> int:
@@ -16,10 +16,10 @@ def nodes_at(address: str) -> int:
     try:
         with ray_session(address):
             return len(cluster_nodes())
-    except ResourceError as error:
-        if "token" in str(error):
-            sys.exit(f"error: {error}")
+    except NoClusterError:
         return 0
+    except ResourceError as error:
+        sys.exit(f"error: {error}")
 
 
 def main(address: str, wanted: int, seconds: float = 300) -> None:

@@ -13,8 +13,10 @@ from pathlib import Path
 from typing import Literal
 
 from smartmixed_search.datasets.embedded import EMBEDDED
-from smartmixed_search.errors import DatasetError, TrackingError
+from smartmixed_search.errors import DatasetError, ResourceError, TrackingError
 from smartmixed_search.files import is_local, locate
+from smartmixed_search.machine import machine_memory, usable_cpus
+from smartmixed_search.search.ray_folder import check_ray_folder
 
 _GIB = 2**30
 _LEAST_MEMORY = 4 * _GIB
@@ -45,6 +47,7 @@ def diagnose(output_dir: Path, tracking_uri: str | None, data_dir: Path | None) 
         _importable("ray", "problem", "without it sweeps cannot run"),
         _importable("torchvision", "warning", "without it mnist, fashion-mnist and kmnist cannot be downloaded"),
         _processors(),
+        _ray_folder(),
         _gpus(),
         _output_directory(output_dir),
         *(Check(name=name, status="ok", detail="embedded in scikit-learn") for name in EMBEDDED),
@@ -79,11 +82,20 @@ def _importable(name: str, otherwise: Literal["warning", "problem"], consequence
 
 
 def _processors() -> Check:
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    found = f"{os.cpu_count()} CPUs, {memory / _GIB:.1f} GiB of memory"
+    cpus, memory = usable_cpus(), machine_memory()
+    found = f"{cpus} CPU{'' if cpus == 1 else 's'}, {memory / _GIB:.1f} GiB of memory"
+    if cpus < (there := os.cpu_count() or cpus):
+        found += f" (of the machine's {there} CPUs, what this process may use)"
     if memory < _LEAST_MEMORY:
         return Check(name="processors", status="warning", detail=f"{found}; run few trials at a time")
     return Check(name="processors", status="ok", detail=found)
+
+
+def _ray_folder() -> Check:
+    try:
+        return Check(name="ray's folder", status="ok", detail=f"{check_ray_folder()}, for sockets and logs")
+    except ResourceError as error:
+        return Check(name="ray's folder", status="problem", detail=str(error))
 
 
 def _gpus() -> Check:
@@ -122,7 +134,11 @@ def _image_datasets(data_dir: Path | None) -> Iterator[Check]:
     from smartmixed_search.datasets import data_directory
     from smartmixed_search.datasets.mnist import FOLDERS, missing_files, raw_folder, read_mnist
 
-    folder = data_directory(data_dir)
+    try:
+        folder = data_directory(data_dir)
+    except DatasetError as error:
+        yield Check(name="image datasets", status="warning", detail=str(error))
+        return
     for name in FOLDERS:
         try:
             read_mnist(name, folder)

@@ -1,6 +1,5 @@
 """`run --dry-run`: what a sweep would cost on this machine."""
 
-import os
 from collections import Counter
 from pathlib import Path
 
@@ -9,6 +8,7 @@ import torch
 
 from smartmixed_search.datasets import load_dataset
 from smartmixed_search.estimate import Estimate, estimate
+from smartmixed_search.machine import usable_cpus
 from smartmixed_search.search.cluster import slots, trial_resources
 from smartmixed_search.search.progress import format_duration
 from smartmixed_search.search.proposals import Proposer
@@ -27,7 +27,7 @@ def print_estimate(space: SearchSpace, data_dir: Path | None, concurrency: int |
         UserError: the data or the resources asked for are not there.
     """
     dataset = load_dataset(space.dataset, data_dir)
-    machine = [{"CPU": float(os.cpu_count() or 1), "GPU": float(torch.cuda.device_count())}]
+    machine = [{"CPU": float(usable_cpus()), "GPU": float(torch.cuda.device_count())}]
     wanted = space.resources
     resources = trial_resources(wanted.cpus_per_trial, wanted.gpus_per_trial, machine)
     torch.set_num_threads(resources.threads)

@@ -52,9 +52,19 @@ def dataset_name(spec: str) -> str:
 
 
 def data_directory(data_dir: str | os.PathLike[str] | None = None) -> Path:
-    """Return the MNIST family's folder: the one given, else `SMARTMIXED_DATA_DIR`, else one in the user's cache."""
-    given = data_dir or os.environ.get(DATA_DIR_VARIABLE)
-    return Path(given).expanduser() if given else Path.home() / ".cache" / "smartmixed-search"
+    """Return the MNIST family's folder: the one given, else `SMARTMIXED_DATA_DIR`, else one in the user's cache.
+
+    Raises:
+        DatasetError: it is in the home of a user who has none.
+    """
+    folder = Path(data_dir or os.environ.get(DATA_DIR_VARIABLE) or "~/.cache/smartmixed-search")
+    try:
+        return folder.expanduser()
+    except RuntimeError as error:
+        raise DatasetError(
+            f"the folder of image datasets must be known, however: {str(folder)!r} is in a home, and this user "
+            "has none; set --data-dir or SMARTMIXED_DATA_DIR"
+        ) from error
 
 
 def load_dataset(spec: str, data_dir: str | os.PathLike[str] | None = None) -> Dataset:

@@ -2,17 +2,20 @@
 
 import logging
 import os
+import re
 import socket
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import ray
-from ray._private import ray_constants
-from ray.exceptions import AuthenticationError
+from ray.job_config import JobConfig
 
-from smartmixed_search.errors import ResourceError
+from smartmixed_search.errors import ResourceError, in_short
+from smartmixed_search.search import own_ray
 
 _AUTO_GPU_SHARE = 0.25
 _ANSWER_SECONDS = 5.0
@@ -36,55 +39,72 @@ class TrialResources:
         return max(1, int(self.cpus))
 
 
+class NoClusterError(ResourceError):
+    """No cluster answers at an address; it may still be starting."""
+
+
 @contextmanager
 def ray_session(address: str | None = None) -> Iterator[None]:
     """Connect to Ray for the length of the context: to the cluster at an address, else to one of this machine's own.
 
-    A Ray that the process is connected to already is used as it is, and left running.
+    The environment is left as it was. A Ray that this process is connected to already is used as it is, and goes on.
 
     Raises:
-        ResourceError: no cluster answers at the address, or it refuses this process's token.
+        NoClusterError: no cluster answers at the address.
+        ResourceError: it cannot be joined, by this process's token or version say, or this machine's own cannot start.
     """
     if ray.is_initialized():
         yield
         return
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    if address is None:
-        _start_local()
-    else:
-        check_address(address)
-        _join(address)
-    try:
-        yield
-    finally:
-        ray.shutdown()
+    token = own_ray.own_token() if address is None else {}
+    with own_ray.ray_environment({"RAY_USAGE_STATS_ENABLED": os.environ.get("RAY_USAGE_STATS_ENABLED", "0"), **token}):
+        if address is None:
+            own_ray.start(_DriversPath())
+        else:
+            check_address(address)
+            _join(address)
+        try:
+            yield
+        finally:
+            ray.shutdown()
 
 
-def _start_local() -> None:
-    """Start a Ray that listens on the loopback alone.
+class _DriversPath(JobConfig):
+    """Has workers look for modules where the driver does: Ray would add the current folder, before all others."""
 
-    On Linux, Ray takes every machine for one that others are to reach, replaces a loopback address by a public one, and
-    listens on all interfaces; where it does without clusters, as on macOS, it stays on the loopback.
-    """
-    clusters = ray_constants.ENABLE_RAY_CLUSTER
-    ray_constants.ENABLE_RAY_CLUSTER = False
-    try:
-        ray.init(address="local", include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
-    finally:
-        ray_constants.ENABLE_RAY_CLUSTER = clusters
+    _py_driver_sys_path: list[str]
+
+    def _get_proto_job_config(self) -> Any:
+        looked_in = {folder or str(Path.cwd()) for folder in sys.path}
+        self._py_driver_sys_path = [folder for folder in self._py_driver_sys_path if folder in looked_in]
+        return super()._get_proto_job_config()
 
 
 def _join(address: str) -> None:
     try:
         with _one_quiet_attempt():
-            ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
-    except (ConnectionError, AuthenticationError) as error:
-        if "AuthenticationError" in repr([error, error.__cause__]):
-            raise ResourceError(
-                f"this process must have the token of the cluster at {address!r}, however: it has none, or another; "
-                "set RAY_AUTH_MODE=token, and RAY_AUTH_TOKEN_PATH to a copy of the cluster's token file"
-            ) from error
-        raise ResourceError(f"--ray-address must be that of a running Ray cluster, however: {address!r}") from error
+            ray.init(address=address, job_config=_DriversPath(), log_to_driver=False, logging_level=logging.ERROR)
+    except Exception as error:  # whatever keeps Ray from joining, of any class
+        ray.shutdown()
+        raise _refused(address, error) from error
+
+
+def _refused(address: str, error: Exception) -> ResourceError:
+    """Return what the user is told where joining a cluster has failed."""
+    if versions := re.findall(r"Ray: (\S+)\s+Python: (\S+)", str(error)):  # the cluster's, then this process's
+        theirs, ours = (f"Ray {number} on Python {python}" for number, python in versions)
+        return ResourceError(
+            f"the cluster at {address!r} must run the versions of this process, {ours}, however: {theirs}; "
+            "install the same on both sides"
+        )
+    if "AuthenticationError" in repr([error, error.__cause__]):
+        return ResourceError(
+            f"this process must have the token of the cluster at {address!r}, however: it has none, or another; "
+            "set RAY_AUTH_MODE=token, and RAY_AUTH_TOKEN_PATH to a copy of the cluster's token file"
+        )
+    if isinstance(error, ConnectionError):
+        return NoClusterError(f"--ray-address must be that of a running Ray cluster, however: {address!r}")
+    return ResourceError(f"the cluster at {address!r} must let this process join, however: {in_short(error)}")
 
 
 @contextmanager
@@ -123,7 +143,7 @@ def check_address(address: str) -> None:
     try:
         socket.create_connection((host.strip("[]"), int(port)), timeout=_ANSWER_SECONDS).close()
     except (OSError, OverflowError) as error:
-        raise ResourceError(
+        raise NoClusterError(
             f"--ray-address must be that of a running Ray cluster, however: nothing answers at {address!r} ({error})"
         ) from error
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from smartmixed_search.errors import TrackingError
 from smartmixed_search.files import is_local, locate
+from smartmixed_search.machine import some_home
 from smartmixed_search.tracking import database, servers
 from smartmixed_search.tracking.servers import reason
 from smartmixed_search.tracking.uris import SQLITE, normalize_uri, shown, sqlite_path
@@ -206,4 +207,5 @@ def _ask_server(uri: str, seconds: float | None = None) -> None:
 def _import_quietly() -> None:
     for name, value in _MLFLOW_DEFAULTS.items():
         os.environ.setdefault(name, value)
-    import mlflow  # noqa: F401  its settings are read at the first import
+    with some_home():
+        import mlflow  # noqa: F401  its settings are read at the first import

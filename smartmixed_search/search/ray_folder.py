@@ -1,0 +1,32 @@
+"""The folder in which Ray keeps its temporary files, and what it must be like for Ray to start."""
+
+import os
+import sys
+from pathlib import Path
+
+from smartmixed_search.errors import ResourceError
+
+_LONGEST = 103 if sys.platform == "darwin" else 107
+"""Bytes that the path of a socket may have."""
+_SOCKET = "session_2000-01-01_00-00-00_000000_{}/sockets/plasma_store"
+"""The longest path that Ray makes a socket of."""
+
+
+def check_ray_folder() -> Path:
+    """Return where a Ray that this process starts keeps its files.
+
+    Raises:
+        ResourceError: paths there are too long for sockets, or nothing can be made there.
+    """
+    folder = Path(os.environ.get("RAY_TMPDIR") or os.environ.get("TMPDIR") or "/tmp", "ray").absolute()
+    spare = _LONGEST - len(os.fsencode(folder / _SOCKET.format(os.getpid())))
+    if spare < 0:
+        most = len(os.fsencode(folder.parent)) + spare
+        raise ResourceError(
+            f"the folder of temporary files must have a path of at most {most} bytes, for Ray's sockets lie there, "
+            f"however: {folder.parent}; set RAY_TMPDIR to a shorter one, such as /tmp"
+        )
+    nearest = next(place for place in (folder, *folder.parents) if place.exists())
+    if not (nearest.is_dir() and os.access(nearest, os.W_OK | os.X_OK)):
+        raise ResourceError(f"Ray's folder must be writable, however: {folder} is not; set RAY_TMPDIR to another one")
+    return folder
