@@ -146,10 +146,24 @@ def test_ssh_starts_a_cluster_with_one_token_and_stops_it(machines):
     assert {worker.command for worker in workers} == {"ray start --block --address=10.0.0.1:6379"}
     assert {(started.mode, started.token) for started in (head, *workers)} == {("token", "made-for-this")}
     assert all(started.running for started in (head, *workers))
-    for worker in workers:
-        assert (machines.folder / "hosts" / worker.host / ".ray" / "auth_token").stat().st_mode & 0o777 == 0o600
+    assert {mode_of_token(machines, started) for started in (head, *workers)} == {0o600}
     machines.run(RECIPES / "ssh.sh", "stop", "one", "two")
     assert all_end([head, *workers])
+
+
+def test_ssh_keeps_no_token_that_others_may_read(machines):
+    for host in ("head", "one"):
+        token = machines.folder / "hosts" / host / ".ray" / "auth_token"
+        token.parent.mkdir(parents=True)
+        token.write_text("of an earlier version")
+        token.chmod(0o644)
+    machines.run(RECIPES / "ssh.sh", "start", "one")
+    assert {mode_of_token(machines, started) for started in machines.started(2)} == {0o600}
+
+
+def mode_of_token(machines: Machines, started: Started) -> int:
+    """Return who may do what with a machine's token."""
+    return (machines.folder / "hosts" / started.host / ".ray" / "auth_token").stat().st_mode & 0o777
 
 
 def test_ssh_runs_a_sweep_on_its_cluster(machines):
@@ -170,11 +184,15 @@ def test_ssh_says_how_it_is_used(machines):
 def test_slurm_runs_a_sweep_on_all_nodes_and_leaves_nothing(machines):
     machines.variables.update(JOB)
     machines.run("bash", RECIPES / "slurm.sbatch", "quickstart", "--name", "one")
-    assert sorted(started.command for started in machines.started(3)) == [
+    commands = sorted(started.command for started in machines.started(3))
+    (folder,) = (Path(word.partition("=")[2]) for word in commands[1].split() if word.startswith("--temp-dir="))
+    assert commands == [
         "ray start --block --address=localhost:20007",
-        "ray start --block --head --port=20007 --temp-dir=/tmp/ray-7 --include-dashboard=false",
+        f"ray start --block --head --port=20007 --temp-dir={folder} --include-dashboard=false",
         "smartmixed-search run quickstart --name one --ray-address localhost:20007",
     ]
+    assert folder.parent.stat().st_mode & 0o777 == 0o700
+    folder.parent.rmdir()
     assert len({started.token for started in machines.started()}) == 1
     assert {len(started.token) for started in machines.started()} == {64}
     assert all_end(machines.started())

@@ -23,14 +23,15 @@ end() {
 
 case ${1:-} in
 start)
-    "$bin/ray" get-auth-token --generate >/dev/null
+    (umask 077 && "$bin/ray" get-auth-token --generate >/dev/null)
+    chmod 600 ~/.ray/auth_token  # it may have been there before
     begin "$bin/ray" start --block --head --port="$port" --include-dashboard=false
     "$bin/python" scripts/cluster/wait_for_nodes.py "$address" 1
     for worker in "${@:2}"; do
         # shellcheck disable=SC2087  # expanding here is the point
         ssh "$worker" bash <<END
             $(declare -f begin)
-            (umask 077 && mkdir -p ~/.ray && echo '$(cat ~/.ray/auth_token)' >~/.ray/auth_token)
+            (umask 077 && mkdir -p ~/.ray && rm -f ~/.ray/auth_token && echo '$(cat ~/.ray/auth_token)' >~/.ray/auth_token)
             export RAY_AUTH_MODE=token RAY_USAGE_STATS_ENABLED=0
             begin '$bin/ray' start --block --address='$address'
 END
