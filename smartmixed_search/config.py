@@ -1,7 +1,6 @@
 """A trial's configuration: frozen, validated, and a plain dict wherever it crosses a process boundary."""
 
 import hashlib
-import importlib
 import json
 import math
 from collections.abc import Mapping
@@ -11,6 +10,7 @@ from typing import Any, Self
 
 from smartmixed_search.activations import PUBLISHED_POOL, resolve_pool
 from smartmixed_search.errors import ConfigError, one_of
+from smartmixed_search.plugins import is_imported
 from smartmixed_search.rules import CHOICES, COUNTS, DEPTH, SETTINGS, WIDTH
 
 SMARTMIXED = "smartmixed"
@@ -55,21 +55,6 @@ def by_size(architecture: str) -> tuple[int, tuple[int, ...]]:
 def selection_epochs(phase_fraction: float, epochs: int) -> int:
     """Return the length of the selection phase in whole epochs: at least 1, and at least 1 epoch before the end."""
     return min(epochs - 1, max(1, math.floor(phase_fraction * epochs + 0.5)))
-
-
-def import_plugins(plugins: tuple[str, ...]) -> None:
-    """Import the modules that register a user's own activation functions.
-
-    Raises:
-        ConfigError: a module cannot be imported.
-
-    """
-    for name in plugins:
-        try:
-            importlib.import_module(name)
-        except (Exception, SystemExit) as error:  # a plugin is the user's code: whatever it raises is theirs to mend
-            reason = f"{type(error).__name__}: {' '.join(str(error).split())}"
-            raise ConfigError(f"a plugin must be an importable module, however: {name!r} ({reason})") from error
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,7 +116,7 @@ class TrialConfig:
     seed: int = 0
     """Seed from which every stream of every replicate derives."""
     plugins: tuple[str, ...] = ()
-    """Modules that register functions of the pool, imported wherever the trial runs."""
+    """Modules that register functions of the pool, to be imported before the trial runs: see `plugins`."""
 
     def __post_init__(self) -> None:
         for name in ("architecture", "strategies", "controls", "pool", "plugins"):
@@ -170,8 +155,8 @@ class TrialConfig:
             values = getattr(self, name)
             if len(set(values)) < len(values):
                 raise ConfigError(f"{name} must not name anything twice, however: {list(values)!r}")
-        import_plugins(self.plugins)
-        resolve_pool(self.pool)
+        if all(map(is_imported, self.plugins)):  # else a record is being read, and the functions are not there
+            resolve_pool(self.pool)
         for name in self.strategies:
             if name not in (SMARTMIXED, *self.pool):
                 raise ConfigError(one_of("a strategy", name, (SMARTMIXED, *self.pool)))

@@ -4,9 +4,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from smartmixed_search.activations import registered_activations
-from smartmixed_search.config import SMARTMIXED, import_plugins
+from smartmixed_search.config import SMARTMIXED
 from smartmixed_search.errors import ConfigError
 from smartmixed_search.plain import read_word, show
+from smartmixed_search.plugins import import_plugins
 from smartmixed_search.rules import CHOICES, COUNTS
 
 _COUNTS: Mapping[str, int] = {"replicates": 1, "seed": 0}

@@ -19,6 +19,7 @@ from smartmixed_search.errors import ConfigError, TrialInterrupted
 from smartmixed_search.files import locate, write_atomically
 from smartmixed_search.measurement import Measured, measure
 from smartmixed_search.parts import Part, in_parts
+from smartmixed_search.plugins import require_plugins
 from smartmixed_search.ranking import objective
 from smartmixed_search.result import Choice, NetworkResult, TrialResult
 from smartmixed_search.reuse import reusable
@@ -56,7 +57,7 @@ def run_trial(
         handoff_epochs: selection lengths, each less than the epochs, of trials that may reuse this one's networks.
 
     Raises:
-        ConfigError: the dataset is not the one that the configuration names.
+        ConfigError: the dataset is not the one that the configuration names, or a plugin has not been imported.
         ResourceError: a network by itself does not fit into memory.
         TrialInterrupted: `stop` said so; how far the trial is has been written to `state_dir`.
 
@@ -68,6 +69,7 @@ def run_trial(
     """
     if dataset.name != config.dataset:
         raise ConfigError(f"the dataset must be {config.dataset!r}, as configured, however: {dataset.name!r}")
+    require_plugins(config.plugins)
     dataset = dataset.limited(config.train_examples)
     target = None if weights_path is None else locate(weights_path)
     if target is not None:

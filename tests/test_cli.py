@@ -3,9 +3,11 @@
 import csv
 import io
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -159,6 +161,71 @@ def test_help_and_version_load_nothing_heavy() -> None:
     )
     output = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=50)
     assert output.stdout.splitlines() == ["smartmixed-search, version 0.1.0", "[]"]
+
+
+def cli(*arguments: str, folder: Path, **settings: Any) -> "subprocess.CompletedProcess[str]":
+    """Run a command as a process of its own, in a folder."""
+    command = [sys.executable, "-m", "smartmixed_search", *arguments]
+    root = str(Path(__file__).parents[1])
+    variables = os.environ | {"PYTHONPATH": root} | settings.pop("variables", {})
+    settings = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | settings
+    return subprocess.run(command, cwd=folder, env=variables, text=True, timeout=50, **settings)
+
+
+def test_the_package_can_be_run_as_a_module(tmp_path: Path) -> None:
+    assert cli("--version", folder=tmp_path).stdout == "smartmixed-search, version 0.1.0\n"
+
+
+def test_files_of_the_current_folder_are_not_taken_for_modules(tmp_path: Path) -> None:
+    for name in ("bottleneck", "yaml", "torch"):
+        (tmp_path / f"{name}.py").write_text("raise SystemExit('a file of the current folder was run')\n")
+    done = cli("spaces", folder=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_folder_that_is_gone_is_in_nobody_s_way(tmp_path: Path) -> None:
+    script = (
+        f"import os, sys\nos.chdir({str(tmp_path)!r})\nos.rmdir(os.getcwd())\n"
+        "from smartmixed_search.cli import main\nmain(sys.argv[1:])"
+    )
+    command = [sys.executable, "-c", script]
+    variables = {name: value for name, value in os.environ.items() if not name.startswith(("SMARTMIXED_", "MLFLOW_"))}
+    settings: Any = {"env": variables, "capture_output": True, "text": True, "timeout": 50}
+    assert subprocess.run([*command, "--version"], **settings).returncode == 0
+    done = subprocess.run([*command, "status"], **settings)
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert "has been deleted; go to another, or give an absolute path" in done.stderr
+
+
+@pytest.mark.parametrize("encoding", ["iso-8859-1", "ascii:strict", "cp1252"])
+def test_a_letter_that_the_encoding_lacks_is_replaced(tmp_path: Path, encoding: str) -> None:
+    script = (
+        "import click\nfrom smartmixed_search.cli.output import prepare_output\nprepare_output()\n"
+        "click.echo('a – b · c … d × 字')\nprint('a – b · c … d × 字')"
+    )
+    command = [sys.executable, "-c", script]
+    done = subprocess.run(
+        command, env=os.environ | {"PYTHONIOENCODING": encoding}, capture_output=True, timeout=50, check=True
+    )
+    (_, printed) = done.stdout.decode(encoding.partition(":")[0], errors="ignore").splitlines()
+    assert printed.replace("–", "-").replace("…", "...").replace("·", "|").replace("×", "x") == "a - b | c ... d x ?"
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no full device")
+@pytest.mark.parametrize("arguments", [["--help"], ["spaces", "paper"], ["spaces"]], ids=" ".join)
+def test_output_that_finds_no_room_is_told_in_one_line(tmp_path: Path, arguments: list[str]) -> None:
+    with Path("/dev/full").open("w") as full:
+        done = cli(*arguments, folder=tmp_path, stdout=full)
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+    assert done.stderr.startswith("error: nothing more can be written")
+
+
+def test_a_plugin_is_announced(run_cli: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "a_plugin_of_mine.py").touch()
+    space = space_file(tmp_path, plugins=["a_plugin_of_mine"])
+    code, _, err = run_cli("run", space, "--dry-run")
+    monkeypatch.delitem(sys.modules, "a_plugin_of_mine")
+    assert (code, err) == (0, f"importing plugin 'a_plugin_of_mine' from {tmp_path / 'a_plugin_of_mine.py'}\n")
 
 
 def test_an_internal_error_is_told_apart(run_cli: object, monkeypatch: pytest.MonkeyPatch) -> None:

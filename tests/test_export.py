@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from smartmixed_search.cli import main
+from smartmixed_search.errors import ConfigError
 from smartmixed_search.formats import FORMATS
 from smartmixed_search.result import TrialResult
 from smartmixed_search.tracking.networks import fetch_network
@@ -138,10 +139,16 @@ def test_bad_input_gets_one_line_and_leaves_nothing(
     assert sorted(tmp_path.iterdir()) == before
 
 
-def test_plugins_are_imported(tracking_uri: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.syspath_prepend(tmp_path)
+def test_plugins_are_imported_where_they_are_confirmed(
+    tracking_uri: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
     (tmp_path / "own_functions.py").touch()
     result = trial(tmp_path, 0, plugins=["own_functions"])
     make_tracker(tracking_uri).record_trial(result)
-    assert fetch_network(result.key, tracking_uri=tracking_uri).network.replicate == 2
+    with pytest.raises(ConfigError, match="give --plugin own_functions "):
+        fetch_network(result.key, tracking_uri=tracking_uri)
+    assert "own_functions" not in sys.modules
+    found = fetch_network(result.key, tracking_uri=tracking_uri, plugins=["own_functions"])
+    assert found.network.replicate == 2
     assert sys.modules.pop("own_functions")

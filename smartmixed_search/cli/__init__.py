@@ -1,9 +1,7 @@
 """The command line: arguments, wiring, exit codes. Everything heavy is imported by the command that needs it."""
 
-import os
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 import click
 
@@ -14,12 +12,15 @@ from smartmixed_search.cli.effects import effects
 from smartmixed_search.cli.export import export
 from smartmixed_search.cli.local import doctor, spaces, ui
 from smartmixed_search.cli.options import INTERRUPTED
+from smartmixed_search.cli.output import discard_output, flush_output, prepare_output
 from smartmixed_search.cli.query import status, top
 from smartmixed_search.cli.report import report
 from smartmixed_search.cli.reproduce import reproduce
 from smartmixed_search.cli.run import run
 from smartmixed_search.cli.sync import sync
 from smartmixed_search.errors import UserError, one_of
+from smartmixed_search.files import is_full
+from smartmixed_search.machine import some_home
 
 
 class _Commands(click.Group):
@@ -47,9 +48,11 @@ def cli() -> None:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and exit: 0 done, 1 failed, 2 the user can fix it, 130 interrupted."""
     arguments = sys.argv[1:] if arguments is None else list(arguments)
-    sys.path.append(str(Path.cwd()))  # plugins beside the space file are found, as they are by Ray's workers
+    prepare_output()
     try:
-        code = cli.main(list(arguments), prog_name="smartmixed-search", standalone_mode=False)
+        with some_home():
+            code = cli.main(list(arguments), prog_name="smartmixed-search", standalone_mode=False)
+        flush_output()
     except (KeyboardInterrupt, click.Abort):
         _fail("interrupted", INTERRUPTED)
     except click.exceptions.NoArgsIsHelpError as error:
@@ -60,11 +63,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except UserError as error:
         _fail(f"error: {_one_line(str(error))}", 2)
     except BrokenPipeError:  # the reader of our output, `head` say, has had enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        discard_output()
         sys.exit(0)
     except Exception as error:
         if "--debug" in arguments:
             raise
+        if is_full(error):
+            discard_output()
+            _fail(f"error: nothing more can be written ({error}); make room, and run the same command again", 1)
         _fail(f"internal error: {type(error).__name__}: {_one_line(str(error))} (--debug shows where)", 1)
     sys.exit(code if isinstance(code, int) else 0)
 

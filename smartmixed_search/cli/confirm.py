@@ -10,6 +10,7 @@ from smartmixed_search.cli.options import (
     exit_code,
     given_resources,
     placement,
+    plugin_option,
     print_frame,
     quiet_option,
     sweep_option,
@@ -34,6 +35,7 @@ _TABLE_COLUMNS = [
 @quiet_option
 @table_format
 @data_dir
+@plugin_option
 @common
 def confirm(
     sweep: str | None,
@@ -50,6 +52,7 @@ def confirm(
     quiet: bool,
     output_format: str,
     data_dir: Path | None,
+    plugins: tuple[str, ...],
     output_dir: Path,
     tracking_uri: str | None,
     debug: bool,
@@ -58,7 +61,7 @@ def confirm(
 
     The best of many trials looks better than it is: the luck of its seeds was chosen with it. Fresh seeds tell, and
     `compare` and `report` prefer their figures from then on. The same command continues what was interrupted; a larger
-    -k adds trials.
+    -k adds trials. Plugins are not imported unless --plugin says so: the store may be somebody else's.
     """
     from smartmixed_search.search.confirmation import confirm_sweep
     from smartmixed_search.tracking.confirmations import confirmations
@@ -80,6 +83,7 @@ def confirm(
         max_failures=max_failures,
         deterministic=deterministic,
         progress=not quiet,
+        plugins=plugins,
     )
     if not summary.undelivered:
         table = confirmations(summary.confirms, uri)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from smartmixed_search.cli.options import common
+from smartmixed_search.cli.options import common, plugin_option
 from smartmixed_search.errors import NetworkError
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ _LOADING = {
 )
 @click.option("--out", type=click.Path(path_type=Path), required=True, metavar="FILE", help="A new file.")
 @click.option("--sweep", help="Name of the trial's sweep.  [default: the latest]")
+@plugin_option
 @common
 def export(
     trial: str,
@@ -38,6 +39,7 @@ def export(
     file_format: str,
     out: Path,
     sweep: str | None,
+    plugins: tuple[str, ...],
     output_dir: Path,
     tracking_uri: str | None,
     debug: bool,
@@ -45,7 +47,8 @@ def export(
     """Write a SmartMixed network to a file that other programs can load.
 
     TRIAL is a trial's key, the first digits of one, or the id of its run in MLflow. The network takes examples prepared
-    as the dataset's are and returns logits.
+    as the dataset's are and returns logits. Plugins are not imported unless --plugin says so: the store may be somebody
+    else's.
     """
     from smartmixed_search.formats import encode, new_file
     from smartmixed_search.tracking.networks import fetch_network
@@ -55,7 +58,7 @@ def export(
         raise NetworkError(f"a file of the format torch-export must end in .pt2, however: {str(out)!r}")  # torch's rule
     with new_file(out) as file:
         uri = resolve_tracking_uri(tracking_uri, output_dir)
-        found = fetch_network(trial, replicate, sweep=sweep, tracking_uri=uri)
+        found = fetch_network(trial, replicate, sweep=sweep, tracking_uri=uri, plugins=plugins)
         file.write(encode(found.network, file_format))
     click.echo(f"{out}: {_describe(found, chosen=replicate is None)}")
     click.echo(f"load it with: {_LOADING[file_format].format(str(out))}")

@@ -75,6 +75,14 @@ table_format: Decorator = click.option(
 )
 
 
+plugin_option: Decorator = click.option(
+    "--plugin",
+    "plugins",
+    multiple=True,
+    metavar="NAME",
+    help="A plugin that the record names and that you trust: importing it runs it. May be repeated.",
+)
+
 quiet_option: Decorator = click.option("--quiet", is_flag=True, help="No progress, only messages.")
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from smartmixed_search.cli.options import common, data_dir
+from smartmixed_search.cli.options import common, data_dir, plugin_option
 
 if TYPE_CHECKING:
     from smartmixed_search.reproduction import Reproduction
@@ -21,12 +21,14 @@ _SECONDS = 10.0
 @click.option("--sweep", help="Name of the trial's sweep or confirmation.  [default: the latest sweep]")
 @click.option("--dataset", metavar="FILE", help="Where the sweep's .npz file is now, if it has moved.")
 @data_dir
+@plugin_option
 @common
 def reproduce(
     trial: str,
     sweep: str | None,
     dataset: str | None,
     data_dir: Path | None,
+    plugins: tuple[str, ...],
     output_dir: Path,
     tracking_uri: str | None,
     debug: bool,
@@ -35,14 +37,15 @@ def reproduce(
 
     RUN is a trial's key, the first digits of one, or the id of its run or of a strategy's in MLflow. On the same
     processor, build and number of threads every figure is the same to the last bit; elsewhere test accuracies may
-    differ by a point. Nothing is recorded. Exit code 1: the figures do not agree.
+    differ by a point. Nothing is recorded, and no plugin is imported unless --plugin says so: the store may be somebody
+    else's. Exit code 1: the figures do not agree.
     """
     from smartmixed_search.datasets import load_dataset
     from smartmixed_search.reproduction import reproduce_trial
     from smartmixed_search.tracking.reproducing import recorded_trial
     from smartmixed_search.tracking.store import resolve_tracking_uri
 
-    recorded = recorded_trial(trial, sweep, resolve_tracking_uri(tracking_uri, output_dir))
+    recorded = recorded_trial(trial, sweep, resolve_tracking_uri(tracking_uri, output_dir), plugins)
     data = load_dataset(dataset or recorded.dataset, data_dir)
     for line in _introduction(recorded):
         click.echo(line, err=True)

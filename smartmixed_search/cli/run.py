@@ -56,7 +56,8 @@ def run(
     """Launch the sweep of a search space, or continue it.
 
     SPACE is the name of a shipped space (see `smartmixed-search spaces`) or the path of a YAML file. Options override
-    the file.
+    the file. The modules that it names as its `plugins` are imported, that is run, also for --dry-run: look at a space
+    file that is not your own before you use it.
     """
     from smartmixed_search.space import SearchSpace
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from smartmixed_search.cli.options import common
+from smartmixed_search.cli.options import common, plugin_option
 from smartmixed_search.errors import SweepError, UserError
 
 if TYPE_CHECKING:
@@ -15,18 +15,22 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.option("--sweep", help="Name of a sweep.  [default: all in the output folder]")
+@plugin_option
 @common
-def sync(sweep: str | None, output_dir: Path, tracking_uri: str | None, debug: bool) -> int:
+def sync(sweep: str | None, plugins: tuple[str, ...], output_dir: Path, tracking_uri: str | None, debug: bool) -> int:
     """Deliver settled trials that MLflow does not have yet.
 
     What was deleted on MLflow's page is brought back.
 
     With another --tracking-uri than a sweep was run with, it is recorded there as well, as a whole. A sweep that is
-    being run is left to the process that runs it.
+    being run is left to the process that runs it. Networks with functions of plugins are registered where --plugin
+    names these: the folder may be somebody else's.
     """
+    from smartmixed_search.plugins import import_plugins
     from smartmixed_search.search.sync import find_sweeps
     from smartmixed_search.tracking.store import prepare_store, resolve_tracking_uri
 
+    import_plugins(plugins)
     sweeps = find_sweeps(output_dir, sweep)
     uri = resolve_tracking_uri(tracking_uri, output_dir)
     prepare_store(uri)

@@ -10,6 +10,7 @@ from smartmixed_search.config import TrialConfig
 from smartmixed_search.confirmed import Confirmed
 from smartmixed_search.datasets import Dataset, load_dataset
 from smartmixed_search.errors import SweepError
+from smartmixed_search.plugins import import_plugins
 from smartmixed_search.search.directory import Resolved, SweepDirectory
 from smartmixed_search.search.ledger import read_configs
 from smartmixed_search.search.proposals import Proposal
@@ -38,6 +39,7 @@ def confirm_sweep(
     max_failures: int = 1,
     deterministic: bool = False,
     progress: bool = True,
+    plugins: Sequence[str] = (),
     run: TrialFunction = run_trial,
 ) -> SweepSummary:
     """Train the k best trials of a sweep again, all their strategies and controls included, on seeds it never used.
@@ -61,6 +63,7 @@ def confirm_sweep(
         max_failures: retries of a failing trial.
         deterministic: whether GPUs are.
         progress: whether progress is shown.
+        plugins: modules to import first; those that the sweep names must have been, for a store may be a stranger's.
         run: what trains a trial.
 
     Raises:
@@ -70,6 +73,7 @@ def confirm_sweep(
     check_count("replicates", replicates, 1)
     output = output_dir or os.environ.get(OUTPUT_DIR_VARIABLE) or DEFAULT_OUTPUT_DIR
     uri = resolve_tracking_uri(tracking_uri, output)
+    import_plugins(plugins)
     found = sweep_to_confirm(sweep, k, uri)
     data = load_dataset(dataset or found.space["dataset"], data_dir)
     directory = SweepDirectory.of(output, f"{found.name}-confirmed-{replicates}" if name is None else name)

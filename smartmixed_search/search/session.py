@@ -12,6 +12,7 @@ from types import FrameType
 from smartmixed_search.datasets import Dataset
 from smartmixed_search.errors import ConfigError, SweepError
 from smartmixed_search.files import is_full
+from smartmixed_search.plugins import current_folder
 from smartmixed_search.resources import Resources
 from smartmixed_search.search.cluster import cluster_nodes, ray_session, slots, trial_resources
 from smartmixed_search.search.directory import Resolved, SweepDirectory
@@ -122,6 +123,7 @@ class _Session:
                     resources=placement.resources,
                     directory=directory,
                     space=space,
+                    folder=current_folder(),
                     reuse=self._reuse,
                     deterministic=self._deterministic,
                 )

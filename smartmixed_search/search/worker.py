@@ -17,6 +17,7 @@ from smartmixed_search.datasets import Dataset
 from smartmixed_search.determinism import deterministic
 from smartmixed_search.errors import TrialInterrupted
 from smartmixed_search.files import is_full, write_atomically
+from smartmixed_search.plugins import import_plugins
 from smartmixed_search.result import TrialResult
 from smartmixed_search.search.cluster import TrialResources
 from smartmixed_search.search.directory import SweepDirectory, TrialDirectory
@@ -59,6 +60,8 @@ class Job:
     resources: TrialResources
     directory: SweepDirectory
     space: SearchSpace
+    folder: str | None = None
+    """The driver's current folder, where plugins may be."""
     reuse: bool = True
     """Whether trials may take over each other's baselines."""
     deterministic: bool = False
@@ -69,6 +72,7 @@ def trainable(job: Job) -> Callable[[dict[str, Any]], None]:
     """Return the function that Ray Tune calls with every suggestion, `{"number", "config", "baselines_of"}`."""
 
     def train(suggestion: dict[str, Any]) -> None:
+        import_plugins(job.space.options["plugins"], job.folder)
         work(job, TrialConfig.from_dict(suggestion["config"]), tune.report, suggestion["baselines_of"])
 
     return train

@@ -8,6 +8,7 @@ import pandas as pd
 
 from smartmixed_search.config import SMARTMIXED, TrialConfig
 from smartmixed_search.errors import TrackingError
+from smartmixed_search.plugins import require_plugins
 from smartmixed_search.result import FINISHED
 from smartmixed_search.tracking import runs, schema, tables
 from smartmixed_search.tracking.store import open_store, resolve_tracking_uri, store_errors
@@ -55,6 +56,7 @@ def sweep_to_confirm(sweep: str | None, k: int, tracking_uri: str) -> SweepToCon
 
     Raises:
         TrackingError: there is no such store or sweep, or none of its trials has finished.
+        ConfigError: a plugin that it names has not been imported.
     """
     client = open_store(tracking_uri)
     with store_errors(tracking_uri):
@@ -66,6 +68,8 @@ def sweep_to_confirm(sweep: str | None, k: int, tracking_uri: str) -> SweepToCon
         resolved = runs.read_json(client, run.info.artifact_uri, "resolved.json")
         addresses = [client.get_run(run_id).info.artifact_uri for run_id in best["run_id"]]
         configs = [runs.read_json(client, address, "config.json") for address in addresses]
+    for record in (resolved["space"], *configs):
+        require_plugins(record["plugins"])
     return SweepToConfirm(
         name=name,
         space=resolved["space"],

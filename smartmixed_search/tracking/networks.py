@@ -1,15 +1,16 @@
 """SmartMixed's networks as MLflow holds them: which trial is meant, which replicate is best, and its weights."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from smartmixed_search.checksums import checksum
-from smartmixed_search.config import SMARTMIXED, import_plugins
+from smartmixed_search.config import SMARTMIXED
 from smartmixed_search.errors import NetworkError, TrackingError, one_of
+from smartmixed_search.plugins import import_plugins, require_plugins
 from smartmixed_search.tracking import runs, schema
 from smartmixed_search.tracking.store import open_store, resolve_tracking_uri, store_errors
 from smartmixed_search.tracking.trials import find_trial
@@ -37,21 +38,28 @@ class TrackedNetwork:
 
 
 def fetch_network(
-    trial: str, replicate: int | None = None, *, sweep: str | None = None, tracking_uri: str | None = None
+    trial: str,
+    replicate: int | None = None,
+    *,
+    sweep: str | None = None,
+    tracking_uri: str | None = None,
+    plugins: Sequence[str] = (),
 ) -> TrackedNetwork:
-    """Read a network of a finished trial from MLflow, and import the plugins that its functions come from.
+    """Read a network of a finished trial from MLflow.
 
     Args:
         trial: which trial; see `tracking.trials.find_trial`.
         replicate: which network; the one of lowest validation loss by default.
         sweep: name of the sweep; the latest by default.
         tracking_uri: the store; see `tracking.queries`.
+        plugins: modules to import first; those that the trial names must have been, for a store may be a stranger's.
 
     Raises:
         TrackingError: there is no such store, sweep, trial or replicate, or the trial is not finished.
         NetworkError: the weights are damaged.
-        ConfigError: a plugin cannot be imported.
+        ConfigError: a plugin cannot be imported, or has not been.
     """
+    import_plugins(plugins)
     uri = resolve_tracking_uri(tracking_uri)
     client = open_store(uri)
     with store_errors(uri):
@@ -59,12 +67,12 @@ def fetch_network(
 
 
 def read_tracked(client: "MlflowClient", run: "Run", replicate: int | None = None) -> TrackedNetwork:
-    """Read a network of a finished trial, given its run, and import the plugins that its functions come from.
+    """Read a network of a finished trial, given its run.
 
     Raises:
         TrackingError: there is no such replicate, or the run holds no weights.
         NetworkError: the weights are damaged.
-        ConfigError: a plugin cannot be imported.
+        ConfigError: a plugin that its functions come from has not been imported.
     """
     metrics = _smartmixed_metrics(client, run)
     losses = _by_replicate(metrics, "val_loss")
@@ -72,7 +80,7 @@ def read_tracked(client: "MlflowClient", run: "Run", replicate: int | None = Non
         weights = _download_weights(client, run, folder)
         _verify(weights, run)
         network = read_network(weights, _choose(replicate, losses))
-    import_plugins(tuple(network.config["plugins"]))
+    require_plugins(network.config["plugins"])
     return TrackedNetwork(
         network=network,
         sweep=run.data.tags[schema.TAG_SWEEP],

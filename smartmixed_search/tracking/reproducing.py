@@ -1,6 +1,7 @@
 """`reproduce`: a trial read from MLflow, trained again, and compared."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,6 +11,7 @@ import pandas as pd
 from smartmixed_search.config import TrialConfig
 from smartmixed_search.datasets import load_dataset
 from smartmixed_search.epochs import Report
+from smartmixed_search.plugins import import_plugins, require_plugins
 from smartmixed_search.reproduction import FIGURES, RecordedTrial, Reproduction, reproduce_trial
 from smartmixed_search.tracking import doubles, runs, schema
 from smartmixed_search.tracking.store import open_store, resolve_tracking_uri, store_errors
@@ -36,12 +38,16 @@ class Recorded:
     """The sweep's `environment.json`."""
 
 
-def recorded_trial(trial: str, sweep: str | None = None, tracking_uri: str | None = None) -> Recorded:
-    """Read a trial; see `tracking.trials.find_trial`.
+def recorded_trial(
+    trial: str, sweep: str | None = None, tracking_uri: str | None = None, plugins: Sequence[str] = ()
+) -> Recorded:
+    """Read a trial; see `tracking.trials.find_trial`, and for `plugins` see `reproduce`.
 
     Raises:
         TrackingError: there is no such store, sweep or trial, or it is not finished.
+        ConfigError: a plugin cannot be imported, or has not been.
     """
+    import_plugins(plugins)
     uri = resolve_tracking_uri(tracking_uri)
     client = open_store(uri)
     with store_errors(uri):
@@ -53,10 +59,12 @@ def recorded_trial(trial: str, sweep: str | None = None, tracking_uri: str | Non
             for one in strategies
             if schema.TAG_REUSED_FROM in one.data.tags
         }
+        config = TrialConfig.from_dict(runs.read_json(client, run.info.artifact_uri, "config.json"))
+        require_plugins(config.plugins)
         return Recorded(
             trial=RecordedTrial(
                 key=run.data.tags[schema.TAG_TRIAL],
-                config=TrialConfig.from_dict(runs.read_json(client, run.info.artifact_uri, "config.json")),
+                config=config,
                 environment=_environment(client, run),
                 figures=pd.concat([_no_figures(), *map(_figures, strategies)], ignore_index=True),
                 reused=reused,
@@ -74,6 +82,7 @@ def reproduce(
     dataset: str | None = None,
     data_dir: str | Path | None = None,
     tracking_uri: str | None = None,
+    plugins: Sequence[str] = (),
     report: Report | None = None,
 ) -> Reproduction:
     """Train a recorded trial again on this machine, and compare every figure of every network; records nothing.
@@ -84,13 +93,15 @@ def reproduce(
         dataset: where an `.npz` file is now; default: where the sweep found it.
         data_dir: see `load_dataset`.
         tracking_uri: the store; see `tracking.queries`.
+        plugins: modules to import first; those that the trial names must have been, for a store may be a stranger's.
         report: called after every epoch.
 
     Raises:
         TrackingError: there is no such store, sweep or trial, or it is not finished.
+        ConfigError: a plugin cannot be imported, or has not been.
         DatasetError: the data are missing, or not those that the trial was trained on.
     """
-    recorded = recorded_trial(trial, sweep, tracking_uri)
+    recorded = recorded_trial(trial, sweep, tracking_uri, plugins)
     return reproduce_trial(recorded.trial, load_dataset(dataset or recorded.dataset, data_dir), report)
 
 
