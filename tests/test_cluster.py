@@ -102,6 +102,17 @@ def test_whatever_keeps_ray_from_joining_is_told_in_one_line(monkeypatch, raised
     assert not isinstance(refused.value, NoClusterError)
 
 
+def test_a_token_file_that_is_not_there_is_named(monkeypatch):
+    def init(**_):
+        raise AuthenticationError("no token")
+
+    monkeypatch.setenv("RAY_AUTH_TOKEN_PATH", "/no/such/token")
+    monkeypatch.setattr(clusters, "check_address", lambda _: None)
+    monkeypatch.setattr(clusters.ray, "init", init)
+    with pytest.raises(ResourceError, match="however: there is no file '/no/such/token'"), ray_session("head:1"):
+        pass
+
+
 @pytest.fixture
 def starts(monkeypatch):
     """The settings of each start of a Ray that does not start unless this is changed."""

@@ -15,7 +15,7 @@ import torch
 from smartmixed_search.cli import diagnosis
 from smartmixed_search.cli.diagnosis import Check, diagnose
 from smartmixed_search.errors import ResourceError
-from smartmixed_search.search.ray_folder import check_ray_folder
+from smartmixed_search.search.ray_files import check_ray_folder
 from tests.test_datasets_mnist import files, stored
 
 Checks = dict[str, Check]
@@ -93,6 +93,13 @@ def test_cpus_that_this_process_may_not_use_are_told_apart(tmp_path: Path, monke
     detail = checks(tmp_path)["processors"].detail
     assert detail.startswith("1 CPU, ")
     assert detail.endswith("(of the machine's 64 CPUs, what this process may use)")
+
+
+def test_a_token_file_that_is_not_there_is_a_warning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RAY_AUTH_TOKEN_PATH", str(tmp_path / "none"))
+    assert checks(tmp_path)["ray's token"].status == "warning"
+    (tmp_path / "none").touch()
+    assert "ray's token" not in checks(tmp_path)
 
 
 @pytest.mark.parametrize("variable", ["TMPDIR", "RAY_TMPDIR"])

@@ -16,7 +16,7 @@ from smartmixed_search.datasets.embedded import EMBEDDED
 from smartmixed_search.errors import DatasetError, ResourceError, TrackingError
 from smartmixed_search.files import is_local, locate
 from smartmixed_search.machine import machine_memory, usable_cpus
-from smartmixed_search.search.ray_folder import check_ray_folder
+from smartmixed_search.search.ray_files import check_ray_folder, missing_token_file
 
 _GIB = 2**30
 _LEAST_MEMORY = 4 * _GIB
@@ -48,6 +48,7 @@ def diagnose(output_dir: Path, tracking_uri: str | None, data_dir: Path | None) 
         _importable("torchvision", "warning", "without it mnist, fashion-mnist and kmnist cannot be downloaded"),
         _processors(),
         _ray_folder(),
+        *_ray_token(),
         _gpus(),
         _output_directory(output_dir),
         *(Check(name=name, status="ok", detail="embedded in scikit-learn") for name in EMBEDDED),
@@ -96,6 +97,13 @@ def _ray_folder() -> Check:
         return Check(name="ray's folder", status="ok", detail=f"{check_ray_folder()}, for sockets and logs")
     except ResourceError as error:
         return Check(name="ray's folder", status="problem", detail=str(error))
+
+
+def _ray_token() -> Iterator[Check]:
+    """Look for the token of a cluster, where one is named; a Ray of a sweep's own needs none."""
+    if missing := missing_token_file():
+        detail = f"RAY_AUTH_TOKEN_PATH names {missing}, which cannot be read; no cluster can be joined with it"
+        yield Check(name="ray's token", status="warning", detail=detail)
 
 
 def _gpus() -> Check:

@@ -16,6 +16,7 @@ from ray.job_config import JobConfig
 
 from smartmixed_search.errors import ResourceError, in_short
 from smartmixed_search.search import own_ray
+from smartmixed_search.search.ray_files import missing_token_file
 
 _AUTO_GPU_SHARE = 0.25
 _ANSWER_SECONDS = 5.0
@@ -98,8 +99,10 @@ def _refused(address: str, error: Exception) -> ResourceError:
             "install the same on both sides"
         )
     if "AuthenticationError" in repr([error, error.__cause__]):
+        missing = missing_token_file()
+        found = f"there is no file {str(missing)!r}" if missing else "it has none, or another"
         return ResourceError(
-            f"this process must have the token of the cluster at {address!r}, however: it has none, or another; "
+            f"this process must have the token of the cluster at {address!r}, however: {found}; "
             "set RAY_AUTH_MODE=token, and RAY_AUTH_TOKEN_PATH to a copy of the cluster's token file"
         )
     if isinstance(error, ConnectionError):

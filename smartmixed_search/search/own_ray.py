@@ -17,7 +17,7 @@ from ray.job_config import JobConfig
 
 from smartmixed_search.errors import ResourceError, in_short
 from smartmixed_search.machine import usable_cpus
-from smartmixed_search.search.ray_folder import check_ray_folder
+from smartmixed_search.search.ray_files import check_ray_folder
 
 _raylet: Any = importlib.import_module("ray._raylet")  # compiled, and typed in part
 

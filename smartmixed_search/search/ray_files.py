@@ -1,4 +1,4 @@
-"""The folder in which Ray keeps its temporary files, and what it must be like for Ray to start."""
+"""The files that Ray needs: a folder for temporary ones, and a cluster's token."""
 
 import os
 import sys
@@ -30,3 +30,9 @@ def check_ray_folder() -> Path:
     if not (nearest.is_dir() and os.access(nearest, os.W_OK | os.X_OK)):
         raise ResourceError(f"Ray's folder must be writable, however: {folder} is not; set RAY_TMPDIR to another one")
     return folder
+
+
+def missing_token_file() -> Path | None:
+    """Return the file of a cluster's token that the environment names, if it cannot be read."""
+    named = os.environ.get("RAY_AUTH_TOKEN_PATH")
+    return Path(named) if named and not os.access(named, os.R_OK) else None
