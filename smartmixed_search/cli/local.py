@@ -36,7 +36,7 @@ def spaces(name: str | None, output_dir: Path, tracking_uri: str | None, debug: 
 @data_dir
 @common
 def doctor(data_dir: Path | None, output_dir: Path, tracking_uri: str | None, debug: bool) -> None:
-    """Check this machine: versions, processors, GPUs, disk, datasets, tracking store."""
+    """Check this machine: versions, processors, what Ray needs, GPUs, disk, datasets, tracking store."""
     from smartmixed_search.cli.diagnosis import diagnose
 
     checks = diagnose(output_dir, tracking_uri, data_dir)
