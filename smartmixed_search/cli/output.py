@@ -48,4 +48,5 @@ def flush_output() -> None:
 
 def discard_output() -> None:
     """Drop what can no longer be written, lest Python tries once more when it ends."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    if sys.stdout is not None:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
