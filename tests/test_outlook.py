@@ -81,6 +81,6 @@ def test_fewer_examples_take_fewer_steps():
 def test_one_of_several_rates_may_be_too_small():
     rates = {"choices": ["auto", "none", 0.5]}
     reach = Reach.of(make(epochs=10, batch_size=10, logit_learning_rate=rates, **FIXED), 100)
-    assert reach.rates == (1e-3, 0.5)
-    assert reach.travel == pytest.approx((0.01, 5))
+    assert reach.rates == (1e-3, 1.0)
+    assert reach.travel == pytest.approx((0.01, 10))
     assert not reach.enough
