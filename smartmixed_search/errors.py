@@ -3,6 +3,9 @@
 import difflib
 from collections.abc import Iterable
 
+_SHORT = 200
+"""Letters of the names that a message may list before it says which is wrong."""
+
 
 class SmartMixedError(Exception):
     """Base of every exception this package raises on purpose."""
@@ -40,12 +43,25 @@ class TrialInterrupted(SmartMixedError):  # noqa: N818  it is no error
     """A trial was asked to stop, and can be continued from the state it left."""
 
 
-def one_of(what: str, value: object, valid: Iterable[object]) -> str:
-    """Return "`what` must be one of a, b, c, however: value", naming the nearest valid value if there is one."""
+def one_of(what: str, value: object, valid: Iterable[object], *, other: str = "") -> str:
+    """Return "`what` must be one of a, b, c, however: value", naming the nearest valid value if there is one.
+
+    Where there are many, these come last. `other` is what else is valid, such as "the path of a file".
+    """
     names = [str(name) for name in valid]
-    near = difflib.get_close_matches(str(value), names, n=1, cutoff=0.5)
-    hint = f"; did you mean {near[0]!r}?" if near else ""
-    return f"{what} must be one of {', '.join(names)}, however: {value!r}{hint}"
+    near = nearest(str(value), names)
+    hint = f"; did you mean {near!r}?" if near else ""
+    listed = ", ".join(names) + (f", or {other}" if other else "")
+    if len(listed) <= _SHORT:
+        return f"{what} must be one of {listed}, however: {value!r}{hint}"
+    return f"{what} must be a known one, however: {value!r}{hint or ';'} there are {listed}"
+
+
+def nearest(value: str, names: Iterable[str]) -> str | None:
+    """Return the name that is nearest to a value, whatever its case; None if none is near."""
+    by_case = {name.casefold(): name for name in names}
+    near = difflib.get_close_matches(value.casefold(), by_case, n=1, cutoff=0.5)
+    return by_case[near[0]] if near else None
 
 
 def in_short(error: BaseException) -> str:

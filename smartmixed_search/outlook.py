@@ -32,6 +32,14 @@ def count_trials(space: SearchSpace, enough: int) -> int:
     return total * lengths
 
 
+def shortage(space: SearchSpace) -> str | None:
+    """Return that fewer distinct trials are possible than are asked for, if so."""
+    possible = count_trials(space, space.trials)
+    if possible == space.trials:
+        return None
+    return f"trials: {space.trials:,} asked, {possible:,} possible; a range or choices for a setting give more"
+
+
 def _times(total: int, size: int | None, enough: int) -> int:
     return enough if size is None else min(enough, total * size)
 

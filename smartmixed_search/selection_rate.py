@@ -5,10 +5,18 @@ lies 1.6 above the others (log 5). So a selection that cannot carry a logit some
 whatever it would find; the way is the learning rate times the steps, both known before the first step.
 """
 
+import math
+
 from smartmixed_search.rules import AUTO
 
 TRAVEL = 16.0
-"""How far `auto` lets a logit travel in a selection."""
+"""How far `auto` lets a logit travel in a selection, at least.
+
+Measured on wine, Sonar, Vehicle, digits and MNIST, 8 to 2,532 steps, temperatures 0.1 to 3, two or three seeds: mean
+choice confidence 0.6 to 0.97, and accuracies as at lower rates.
+"""
+WANDER = 0.8
+"""The same for long selections: gradients that disagree carry a logit by the square root of the steps, not by these."""
 ENOUGH_TRAVEL = 3.0
 """How far a logit must be able to travel for neurons to decide."""
 LARGEST_RATE = 1.0
@@ -19,15 +27,17 @@ def logit_rate(given: float | str | None, learning_rate: float, steps: int) -> f
     """Return Adam's learning rate for the logits of a selection of so many steps.
 
     Args:
-        given: the number; `auto`: as much as lets a logit travel `TRAVEL`, and no less than the weights have; None:
+        given: the number; `auto`: as much as lets a logit travel far enough, and no less than the weights have; None:
             that of the weights, the published reading.
         learning_rate: of the weights.
         steps: of the selection phase.
 
     Example:
-        >>> logit_rate("auto", 1e-3, 100), logit_rate("auto", 1e-3, 50_000), logit_rate(None, 1e-3, 100)
-        (0.16, 0.001, 0.001)
+        >>> logit_rate("auto", 1e-3, 100), logit_rate("auto", 1e-3, 6400), logit_rate(None, 1e-3, 100)
+        (0.16, 0.01, 0.001)
     """
     if given is None:
         return learning_rate
-    return max(learning_rate, min(LARGEST_RATE, TRAVEL / steps)) if given == AUTO else float(given)
+    if given != AUTO:
+        return float(given)
+    return max(learning_rate, min(LARGEST_RATE, max(TRAVEL / steps, WANDER / math.sqrt(steps))))

@@ -1,13 +1,13 @@
 """Space files: where they are found, and the small part of YAML they are written in."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from smartmixed_search.errors import ConfigError, one_of
+from smartmixed_search.errors import ConfigError, nearest, one_of
 from smartmixed_search.plain import as_number, show
 
 SIZE_LIMIT = 2**18
@@ -43,17 +43,31 @@ def find_space(name_or_path: str) -> Path:
     if name_or_path in shipped:
         return shipped[name_or_path]
     path = Path(name_or_path)
-    if path.suffix in _SUFFIXES and _is_file(path):
+    if path.suffix in _SUFFIXES and _is(path, Path.is_file):
         return path
     shown = name_or_path if len(name_or_path) <= _LONGEST else f"{name_or_path[:_LONGEST]}…"
-    raise ConfigError(one_of("a space", shown, (*shipped, "path/to/space.yaml")))
+    if _is(path, Path.is_dir) and name_or_path:
+        held = ", ".join(_space_files(path)) or "no .yaml file"
+        raise ConfigError(f"a space must be a file or a shipped space, however: {shown!r} is a folder; it holds {held}")
+    if path.suffix in _SUFFIXES:
+        near = nearest(path.name, _space_files(path.parent)) or nearest(path.stem, shipped)
+        hint = f"; did you mean {near!r}?" if near else ""
+        raise ConfigError(f"a space file must exist, however: {shown!r} is not there{hint}")
+    raise ConfigError(one_of("a space", shown, shipped, other="the path of a .yaml file"))
 
 
-def _is_file(path: Path) -> bool:
+def _is(path: Path, what: Callable[[Path], bool]) -> bool:
     try:
-        return path.is_file()
-    except OSError:  # such as a name that is too long
+        return what(path)
+    except (OSError, ValueError):  # such as a name that is too long
         return False
+
+
+def _space_files(folder: Path) -> list[str]:
+    try:
+        return sorted(path.name for path in folder.iterdir() if path.suffix in _SUFFIXES)
+    except (OSError, ValueError):
+        return []
 
 
 def read_space_file(path: Path) -> dict[str, Any]:

@@ -25,6 +25,8 @@ TINY = {
     "logit_learning_rate": 0.1,
 }
 
+ENDING = [("next:", "compare"), ("     ", "confirm"), ("     ", "report")]
+
 
 @pytest.fixture
 def run_cli(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> object:
@@ -52,8 +54,12 @@ def space_file(folder: Path, **changes: object) -> Path:
 @pytest.mark.timeout(180)
 def test_from_a_space_to_a_top_3(run_cli: object, ray_session: None, tmp_path: Path) -> None:
     space = space_file(tmp_path)
-    code, _, err = run_cli("run", space, "--name", "first")
+    code, out, err = run_cli("run", space, "--name", "first")
     assert code == 0
+    lines = out.splitlines()
+    assert [line.split()[0] for line in lines[:3]] == ["digits:", "place", "1"]
+    assert any(line.startswith("SmartMixed") for line in lines[5:])
+    assert lines[-3:] == [f"{at} smartmixed-search {name}" for at, name in ENDING]
     assert f"sweep first in {tmp_path / 'smartmixed-runs' / 'first'}\n" in err
     assert "3/3 settled" in err
 
@@ -73,8 +79,11 @@ def test_from_a_space_to_a_top_3(run_cli: object, ray_session: None, tmp_path: P
     code, _, err = run_cli("run", space, "--name", "first", "--quiet")
     assert code == 0
     code, _, err = run_cli("run", space, "--name", "first", "--epochs", 6)
+    assert code == 2
+    assert err.splitlines()[-1].endswith("must keep its space, however: epochs was 4, is 6; choose another --name")
+    code, _, err = run_cli("top", "--where", "metrics.accuracy > 0.9")
     assert (code, err.count("\n")) == (2, 1)
-    assert "--name" in err
+    assert "did you mean 'val_accuracy'" in err or "did you mean 'test_accuracy'" in err
     code, _, err = run_cli("top", "--sweep", "frist")
     assert (code, err.count("\n")) == (2, 1)
     assert "did you mean 'first'" in err
@@ -86,15 +95,24 @@ def test_from_a_space_to_a_top_3(run_cli: object, ray_session: None, tmp_path: P
         (["rnu"], ["'rnu'", "did you mean 'run'"]),
         (["run"], ["SPACE"]),
         (["run", "quickstar"], ["'quickstar'", "did you mean 'quickstart'"]),
-        (["run", "missing.yaml"], ["missing.yaml"]),
+        (["run", "missing.yaml"], ["a space file must exist, however: 'missing.yaml' is not there"]),
+        (["run", "folder"], ["'folder' is a folder; it holds mine.yaml"]),
+        (["run", "mine.yml"], ["'mine.yml' is not there; did you mean 'mine.yaml'?"]),
+        (
+            ["run", "folder/mine.yaml"],
+            ["must be a known one, however: 'trails'; did you mean 'trials'? there are name, "],
+        ),
         (["run", "quickstart", "--trials", "0"], ["--trials", "0"]),
         (["run", "quickstart", "--trails", "4"], ["--trails", "--trials"]),
         (["run", "quickstart", "--epochs", "1"], ["--epochs", "1"]),
         (["run", "quickstart", "--set", "epochs"], ["KEY=VALUE", "'epochs'"]),
+        (["run", "quickstart", "--set", "epochs="], ["'epochs=' has none; epochs=none says none"]),
         (["run", "quickstart", "--set", "epoch=4"], ["'epoch'", "did you mean 'epochs'"]),
         (["run", "quickstart", "--set", "temperature=0"], ["temperature", "0"]),
         (["run", "quickstart", "--set", "phase_fraction={low: 0.5, high: 0.1}"], ["phase_fraction", "0.1"]),
         (["run", "quickstart", "--dataset", "minst"], ["'minst'", "did you mean 'mnist'"]),
+        (["run", "quickstart", "--dataset", "MNIST"], ["'MNIST'", "did you mean 'mnist'?"]),
+        (["run", "quickstart", "--dataset", "folder"], ["'folder' is a folder"]),
         (["run", "quickstart", "--dataset", "none.npz"], ["none.npz"]),
         (["run", "quickstart", "--gpus-per-trial", "many"], ["gpus_per_trial", "many"]),
         (["run", "quickstart", "--cpus-per-trial", "4096", "--dry-run"], ["cpus_per_trial", "4096"]),
@@ -114,20 +132,38 @@ def test_bad_input_gets_one_line_and_leaves_nothing(
     run_cli: object, tmp_path: Path, arguments: list[str], told: list[str]
 ) -> None:
     (tmp_path / "file").touch()
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "mine.yaml").write_text("dataset: digits\narchitecture: 8\ntrails: 4\n")
+    (tmp_path / "mine.yaml").write_text("dataset: digits\narchitecture: 8\n")
+    before = sorted(tmp_path.rglob("*"))
     code, out, err = run_cli(*arguments)
-    assert (code, out, err.count("\n")) == (2, "", 1)
-    assert all(words in err for words in told), err
-    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+    assert (code, out) == (2, "")
+    *steps, error = err.splitlines()
+    assert all(step.startswith(("reading", "loading")) for step in steps), err
+    assert all(words in error for words in told), err
+    assert sorted(tmp_path.rglob("*")) == before
 
 
 def test_a_dry_run_tells_the_cost_and_leaves_nothing(run_cli: object, tmp_path: Path) -> None:
     space = space_file(tmp_path)
     code, out, err = run_cli("run", space, "--dry-run", "--trials", 5, "--replicates", 2)
-    assert (code, err) == (0, "")
+    steps = ["loading digits", "timing steps of the smallest and of the largest stack"]
+    assert (code, err.splitlines()[1:]) == (0, steps), err
     assert "5 trials × 6 networks × 4 epochs = 120 network epochs" in out
     assert "parameters of a network: 606 to 606" not in out
-    assert all(word in out for word in ("parameters", "memory", "time"))
+    assert all(word in out for word in ("parameters", "memory", "time: about", "seconds of training"))
+    assert "selection: 11 to 33 steps at logit_learning_rate 0.1 move a logit by 1.1 to 3.3 at most: too little" in out
+    assert "logit_learning_rate auto does, or 0.27 or more" in out
     assert [path.name for path in tmp_path.iterdir()] == ["tiny.yaml"]
+
+
+def test_a_dry_run_counts_the_trials_that_are_possible(run_cli: object, tmp_path: Path) -> None:
+    space = space_file(tmp_path, phase_fraction=0.5, temperature=0.3, logit_learning_rate=...)
+    code, out, err = run_cli("run", space, "--dry-run", "--trials", 12, "--quiet")
+    assert (code, err) == (0, "")
+    assert "tiny on digits: 2 trials × 3 networks" in out
+    assert "trials: 12 asked, 2 possible; a range or choices for a setting give more" in out
+    assert "too little" not in out
 
 
 def test_spaces_lists_and_prints(run_cli: object) -> None:

@@ -54,6 +54,12 @@ def replaced(value: object) -> np.ndarray:
     return x
 
 
+def table(value: object) -> np.ndarray:
+    x = X.reshape(N, -1).copy()
+    x[3, 1] = x[5, 0] = value
+    return x
+
+
 def test_examples_of_any_shape_are_flattened(tmp_path: Path) -> None:
     dataset = load_dataset(written(tmp_path, packed()))
     assert (dataset.name, dataset.features, dataset.classes) == ("mine", 6, 3)
@@ -125,25 +131,41 @@ def test_pickled_objects_are_never_loaded(tmp_path: Path) -> None:
         ({"y_test": Y}, "must come together, however: {file} holds only y_test"),
         ({"x": X[:-1]}, "one entry per label in y, however: shapes (59, 3, 2) and (60,)"),
         ({"x": np.float64(1)}, "one entry per label in y, however: shapes () and (60,)"),
-        ({"y": Y[:, None]}, "one integer label per example, however: int64 of shape (60, 1)"),
+        ({"y": Y[:, None]}, "however: int64 of shape (60, 1); y = y.ravel() makes them so"),
+        ({"y": np.eye(4)[Y]}, "marks its class by the largest number, y = y.argmax(axis=1) makes them so"),
+        ({"y": Y + 0.5}, "however: float64 of shape (60,); a class is no number with decimals"),
         ({"y": np.int64(1)}, "one integer label per example, however: int64 of shape ()"),
-        ({"y": Y.astype(float)}, "one integer label per example, however: float64 of shape (60,)"),
-        ({"y": Y > 0}, "one integer label per example, however: bool of shape (60,)"),
+        ({"y": Y.astype(float)}, "however: float64 of shape (60,); y = y.astype(int) makes them so"),
+        ({"y": Y > 0}, "however: bool of shape (60,); y = y.astype(int) makes them so"),
+        ({"x": None, "X": X}, "has no x; it holds y, X: numpy.savez(path, x=..., y=...) names them"),
+        ({"y": np.where(Y > 1, 1, -1)}, "0 … C-1, however: -1; y = (y == 1).astype(int) makes them so, in y_test too"),
+        ({"y": 10 * Y}, "however: 1 is missing; classes, y = numpy.unique(y, return_inverse=True) makes them so"),
         ({"x": X[:, :0]}, "x of {file} must not be empty, however: shape (60, 0, 2)"),
         ({"x": X[:0], "y": Y[:0]}, "x of {file} must not be empty, however: shape (0, 3, 2)"),
         ({"x": X.astype(complex)}, "x of {file} must be an array of numbers, however: complex128"),
         ({"x": X.astype(str)}, "x of {file} must be an array of numbers, however: <U"),
-        ({"y": Y.astype(str)}, "y of {file} must be an array of numbers, however: <U"),
+        ({"y": Y.astype(str)}, "such as '0'; numpy.unique(y, return_inverse=True)[1] numbers the classes"),
+        ({"x": np.full((N, 2), "red")}, "however: <U3, such as 'red'; encode words as numbers"),
         ({"x": Y.astype("M8[D]")}, "x of {file} must be an array of numbers, however: datetime64[D]"),
-        ({"x": replaced(np.nan)}, "must hold finite numbers within float32, however: from nan to nan"),
-        ({"x": replaced(np.inf)}, "must hold finite numbers within float32, however: from"),
-        ({"x": replaced(-1e39)}, "must hold finite numbers within float32, however: from -1e+39 to"),
+        ({"x": replaced(np.nan)}, "must hold finite numbers within float32, however: x["),
+        ({"x": replaced(np.inf)}, "must hold finite numbers within float32, however: x["),
+        ({"x": replaced(-1e39)}, "must hold finite numbers within float32, however: x["),
         ({"x": replaced(0).astype("g") * np.longdouble("1e4000")}, "must hold finite numbers within float32"),
         ({"x_test": replaced(np.nan), "y_test": Y}, "x_test of {file} must hold finite numbers"),
         ({"x_test": X[:, :2], "y_test": Y}, "must have equally many features, however: 6 and 4"),
         ({"x_test": X[:5], "y_test": Y}, "x_test of {file} must have one entry per label in y_test"),
-        ({"y": Y + 1}, "training must hold every class 0 … 3 of 'mine', however: 0 is missing"),
-        ({"y": np.minimum(np.arange(N), 1)}, "enough examples of every class to split off 20%, however: 60 examples"),
+        (
+            {"y": Y + 1},
+            "training must hold every class 0 … 3 of 'mine', however: 0 is missing; y = y - 1 makes them so",
+        ),
+        (
+            {"y": np.minimum(np.arange(N), 1)},
+            "3 examples of every class at least, for its parts, however: class 0 has 1",
+        ),
+        (
+            {"x": table(np.nan)},
+            "however: x[3, 1] is nan (row 3, column 1, counted from 0), and 1 more are not finite; fill",
+        ),
     ],
 )
 def test_unsuitable_arrays_are_refused(tmp_path: Path, arrays: dict[str, object], message: str) -> None:

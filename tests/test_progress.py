@@ -3,7 +3,9 @@ from dataclasses import replace
 
 from smartmixed_search.search.progress import Progress, ProgressPrinter, format_progress
 
-START = Progress(total=4, settled=0, failed=0, stopped=0, running={}, best=None, elapsed=0.0, settled_before=0)
+START = Progress(
+    total=4, settled=0, failed=0, stopped=0, running={}, best=None, objectives=(0, 0.0), elapsed=0.0, settled_before=0
+)
 
 
 class Terminal(io.StringIO):
@@ -20,16 +22,25 @@ class Clock:
 
 def test_line_names_everything_that_is_known():
     progress = replace(
-        START, settled=2, failed=1, running={2: 0.5}, best=(0.91234, "64-32"), elapsed=50.0, settled_before=0
+        START,
+        settled=2,
+        failed=1,
+        running={2: 0.5},
+        best=(0.91234, "64-32"),
+        objectives=(2, 0.9),
+        elapsed=50.0,
+        settled_before=0,
     )
     assert (
         format_progress(progress, "accuracy")
-        == "2/4 settled · 1 running · 1 failed · best accuracy 0.9123 (64-32) · 0:50 elapsed · 0:30 left"
+        == "2/4 settled · 1 running · 1 failed · best of 2 on validation: accuracy 0.9123 (64-32), median 0.9000"
+        " · 50 seconds elapsed · about 30 seconds left"
     )
 
 
 def test_margin_shows_its_sign():
-    assert "best margin -0.0100 (8)" in format_progress(replace(START, best=(-0.01, "8")), "margin")
+    (one,) = format_progress(replace(START, best=(-0.01, "8"), objectives=(1, -0.01)), "margin").split(" · ")[1:2]
+    assert one == "best on validation: margin -0.0100 (8)", "of one there is no median"
 
 
 def test_nothing_done_gives_no_estimate():
@@ -38,6 +49,12 @@ def test_nothing_done_gives_no_estimate():
 
 def test_epochs_of_running_trials_give_an_estimate():
     assert replace(START, running={0: 0.25, 1: 0.25}, elapsed=10.0).seconds_left == 70.0
+
+
+def test_the_first_epochs_give_none_yet():
+    """They tell how long workers take to start."""
+    assert replace(START, running={0: 0.2, 1: 0.2}, elapsed=10.0).seconds_left is None
+    assert "left" not in format_progress(replace(START, running={0: 0.2}, elapsed=10.0), "margin")
 
 
 def test_trials_of_earlier_sessions_do_not_flatter_the_estimate():
@@ -77,9 +94,16 @@ def test_log_gets_a_line_every_ten_seconds_and_one_at_the_end():
     assert [line.split(" ")[0] for line in stream.getvalue().splitlines()] == ["0/4", "2/4", "3/4", "4/4"]
 
 
+def test_steps_are_said():
+    stream = io.StringIO()
+    ProgressPrinter(stream, "margin").step("starting Ray")
+    assert stream.getvalue() == "starting Ray\n"
+
+
 def test_quiet_printer_shows_messages_only():
     stream = io.StringIO()
     printer = ProgressPrinter(stream, "margin", quiet=True)
+    printer.step("starting Ray")
     printer.update(replace(START, settled=4))
     printer.say("hello")
     assert stream.getvalue() == "hello\n"

@@ -155,7 +155,26 @@ def test_unknown_space_names_the_nearest(name):
 
 @pytest.mark.parametrize("name", ["", "..", "x" * 5000 + ".yaml", "a\0b.yaml", "two\nlines.yaml"])
 def test_strange_names(name):
-    assert "a space must be one of" in refusal(SearchSpace.load, name)
+    assert "a space " in refusal(SearchSpace.load, name)
+
+
+def test_a_missing_file_names_the_nearest_of_its_folder(tmp_path):
+    (tmp_path / "vehicle.yaml").touch()
+    message = refusal(SearchSpace.load, tmp_path / "vehicles.yaml")
+    assert "a space file must exist, however: " in message
+    assert message.endswith("is not there; did you mean 'vehicle.yaml'?")
+
+
+def test_a_folder_is_no_space_and_says_which_it_holds(tmp_path):
+    assert "is a folder; it holds no .yaml file" in refusal(SearchSpace.load, tmp_path)
+    (tmp_path / "b.yml").touch()
+    (tmp_path / "a.yaml").touch()
+    assert "is a folder; it holds a.yaml, b.yml" in refusal(SearchSpace.load, tmp_path)
+
+
+def test_a_wrong_key_comes_before_the_keys_there_are():
+    message = refusal(SearchSpace.from_dict, VALID | {"trails": 3})
+    assert message.index("did you mean 'trials'?") < 80 < message.index("temperature_final")
 
 
 def test_unknown_override():

@@ -11,6 +11,7 @@ from smartmixed_search.cli import main
 from smartmixed_search.errors import DatasetError, TrackingError
 from smartmixed_search.tracking import queries
 from smartmixed_search.tracking.queries import TOP_COLUMNS, status, top
+from tests.factories import make_result
 from tests.top_sweeps import EVERY, full_store, record, rows
 
 
@@ -239,3 +240,34 @@ def test_the_command_refuses_in_one_line(ask: Ask, arguments: list[str], told: l
     code, out, err = ask(*arguments)
     assert (code, out, err.count("\n")) == (2, "", 1)
     assert all(words in err for words in told), err
+
+
+# --- SmartMixed is always there ---
+
+LAST = make_result(
+    architecture=(64,),
+    accuracies={"smartmixed": 0.5, "relu": 0.9, "elu": 0.8, "tanh": 0.7, "selu": 0.6},
+    confidence=0.17,
+)
+
+
+def test_smartmixed_is_listed_whatever_its_place(tracking_uri: str) -> None:
+    record(tracking_uri, "one", [LAST])
+    for by, place in (("strategy", "place"), ("architecture", "rank")):
+        found = rows(top(2, by, tracking_uri=tracking_uri), place, "strategy")
+        assert found == [[1, "relu"], [2, "elu"], [5, "smartmixed"]]
+
+
+def test_the_command_shows_smartmixed_below_a_gap_and_that_it_chose_at_random(ask: Ask, tracking_uri: str) -> None:
+    record(tracking_uri, "one", [LAST])
+    code, out, err = ask("-k", 2, address=tracking_uri)
+    assert code == 0
+    assert [line.split()[:2] for line in out.splitlines()[2:]] == [
+        ["1", "relu"],
+        ["2", "elu"],
+        ["…"],
+        ["5", "smartmixed"],
+    ]
+    assert err.startswith("SmartMixed's selection has not converged: mean choice confidence 0.17, below 0.5, neurons ")
+    _, out, _ = ask("-k", 5, address=tracking_uri)
+    assert "…" not in out

@@ -222,7 +222,6 @@ def test_the_example_in_the_message_is_valid(uri: str, by: str) -> None:
 
 
 def test_a_filter_may_hold_the_words_of_other_languages_in_quotes(uri: str) -> None:
-    assert top(tracking_uri=uri, where="tags.note != 'a OR b; -- order by'").empty
     assert top(tracking_uri=uri, where="tags.smartmixed.sweep != 'a OR b; -- order by'").shape[0] == 3
 
 
@@ -231,12 +230,37 @@ def test_a_filter_may_hold_the_words_of_other_languages_in_quotes(uri: str) -> N
 
 @pytest.mark.parametrize("by", EVERY)
 @pytest.mark.parametrize(
-    "filters", [{"min_depth": 4}, {"max_params": 1}, {"where": "metrics.nothing > 0"}, {"where": "run_id = 'x'"}]
+    "filters",
+    [{"min_depth": 4}, {"max_params": 1}, {"where": "tags.smartmixed.architecture = 'x'"}, {"where": "run_id = 'x'"}],
 )
 def test_nothing_that_matches_is_an_empty_table_with_its_columns(uri: str, by: str, filters: dict[str, Any]) -> None:
     table = top(by=by, tracking_uri=uri, **filters)
     assert table.empty
     assert list(table.columns) == TOP_COLUMNS[by]
+
+
+@pytest.mark.parametrize(
+    ("by", "where", "told"),
+    [
+        ("strategy", "metrics.accuracy > 0.9", ["of metrics, ", "'accuracy'; did you mean ", "test_accuracy", "rank"]),
+        ("strategy", "params.detph = '2'", ["of params, ", "'detph'; did you mean 'depth'?"]),
+        ("strategy", "metrics.rank < 0 AND tags.note != 'a OR b; -- order by'", ["of tags, ", "smartmixed.strategy"]),
+        ("trial", "metrics.val_accuracy > 0.9", ["of metrics, ", "'val_accuracy'", "objective"]),
+    ],
+)
+def test_a_name_that_no_run_has_is_told_from_a_filter_that_no_run_meets(
+    uri: str, by: str, where: str, told: list[str]
+) -> None:
+    with pytest.raises(ConfigError, match=r"^a name in where, ") as raised:
+        top(by=by, tracking_uri=uri, where=where)
+    assert all(words in str(raised.value) for words in told), raised.value
+    assert "_r0" not in str(raised.value)
+
+
+def test_a_name_that_only_some_runs_have_is_known(uri: str) -> None:
+    """Fixed strategies have no phase-1 figures."""
+    where = "metrics.phase1_val_accuracy_argmax < 0 AND tags.smartmixed.strategy = 'relu'"
+    assert top(tracking_uri=uri, where=where).empty
 
 
 @pytest.mark.parametrize("by", EVERY)

@@ -1,6 +1,7 @@
 """`confirm`: the best trials once more, on seeds that had no part in choosing them."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -17,10 +18,14 @@ from smartmixed_search.cli.options import (
     table_format,
 )
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 _TABLE_COLUMNS = [
-    *["trial", "architecture", "phase_fraction", "temperature", "objective", "confirmed_objective", "replicates"],
-    *["smartmixed_test_accuracy", "best_fixed", "best_fixed_test_accuracy", "margin", "low", "high"],
+    *["trial", "architecture", "phase_fraction", "temperature", "replicates"],
+    *["smartmixed_test_accuracy", "best_fixed", "best_fixed_test_accuracy"],
 ]
+_TEST_MARGIN = {"margin": "test_margin", "low": "test_margin_low", "high": "test_margin_high"}
 
 
 @click.command()
@@ -87,10 +92,22 @@ def confirm(
     )
     if not summary.undelivered:
         table = confirmations(summary.confirms, uri)
-        print_frame(table[table["replicates"] == replicates], output_format, _TABLE_COLUMNS)
-        click.echo(
-            "objective is what the sweep chose a trial for, all else is from fresh seeds; margin: SmartMixed's test "
-            "accuracy over that of the best fixed activation, with its 95 % interval over replicates",
-            err=True,
-        )
+        _print(table[table["replicates"] == replicates], output_format)
     return exit_code(summary)
+
+
+def _print(confirmed: "pd.DataFrame", output_format: str) -> None:
+    """Print what was measured; a table's columns say of which split and of which seeds a margin is."""
+    if confirmed.empty or output_format != "table":
+        print_frame(confirmed, output_format, ())
+        return
+    kind = confirmed["objective_kind"].iloc[0]  # of one sweep
+    validation = {"objective": f"val_{kind}_in_sweep", "confirmed_objective": f"val_{kind}"}
+    names = validation | _TEST_MARGIN
+    print_frame(confirmed.rename(columns=names), output_format, [*_TABLE_COLUMNS, *names.values()])
+    click.echo(
+        f"val_{kind}_in_sweep is what the sweep chose a trial for, on validation; all else is from fresh seeds: "
+        f"val_{kind} the same again, test_margin SmartMixed's test accuracy over that of the best fixed activation, "
+        "with its 95 % interval over replicates",
+        err=True,
+    )

@@ -1,42 +1,64 @@
 """`run --dry-run`: what a sweep would cost on this machine."""
 
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import click
 import torch
 
 from smartmixed_search.datasets import load_dataset
+from smartmixed_search.durations import in_words
 from smartmixed_search.estimate import Estimate, estimate
 from smartmixed_search.machine import usable_cpus
+from smartmixed_search.outlook import Reach, count_trials, shortage
 from smartmixed_search.search.cluster import slots, trial_resources
-from smartmixed_search.search.progress import format_duration
 from smartmixed_search.search.proposals import Proposer
 from smartmixed_search.space import SearchSpace
 
 _GIB = 2**30
 _MOST_CONFIGS = 200  # more say nothing new about the cost
+_START_SECONDS = 20.0
+"""Until Ray has started and the first trial trains: 12 to 28 seconds on two cores."""
+_END_SECONDS = 15.0
+"""For recording the last trial, registering the best networks, and the answer: 10 to 20 seconds."""
+_RECORD_SECONDS = 2.5
+"""For recording one trial in MLflow, beside the training."""
 
 
-def print_estimate(space: SearchSpace, data_dir: Path | None, concurrency: int | None) -> None:
+def print_estimate(
+    space: SearchSpace, data_dir: Path | None, concurrency: int | None, step: Callable[[str], None]
+) -> None:
     """Validate a sweep against data and machine, time one step, and print the cost on stdout.
 
     What Optuna will propose is not known yet; an architecture's first proposal stands for all its trials.
 
+    Args:
+        space: of the sweep.
+        data_dir: where image datasets are.
+        concurrency: trials at once, if not as many as fit.
+        step: told what is being done.
+
     Raises:
         UserError: the data or the resources asked for are not there.
     """
+    step(f"loading {space.dataset}")
     dataset = load_dataset(space.dataset, data_dir)
     machine = [{"CPU": float(usable_cpus()), "GPU": float(torch.cuda.device_count())}]
     wanted = space.resources
     resources = trial_resources(wanted.cpus_per_trial, wanted.gpus_per_trial, machine)
     torch.set_num_threads(resources.threads)
     proposer = Proposer(space)
-    drawn = min(space.trials, space.architectures or space.trials, _MOST_CONFIGS)
+    trials = count_trials(space, space.trials)
+    drawn = min(trials, space.architectures or trials, _MOST_CONFIGS)
     configs = [proposer.propose(number).config for number in range(drawn)]
-    cost = estimate(configs, space.trials, dataset, "cuda" if resources.gpus else "cpu")
-    at_once = min(space.trials, concurrency or slots(resources, machine))
+    step("timing steps of the smallest and of the largest stack")
+    cost = estimate(configs, trials, dataset, "cuda" if resources.gpus else "cpu")
+    at_once = min(trials, concurrency or slots(resources, machine))
     click.echo(_describe(space, cost, at_once, Counter(config.epochs for config in configs).most_common(1)[0][0]))
+    for line in (shortage(space), Reach.of(space, len(dataset.x_train)).in_words()):
+        if line is not None:
+            click.echo(line)
 
 
 def _describe(space: SearchSpace, cost: Estimate, at_once: int, epochs: int) -> str:
@@ -49,7 +71,15 @@ def _describe(space: SearchSpace, cost: Estimate, at_once: int, epochs: int) -> 
             f" = {cost.network_epochs:,} network epochs",
             f"parameters of a network: {parameters}",
             f"memory of the largest trial: {cost.memory / _GIB:.2f} GiB, data included{split}",
-            f"time: about {format_duration(cost.seconds / at_once)} (h:mm:ss) with {at_once} at once on this machine,"
-            " from timed steps of either phase",
+            _time(cost, at_once),
         ]
+    )
+
+
+def _time(cost: Estimate, at_once: int) -> str:
+    training = cost.seconds / at_once
+    whole = _START_SECONDS + max(training, cost.trials * _RECORD_SECONDS) + _END_SECONDS
+    return (
+        f"time: about {in_words(whole)} on this machine, {at_once} at once: {in_words(training)} of training, by timed "
+        "steps of either phase; the rest to start Ray and to record in MLflow"
     )

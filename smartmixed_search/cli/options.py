@@ -131,4 +131,9 @@ def print_frame(frame: "pd.DataFrame", output_format: str, table_columns: Sequen
     else:
         for dataset, rows in frame.groupby("dataset", sort=False):
             click.echo(f"{dataset}:")
-            click.echo(rows[list(table_columns)].to_string(index=False, na_rep="–", float_format="{:.4f}".format))
+            click.echo(table(rows, table_columns))
+
+
+def table(rows: "pd.DataFrame", columns: Sequence[str]) -> str:
+    """Return some columns as a table."""
+    return rows[list(columns)].to_string(index=False, na_rep="–", float_format="{:.4f}".format)

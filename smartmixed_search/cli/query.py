@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from smartmixed_search.cli.options import all_sweeps_option, common, print_frame, sweep_option, table_format
+from smartmixed_search.cli.options import all_sweeps_option, common, print_frame, sweep_option, table, table_format
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -84,15 +84,34 @@ def top(
         max_params=max_params,
         where=where,
     )
-    print_frame(frame, output_format, _TABLE_COLUMNS[by])
+    print_top(frame, output_format, by, k)
     sweeps = queries.status(sweep, all_sweeps, uri, dataset)
     say_stopped(sweeps)
     if frame.empty:
         click.echo(_why_empty(by, sweeps), err=True)
-    if not frame["selection_converged"].dropna().all():
-        from smartmixed_search.result import UNDECIDED
 
-        click.echo(f"selection has not converged where choice confidence is below 0.5: {UNDECIDED}", err=True)
+
+def print_top(frame: "pd.DataFrame", output_format: str, by: str, k: int = 3) -> None:
+    """Print what `queries.top` has found, and a note where SmartMixed's selection has not converged."""
+    if output_format == "table" and by == "strategy":
+        for dataset, rows in frame.groupby("dataset", sort=False):
+            click.echo(f"{dataset}:")
+            lines = table(rows, _TABLE_COLUMNS[by]).splitlines()
+            listed = int((rows["place"] <= k).sum())
+            click.echo("\n".join([*lines[: 1 + listed], *(["…"] if listed < len(rows) else []), *lines[1 + listed :]]))
+    else:
+        print_frame(frame, output_format, _TABLE_COLUMNS[by])
+    undecided = frame[~frame["selection_converged"].fillna(True)]
+    if not undecided.empty:
+        from smartmixed_search.result import CONVERGED_CONFIDENCE, UNDECIDED
+
+        lowest, highest = undecided["choice_confidence"].min(), undecided["choice_confidence"].max()
+        span = f"{lowest:.2f}" if round(highest - lowest, 2) == 0 else f"{lowest:.2f} to {highest:.2f}"
+        click.echo(
+            f"SmartMixed's selection has not converged: mean choice confidence {span}, below {CONVERGED_CONFIDENCE}, "
+            f"{UNDECIDED}",
+            err=True,
+        )
 
 
 def _why_empty(by: str, sweeps: "pd.DataFrame") -> str:

@@ -1,10 +1,12 @@
 """`run`: launch a sweep, continue one, or say what it would cost."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import click
 
+from smartmixed_search.cli.answer import print_answer
 from smartmixed_search.cli.options import common, data_dir, exit_code, given_resources, placement, quiet_option
 from smartmixed_search.errors import ConfigError
 
@@ -59,6 +61,14 @@ def run(
     the file. The modules that it names as its `plugins` are imported, that is run, also for --dry-run: look at a space
     file that is not your own before you use it.
     """
+    from smartmixed_search.plain import check_keys
+    from smartmixed_search.rules import SPACE_KEYS
+    from smartmixed_search.space_files import find_space, read_space_file
+
+    # Before what takes seconds to import: a wrong name is told at once.
+    check_keys("a space", {**read_space_file(find_space(space)), **_settings(settings)}, SPACE_KEYS)
+    step = _step(quiet)
+    step(f"reading {space}, and loading what trains")
     from smartmixed_search.space import SearchSpace
 
     flags = {"trials": trials, "seed": seed, "dataset": dataset, "epochs": epochs, "replicates": replicates}
@@ -66,9 +76,11 @@ def run(
     resolved = SearchSpace.load(space, flags | _settings(settings) | ({"resources": given} if given else {}))
     if dry_run:
         from smartmixed_search.cli.dry_run import print_estimate
+        from smartmixed_search.search.sweep import as_begun
 
-        print_estimate(resolved, data_dir, concurrency)
+        print_estimate(as_begun(resolved, name, output_dir), data_dir, concurrency, step)
         return 0
+    step("loading Ray, Optuna and MLflow")
     from smartmixed_search.search.sweep import run_sweep
 
     summary = run_sweep(
@@ -84,17 +96,25 @@ def run(
         deterministic=deterministic,
         progress=not quiet,
     )
+    print_answer(summary)
     return exit_code(summary)
+
+
+def _step(quiet: bool) -> Callable[[str], None]:
+    """Return what says on stderr what is being done, unless the user wants no progress."""
+    return lambda message: None if quiet else click.echo(message, err=True)
 
 
 def _settings(settings: tuple[str, ...]) -> dict[str, Any]:
     """Read KEY=VALUE pairs, the value being YAML."""
     from smartmixed_search.space_files import read_yaml
 
-    values = {}
+    values: dict[str, Any] = {}
     for setting in settings:
         key, equals, text = setting.partition("=")
         if not equals or not key:
             raise ConfigError(f"--set must be of the form KEY=VALUE, however: {setting!r}")
+        if not text.strip():
+            raise ConfigError(f"--set must name a value, however: {setting!r} has none; {key}=none says none")
         values[key] = read_yaml(text)
     return values

@@ -45,10 +45,19 @@ def dataset_name(spec: str) -> str:
         raise DatasetError(f"a dataset must have at most {_LONGEST} letters, however: {spec[:20]!r}… has {len(spec)}")
     path = Path(spec)
     if path.suffix != ".npz":
-        raise DatasetError(one_of("a dataset", spec, (*DATASETS, "path/to/file.npz")))
+        if _is_folder(path):
+            raise DatasetError(f"a dataset must be a name or an .npz file, however: {spec!r} is a folder")
+        raise DatasetError(one_of("a dataset", spec, DATASETS, other="the path of an .npz file"))
     if path.stem in DATASETS:
         raise DatasetError(f"an .npz dataset must have a name of its own, however: {spec!r}; rename the file")
     return path.stem
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except (OSError, ValueError):  # such as a name with a null in it
+        return False
 
 
 def data_directory(data_dir: str | os.PathLike[str] | None = None) -> Path:

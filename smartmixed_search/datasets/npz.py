@@ -10,9 +10,11 @@ from numpy.typing import NDArray
 
 from smartmixed_search.datasets.source import Source, check_size
 from smartmixed_search.errors import DatasetError
+from smartmixed_search.plain import show
 
 _REQUIRED = ("x", "y")
 _OPTIONAL = ("x_test", "y_test")
+_NAMES_SHOWN = 10
 _HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
 
 
@@ -25,9 +27,6 @@ def read_npz(path: Path) -> Source:
     """
     arrays = _load(path)
     file = repr(str(path))
-    for name in _REQUIRED:
-        if name not in arrays:
-            raise DatasetError(f"an .npz dataset must hold arrays x and y, however: {file} has no {name}")
     if ("x_test" in arrays) != ("y_test" in arrays):
         raise DatasetError(
             f"x_test and y_test must come together, however: {file} holds only {', '.join(arrays.keys() & _OPTIONAL)}"
@@ -47,6 +46,7 @@ def _load(path: Path) -> dict[str, Any]:
         if not path.is_file() and path.exists():  # opening a pipe would wait for whoever writes to it
             raise DatasetError(f"an .npz dataset must be a file, however: {str(path)!r} is none")
         with path.open("rb") as file, NpzFile(file, allow_pickle=False) as archive:
+            _check_names(path, archive.files)
             names = [name for name in _REQUIRED + _OPTIONAL if name in archive]
             _check_sizes(path, archive, names)
             return {name: archive[name] for name in names}
@@ -59,6 +59,16 @@ def _load(path: Path) -> dict[str, Any]:
             "an .npz dataset must be a whole file written by numpy.savez, without pickled objects, "
             f"however: {str(path)!r} ({' '.join(f'{type(error).__name__}: {error}'.split())})"
         ) from error
+
+
+def _check_names(path: Path, held: list[str]) -> None:
+    for name in _REQUIRED:
+        if name not in held:
+            shown = ", ".join(held[:_NAMES_SHOWN]) or "nothing"
+            raise DatasetError(
+                f"an .npz dataset must hold arrays x and y, however: {str(path)!r} has no {name}; it holds {shown}: "
+                "numpy.savez(path, x=..., y=...) names them"
+            )
 
 
 def _check_sizes(path: Path, archive: NpzFile, names: list[str]) -> None:
@@ -79,6 +89,7 @@ def _examples(file: str, arrays: dict[str, Any], x_name: str, y_name: str) -> tu
     if y.ndim != 1 or y.dtype.kind not in "iu":
         raise DatasetError(
             f"{y_name} of {file} must be one integer label per example, however: {y.dtype} of shape {y.shape}"
+            f"{_cure(y_name, y)}"
         )
     if x.ndim == 0 or len(x) != len(y):
         raise DatasetError(
@@ -91,13 +102,42 @@ def _numbers(file: str, name: str, array: Any) -> NDArray[Any]:
     """Return the array if it holds finite numbers, and at least one."""
     if not isinstance(array, np.ndarray) or array.dtype.kind not in "biuf":
         kind = getattr(array, "dtype", type(array).__name__)
-        raise DatasetError(f"{name} of {file} must be an array of numbers, however: {kind}")
+        raise DatasetError(f"{name} of {file} must be an array of numbers, however: {kind}{_text_cure(name, array)}")
     if not array.size:
         raise DatasetError(f"{name} of {file} must not be empty, however: shape {array.shape}")
     lowest, highest = float(array.min()), float(array.max())
     limit = float(np.finfo(np.float32).max)
     if not (-limit <= lowest and highest <= limit):
         raise DatasetError(
-            f"{name} of {file} must hold finite numbers within float32, however: from {lowest} to {highest}"
+            f"{name} of {file} must hold finite numbers within float32, however: {_first_beyond(name, array, limit)}"
         )
     return array
+
+
+def _cure(name: str, y: NDArray[Any]) -> str:
+    """Return what makes labels of them, where that is plain."""
+    if y.ndim == 2 and y.shape[1] == 1:
+        return f"; {name} = {name}.ravel() makes them so"
+    if y.ndim == 2:
+        return f"; if a row marks its class by the largest number, {name} = {name}.argmax(axis=1) makes them so"
+    if y.ndim == 1 and (y.dtype.kind == "b" or (y == np.floor(y)).all()):
+        return f"; {name} = {name}.astype(int) makes them so"
+    return "; a class is no number with decimals" if y.ndim else ""
+
+
+def _text_cure(name: str, array: Any) -> str:
+    if getattr(array, "dtype", np.dtype(float)).kind not in "US" or not array.size:
+        return ""
+    first = f", such as {show(str(array.flat[0]))}"
+    if name in ("y", "y_test"):
+        return f"{first}; numpy.unique(y, return_inverse=True)[1] numbers the classes"
+    return f"{first}; encode words as numbers, and x.astype(float) reads numbers written as text"
+
+
+def _first_beyond(name: str, array: NDArray[Any], limit: float) -> str:
+    """Tell of the first number that is not finite in float32, and of how many there are."""
+    places = np.argwhere(~(np.abs(array) <= limit))
+    place = tuple(int(index) for index in places[0])
+    words = f" (row {place[0]}, column {place[1]}, counted from 0)" if len(place) == 2 else ""
+    more = "" if len(places) == 1 else f", and {len(places) - 1} more are not finite"
+    return f"{name}{list(place)} is {array[place]}{words}{more}; fill them in, or leave their rows out"

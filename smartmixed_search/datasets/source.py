@@ -35,13 +35,16 @@ class Source:
     def __post_init__(self) -> None:
         present = np.unique(self.y)
         if present[0] < 0:
-            raise DatasetError(f"labels of {self.name!r} must be integers 0 … C-1, however: {present[0]}")
+            raise DatasetError(
+                f"labels of {self.name!r} must be integers 0 … C-1, however: {present[0]}{_renumbered(present)}"
+            )
         if len(present) < 2:
             raise DatasetError(f"labels of {self.name!r} must name at least two classes, however: only {present[0]}")
         absent = np.flatnonzero(present != np.arange(len(present)))
         if absent.size:
             raise DatasetError(
                 f"training must hold every class 0 … {present[-1]} of {self.name!r}, however: {absent[0]} is missing"
+                f"{_renumbered(present)}"
             )
         if self.y_test is not None:
             strange = self.y_test[(self.y_test < 0) | (self.y_test > present[-1])]
@@ -55,6 +58,17 @@ class Source:
     def classes(self) -> int:
         """C: number of classes."""
         return int(self.y.max()) + 1
+
+
+def _renumbered(labels: NDArray[Any]) -> str:
+    """Return how labels, sorted and distinct, become 0 … C-1."""
+    if labels.tolist() == [-1, 1]:
+        return "; y = (y == 1).astype(int) makes them so, in y_test too"
+    if labels[0] > 0 and len(labels) == labels[-1] - labels[0] + 1:
+        return f"; y = y - {labels[0]} makes them so, in y_test too"
+    return (
+        "; classes, y = numpy.unique(y, return_inverse=True) makes them so, then y_test = classes.searchsorted(y_test)"
+    )
 
 
 def check_size(what: str, values: int, value_bytes: int) -> None:

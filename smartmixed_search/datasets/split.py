@@ -45,6 +45,13 @@ def _hold_out(source: Source, indices: Indices, share: float) -> tuple[Indices, 
     try:
         rest, held_out = train_test_split(indices, test_size=share, random_state=SPLIT_SEED, stratify=y)
     except ValueError as error:
+        needed = 2 if source.x_test is not None else 3
+        counts = np.bincount(source.y)
+        if counts.min() < needed:
+            raise DatasetError(
+                f"{source.name!r} must hold {needed} examples of every class at least, for its parts, however: class "
+                f"{counts.argmin()} has {counts.min()}; leave that class out, or give it more"
+            ) from error
         rarest = np.unique(y, return_counts=True)[1].min()
         raise DatasetError(
             f"{source.name!r} must hold enough examples of every class to split off {share:.0%}, "

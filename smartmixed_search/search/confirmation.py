@@ -1,6 +1,7 @@
 """Confirmation: the best trials of a sweep once more, on seeds that the sweep never used."""
 
 import os
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +14,7 @@ from smartmixed_search.errors import SweepError
 from smartmixed_search.plugins import import_plugins
 from smartmixed_search.search.directory import Resolved, SweepDirectory
 from smartmixed_search.search.ledger import read_configs
+from smartmixed_search.search.progress import ProgressPrinter
 from smartmixed_search.search.proposals import Proposal
 from smartmixed_search.search.session import Plan, carry_out, check_count
 from smartmixed_search.search.summary import SweepSummary
@@ -74,7 +76,10 @@ def confirm_sweep(
     output = output_dir or os.environ.get(OUTPUT_DIR_VARIABLE) or DEFAULT_OUTPUT_DIR
     uri = resolve_tracking_uri(tracking_uri, output)
     import_plugins(plugins)
+    printer = ProgressPrinter(sys.stderr, "margin", quiet=not progress)
+    printer.step("reading the sweep's best trials from MLflow")
     found = sweep_to_confirm(sweep, k, uri)
+    printer.step(f"loading {dataset or found.space['dataset']}")
     data = load_dataset(dataset or found.space["dataset"], data_dir)
     directory = SweepDirectory.of(output, f"{found.name}-confirmed-{replicates}" if name is None else name)
     plan = _plan(found, replicates, data, directory, uri, resources or {})

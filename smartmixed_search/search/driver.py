@@ -4,6 +4,7 @@ import textwrap
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
+from statistics import median
 from typing import Any, Protocol, TypeVar
 
 from smartmixed_search.config import format_architecture
@@ -79,6 +80,7 @@ class SweepDriver:
         self._settled_before = len(queue.ledger.settled)
         self._ended = Counter(one.status for one in queue.ledger.settled.values())
         self._best = best_of(queue.ledger.settled.values())
+        self._objectives = [one.objective for one in queue.ledger.settled.values() if one.objective is not None]
         self._shares: dict[int, float] = {}
 
     @property
@@ -197,6 +199,7 @@ class SweepDriver:
             stopped=self._ended[STOPPED],
             running={number: self._shares.get(number, 0.0) for number in self._queue.running | self._queue.restoring},
             best=None if self._best is None else (self._best.objective or 0.0, self._architecture(self._best.number)),
+            objectives=(len(self._objectives), median(self._objectives) if self._objectives else 0.0),
             elapsed=time.monotonic() - self._started_at,
             settled_before=self._settled_before,
         )
@@ -250,6 +253,8 @@ class SweepDriver:
     def _settle(self, settled: Settled) -> None:
         self._queue.settle(settled)
         self._ended[settled.status] += 1
+        if settled.objective is not None:
+            self._objectives.append(settled.objective)
         self._best = best_of([settled] if self._best is None else [self._best, settled])
         self._shares.pop(settled.number, None)
         remove(self._files(settled.number).state)

@@ -6,8 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TextIO
 
+from smartmixed_search.durations import in_words
+
 _REWRITE_SECONDS = 0.5
 _LINE_SECONDS = 10.0
+_CREDIBLE_SHARE = 0.5
+"""Of a trial, over all that are running, from which on the time that is left is estimated."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,6 +28,8 @@ class Progress:
     """Share of its epochs that each running trial has done, by number."""
     best: tuple[float, str] | None
     """Highest validation objective so far, and the architecture that has it."""
+    objectives: tuple[int, float]
+    """Of how many trials it is the best, and their median: the best of many looks better than it is."""
     elapsed: float
     """Seconds of this session."""
     settled_before: int
@@ -31,11 +37,15 @@ class Progress:
 
     @property
     def seconds_left(self) -> float | None:
-        """Estimate from the trials, and parts of trials, done in this session; None while there are none."""
+        """Estimate from the trials, and parts of trials, done in this session; None while these are too few.
+
+        Before that it would be an estimate of how long workers take to start.
+        """
         partly = sum(self.running.values())
-        done = self.settled - self.settled_before + partly
-        if done <= 0 or self.elapsed <= 0:
+        settled = self.settled - self.settled_before
+        if not settled and partly < _CREDIBLE_SHARE:
             return None
+        done = settled + partly
         return max(0.0, self.total - self.settled - partly) * self.elapsed / done
 
 
@@ -44,9 +54,14 @@ def format_progress(progress: Progress, objective: str) -> str:
 
     Example:
         >>> half = Progress(total=8, settled=3, failed=0, stopped=0, running={3: 0.5, 4: 0.5}, best=(0.0125, "512-256"),
-        ...                 elapsed=60.0, settled_before=0)
-        >>> format_progress(half, "margin")
-        '3/8 settled · 2 running · best margin +0.0125 (512-256) · 1:00 elapsed · 1:00 left'
+        ...                 objectives=(3, 0.002), elapsed=60.0, settled_before=0)
+        >>> for part in format_progress(half, "margin").split(" · "):
+        ...     print(part)
+        3/8 settled
+        2 running
+        best of 3 on validation: margin +0.0125 (512-256), median +0.0020
+        60 seconds elapsed
+        about 60 seconds left
     """
     parts = [f"{progress.settled}/{progress.total} settled"]
     if progress.running:
@@ -56,25 +71,18 @@ def format_progress(progress: Progress, objective: str) -> str:
     if progress.stopped:
         parts.append(f"{progress.stopped} stopped early")
     if progress.best is not None:
-        value, architecture = progress.best
-        number = f"{value:+.4f}" if objective == "margin" else f"{value:.4f}"
-        parts.append(f"best {objective} {number} ({architecture})")
-    parts.append(f"{format_duration(progress.elapsed)} elapsed")
+        parts.append(_best(progress.best, *progress.objectives, objective))
+    parts.append(f"{in_words(progress.elapsed)} elapsed")
     if progress.settled < progress.total and progress.seconds_left is not None:
-        parts.append(f"{format_duration(progress.seconds_left)} left")
+        parts.append(f"about {in_words(progress.seconds_left)} left")
     return " · ".join(parts)
 
 
-def format_duration(seconds: float) -> str:
-    """Write seconds as `m:ss` or `h:mm:ss`.
-
-    Example:
-        >>> format_duration(3725)
-        '1:02:05'
-    """
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
+def _best(best: tuple[float, str], count: int, median: float, objective: str) -> str:
+    write = ("{:+.4f}" if objective == "margin" else "{:.4f}").format
+    of = f" of {count}" if count > 1 else ""
+    beside = f", median {write(median)}" if count > 1 else ""
+    return f"best{of} on validation: {objective} {write(best[0])} ({best[1]}){beside}"
 
 
 class ProgressPrinter:
@@ -102,6 +110,11 @@ class ProgressPrinter:
         if self._live:
             return news or pause >= _REWRITE_SECONDS
         return pause >= _LINE_SECONDS or (news and progress.settled == progress.total)
+
+    def step(self, message: str) -> None:
+        """Print what is being done now, unless the user wants no progress."""
+        if not self._quiet:
+            self.say(message)
 
     def close(self) -> None:
         """Leave the line as it is, and let the next output begin on a line of its own."""

@@ -67,6 +67,7 @@ def carry_out(
     with ExitStack() as stack:
         placement = None
         if lost or count_settled(plan.directory.ledger) < plan.space.trials:
+            printer.step("starting Ray" if ray_address is None else f"joining the Ray cluster at {ray_address}")
             stack.enter_context(ray_session(ray_address))
             placement = _place(plan.space.resources, concurrency, max_failures)
         meet_store(plan.tracking_uri, plan.resolved, continued=plan.directory.resolved.exists())

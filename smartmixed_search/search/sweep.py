@@ -1,11 +1,14 @@
 """A sweep: check everything given, and run what is left of it."""
 
 import os
+import sys
 from dataclasses import replace
 from pathlib import Path
 
 from smartmixed_search.datasets import load_dataset
+from smartmixed_search.outlook import Reach, shortage
 from smartmixed_search.search.directory import Resolved, SweepDirectory
+from smartmixed_search.search.progress import ProgressPrinter
 from smartmixed_search.search.proposals import Proposer
 from smartmixed_search.search.session import Plan, carry_out, check_count
 from smartmixed_search.search.summary import SweepSummary
@@ -63,7 +66,11 @@ def run_sweep(
     Raises:
         UserError: something given is not valid; no sweep has been begun or changed.
     """
-    plan = _plan(_resolve_space(space, trials), name, output_dir, tracking_uri, data_dir)
+    wanted = _resolve_space(space, trials)
+    printer = ProgressPrinter(sys.stderr, wanted.options["objective"], quiet=not progress)
+    printer.step(f"loading {wanted.dataset}")
+    plan = _plan(wanted, name, output_dir, tracking_uri, data_dir)
+    _say_outlook(plan, wanted, printer)
     return carry_out(
         plan,
         concurrency=concurrency,
@@ -97,6 +104,18 @@ def _plan(
     return Plan(
         space=space, dataset=dataset, directory=directory, resolved=resolved, tracking_uri=uri, proposer=Proposer(space)
     )
+
+
+def _say_outlook(plan: Plan, wanted: SearchSpace, printer: ProgressPrinter) -> None:
+    """Say what is known before the first trial, and what of it a user should change also where no progress is shown."""
+    if plan.space is not wanted:
+        keys = ", ".join(f"{key} {plan.space.to_dict()[key]}" for key in wanted.unsaid)
+        printer.say(f"{plan.directory.name} goes on with the defaults of when it was begun: {keys}")
+    lacking = shortage(plan.space)
+    if lacking is not None:
+        printer.say(lacking)
+    reach = Reach.of(plan.space, len(plan.dataset.x_train))
+    (printer.step if reach.enough else printer.say)(reach.in_words())
 
 
 def as_begun(space: SearchSpace, name: str | None, output_dir: str | Path) -> SearchSpace:

@@ -4,6 +4,7 @@ Depth and parameters are read off the sweeps' stored tables, and an MLflow filte
 fetched but those that match it.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from smartmixed_search.config import SMARTMIXED
-from smartmixed_search.errors import ConfigError
+from smartmixed_search.errors import ConfigError, one_of
 from smartmixed_search.plain import show
 from smartmixed_search.result import FINISHED
 from smartmixed_search.tracking import runs, schema, tables
@@ -25,6 +26,11 @@ _EXAMPLES = {
     schema.STRATEGY: "metrics.test_accuracy > 0.97 AND params.depth = '3'",
     schema.TRIAL: "metrics.objective > 0 AND params.batch_size = '128'",
 }
+
+_KINDS = {"metric": "metrics", "parameter": "params", "tag": "tags"}
+"""What a filter can name of a run, by MLflow's word for it."""
+_OF_ONE = re.compile(r"_r\d+$")
+"""Ends the names of a replicate's metrics: too many to be listed."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,7 +95,10 @@ def _found(client: "MlflowClient", sweeps: Sequence["Run"], kind: str, where: st
         # The user's text comes last: whatever it is, it cannot take ours away.
         clauses = [*_of_sweeps(sweeps), runs.equals(schema.TAG_KIND, kind), where]
         experiments = list(dict.fromkeys(sweep.info.experiment_id for sweep in sweeps))
-        return {run.info.run_id for run in runs.search(client, experiments, clauses)}
+        found = {run.info.run_id for run in runs.search(client, experiments, clauses)}
+        if not found:
+            _require_names(client, experiments, clauses[:-1], where)
+        return found
     except MlflowException as error:
         if error.error_code != "INVALID_PARAMETER_VALUE":
             raise
@@ -97,6 +106,27 @@ def _found(client: "MlflowClient", sweeps: Sequence["Run"], kind: str, where: st
             f'where must be a filter as MLflow has them, such as "{_EXAMPLES[kind]}", '
             f"however: {show(where)} ({reason(error)})"
         ) from error
+
+
+def _require_names(client: "MlflowClient", experiments: Sequence[str], clauses: Sequence[str], where: str) -> None:
+    """Make sure that every name in a filter is one that a run has, of those which are asked.
+
+    Raises:
+        ConfigError: none has it; the message lists those there are.
+    """
+    from mlflow.utils.search_utils import SearchUtils
+
+    asked = [(kind, one["key"]) for one in SearchUtils.parse_search_filter(where) if (kind := _KINDS.get(one["type"]))]
+    if not asked:
+        return
+    there: dict[str, set[str]] = {kind: set() for kind in _KINDS.values()}
+    for run in runs.search(client, experiments, clauses):  # some names are of a few runs only
+        for kind, names in there.items():
+            names.update(getattr(run.data, kind))
+    for kind, name in asked:
+        if there[kind] and name not in there[kind]:
+            shown = sorted(one for one in there[kind] if not one.startswith("mlflow.") and not _OF_ONE.search(one))
+            raise ConfigError(one_of(f"a name in where, of {kind},", name, shown))
 
 
 def _of_sweeps(sweeps: Sequence["Run"]) -> list[str]:

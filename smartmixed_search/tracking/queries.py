@@ -58,7 +58,7 @@ def top(
     architecture, too, are those among them.
 
     Args:
-        k: how many; a place that is tied with the k-th strategy is listed too.
+        k: how many; a place that is tied with the k-th strategy is listed too, and SmartMixed's, whatever it is.
         by: `strategy`: the best of the leaderboard (tuned view). `architecture`: for each architecture its best
             strategies. `trial`: the best trials by validation objective, for each kind of objective.
         sweep: name of a sweep.

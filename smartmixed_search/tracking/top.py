@@ -64,20 +64,20 @@ _SETTING = ["phase_fraction", "temperature"]
 
 
 def top_strategies(rows: pd.DataFrame, k: int) -> pd.DataFrame:
-    """Return the first k places of the leaderboard of `tables.strategy_table`'s rows, ties included."""
+    """Return the first k places of the leaderboard of `tables.strategy_table`'s rows with ties, and SmartMixed's."""
     chosen = block_rankings(rows)
     board = leaderboard(rows, blocks=chosen)
     smartmixed = chosen[chosen["strategy"] == SMARTMIXED].groupby("dataset")
     figures = smartmixed[_SETTING].median().join(smartmixed["choice_confidence"].mean())
     for name in figures:
         board[name] = board["dataset"].map(figures[name]).where(board["strategy"] == SMARTMIXED)
-    return _shown(board[board["place"] <= k], "strategy")
+    return _shown(board[(board["place"] <= k) | (board["strategy"] == SMARTMIXED)], "strategy")
 
 
 def top_by_architecture(rows: pd.DataFrame, k: int) -> pd.DataFrame:
-    """Return every block's strategies of rank k or better, of `tables.strategy_table`'s rows."""
+    """Return every block's strategies of rank k or better, and SmartMixed's, of `tables.strategy_table`'s rows."""
     best = block_rankings(rows)
-    best = best[best["rank"] <= k].copy()
+    best = best[(best["rank"] <= k) | (best["strategy"] == SMARTMIXED)].copy()
     best.loc[best["strategy"] != SMARTMIXED, _SETTING] = float("nan")
     return _shown(best, "architecture")
 
