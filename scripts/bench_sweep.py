@@ -149,9 +149,7 @@ def sweep(trials: int, run: Callable[..., TrialResult], delivering: bool) -> tup
         resources = TrialResources(cpus=1, gpus=0)
         shared = SharedDataset.put(dataset)
         job = Job(run=run, dataset=shared, resources=resources, directory=directory, space=space)
-        run_trials(
-            driver, job, Placement(resources=resources, concurrency=CONCURRENCY, max_failures=0), directory.scratch
-        )
+        run_trials(driver, job, Placement(resources=resources, concurrency=CONCURRENCY), directory.scratch)
         if driver.fault is not None:
             raise driver.fault
         if delivering:

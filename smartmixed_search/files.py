@@ -2,12 +2,17 @@
 
 import errno
 import os
+import secrets
 import shutil
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Any, cast
 
 from smartmixed_search.errors import ConfigError
+
+_TEMPORARY = ".tmp"
+_GONE = (errno.EROFS, errno.EIO, errno.ESTALE, errno.ENODEV, errno.ENOTCONN)
+"""What a disk says that has become read-only, broken, or is no longer there."""
 
 
 def locate(where: str | Path) -> Path:
@@ -60,9 +65,9 @@ def write_atomically(path: Path, content: str | bytes) -> None:
     if not is_local(path):
         path.write_bytes(data)  # object stores know no other way
         return
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = temporary_for(path)
     try:
-        with temporary.open("wb") as file:
+        with temporary.open("xb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
@@ -97,6 +102,18 @@ def check_place(path: Path, what: str) -> None:
         ) from error
 
 
+def temporary_for(path: Path) -> Path:
+    """Return a new name beside a path; no other process has it, be it on another host or in another container."""
+    return path.with_name(f".{path.name}.{secrets.token_hex(8)}{_TEMPORARY}")
+
+
+def remove_temporaries(folder: Path) -> None:
+    """Remove what writers that were killed have left in a folder, which nobody writes to now."""
+    if is_local(folder):
+        for left in folder.glob(f".*{_TEMPORARY}"):
+            left.unlink(missing_ok=True)
+
+
 def sync_directory(path: Path) -> None:
     """Make names created in a directory of a disk durable."""
     descriptor = os.open(path, os.O_RDONLY)
@@ -128,9 +145,17 @@ def remove(folder: Path) -> None:
 
 def not_writable(folder: Path, error: OSError) -> str:
     """Return what the user is told where a sweep cannot be written."""
-    return f"the output directory must be writable, however: {folder} is not ({error.strerror}); give another one"
+    return (
+        f"the output directory must be writable, however: {folder} is not ({error.strerror}); "
+        "see to it and run the same command again, or give another one"
+    )
 
 
 def is_full(error: BaseException) -> bool:
     """Whether an error says that there is no room on a disk."""
     return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
+
+
+def is_gone(error: BaseException) -> bool:
+    """Whether an error says that a disk takes nothing any more, whoever writes."""
+    return isinstance(error, OSError) and error.errno in _GONE

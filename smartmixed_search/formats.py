@@ -4,7 +4,6 @@ import importlib.util
 import io
 import json
 import logging
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr
 from pathlib import Path
@@ -15,6 +14,7 @@ from torch import nn
 from torch.export import ExportedProgram
 
 from smartmixed_search.errors import NetworkError, one_of
+from smartmixed_search.files import temporary_for
 from smartmixed_search.weights import TrainedNetwork
 
 FORMATS = ("safetensors", "torch-export", "onnx")
@@ -109,7 +109,7 @@ def new_file(path: Path) -> Iterator[IO[bytes]]:
     """
     if path.exists():
         raise NetworkError(f"an exported network must get a file of its own, however: {str(path)!r} exists")
-    partial = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    partial = temporary_for(path)
     try:
         with partial.open("xb") as file:
             yield file

@@ -13,6 +13,8 @@ import pytest
 import yaml
 
 from smartmixed_search.cli import main
+from smartmixed_search.search.lock import one_writer
+from smartmixed_search.space import SearchSpace
 from smartmixed_search.space_files import shipped_spaces
 
 TINY = {
@@ -48,6 +50,24 @@ def space_file(folder: Path, **changes: object) -> Path:
     path = folder / "tiny.yaml"
     path.write_text(yaml.safe_dump({key: value for key, value in (TINY | changes).items() if value is not ...}))
     return path
+
+
+@pytest.mark.parametrize("name", ["named", None])
+def test_second_process_is_refused_before_anything_long(run_cli: object, tmp_path: Path, name: str | None) -> None:
+    space = space_file(tmp_path)
+    sweep = name or SearchSpace.load(str(space)).default_sweep_name
+    folder = tmp_path / "smartmixed-runs" / sweep
+    folder.mkdir(parents=True)
+    command = ["run", str(space), *([] if name is None else ["--name", name])]
+    script = (
+        "import atexit, sys\nfrom smartmixed_search.cli import main\n"
+        f"atexit.register(lambda: print(*sys.modules))\nmain({command})"
+    )
+    with one_writer(folder / ".lock", sweep):
+        second = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert second.returncode == 2
+    assert f"{sweep!r} is being run by process" in second.stderr
+    assert not {"ray", "mlflow"} & set(second.stdout.split())
 
 
 @pytest.mark.ray

@@ -9,17 +9,15 @@ from smartmixed_search.errors import SweepError
 from smartmixed_search.search.directory import SweepDirectory
 from smartmixed_search.search.driver import SweepDriver
 from smartmixed_search.search.halving import Halving
-from smartmixed_search.search.ledger import Event, Ledger, Settled
+from smartmixed_search.search.ledger import LOST, MEMORY, RAISED, Event, Ledger, Settled
 from smartmixed_search.search.progress import Progress
 from smartmixed_search.search.proposals import Proposer
 from smartmixed_search.search.queue import TrialQueue
+from smartmixed_search.search.setbacks import LOSSES, MEMORY_KILLS
 from smartmixed_search.space import SearchSpace
 from tests.trials import SPACE, synthetic_result
 
-RAY_MESSAGE = """Failure # 1 (occurred at 2026-01-01_00-00-00)
-An earlier attempt.
-
-Failure # 2 (occurred at 2026-01-01_00-00-01)
+RAY_MESSAGE = """Failure # 1 (occurred at 2026-01-01_00-00-01)
 The actor died unexpectedly before finishing this task.
 \tclass_name: ImplicitFunc
 \tpid: 4711
@@ -51,14 +49,16 @@ class Printer:
 class Sweep:
     """A driver on a directory, without Ray."""
 
-    def __init__(self, path: Path, ledger: Ledger) -> None:
+    def __init__(self, path: Path, ledger: Ledger, max_failures: int = 0) -> None:
         self.directory = SweepDirectory(path)
         self.ledger = ledger
         restore = [one.key for one in ledger.settled.values() if not self.directory.trial(one.key).load_whole()]
         self.queue = TrialQueue(ledger, Proposer(SearchSpace.from_dict(SPACE)), trials=4, restore=restore)
         self.follower, self.printer = Follower(), Printer()
         halving = Halving(ledger, rungs=(3, 9))
-        self.driver = SweepDriver(self.directory, self.queue, halving, [self.follower], self.printer)
+        self.driver = SweepDriver(
+            self.directory, self.queue, halving, [self.follower], self.printer, max_failures=max_failures
+        )
 
     def train(self, number: int, **changes: Any) -> None:
         config = self.queue.proposal(number).config
@@ -76,7 +76,7 @@ def sweep(tmp_path: Path) -> Iterator[Sweep]:
 def test_finished_trial_is_settled_by_what_is_on_the_disk(sweep):
     config = sweep.driver.next().proposal.config
     sweep.train(0)
-    sweep.driver.ended(0)
+    sweep.driver.ended(0, "here")
     objective = synthetic_result(config).objective
     expected = Settled(number=0, key=config.key, status="finished", objective=objective, confidence=0.6)
     assert sweep.ledger.settled[0] == expected
@@ -86,7 +86,7 @@ def test_followers_know_what_the_ledger_knows(sweep):
     sweep.driver.next()
     assert sweep.follower.events == sweep.ledger.events != []
     sweep.train(0)
-    sweep.driver.ended(0)
+    sweep.driver.ended(0, "here")
     assert sweep.follower.events == sweep.ledger.events
 
 
@@ -101,39 +101,129 @@ def test_result_without_record_is_adopted_on_reentry(sweep, tmp_path):
     assert again.driver.next().proposal.number == 2
 
 
+def fail(sweep: Sweep, kind: str, number: int = 0, host: str = "here") -> None:
+    """Have an attempt fail as kind says; what raises leaves its reason behind."""
+    if kind == RAISED:
+        files = sweep.directory.trial(sweep.queue.proposal(number).config.key)
+        files.path.mkdir(parents=True, exist_ok=True)
+        files.error.write_text("ValueError: no\n\nTraceback …")
+    sweep.driver.failed(number, kind, host, RAY_MESSAGE)
+
+
 def test_failure_takes_its_reason_from_the_first_line_of_the_error_file(sweep):
     config = sweep.driver.next().proposal.config
-    files = sweep.directory.trial(config.key)
-    files.path.mkdir(parents=True)
-    files.error.write_text("ValueError: no\n\nTraceback …")
-    sweep.driver.failed(0, RAY_MESSAGE)
+    fail(sweep, RAISED)
     assert sweep.ledger.settled[0] == Settled(number=0, key=config.key, status="failed", reason="ValueError: no")
 
 
-def test_lost_worker_takes_its_reason_from_ray(sweep):
-    sweep.directory.trials.mkdir()
-    config = sweep.driver.next().proposal.config
-    sweep.driver.failed(0, RAY_MESSAGE)
+@pytest.mark.parametrize(("kind", "bound"), [(RAISED, 2), (LOST, LOSSES), (MEMORY, MEMORY_KILLS)])
+def test_trial_is_tried_again_up_to_the_bound_of_each_kind(tmp_path, kind, bound):
+    with Ledger(tmp_path / "ledger.jsonl") as ledger:
+        sweep = Sweep(tmp_path, ledger, max_failures=2)
+        for _ in range(bound):
+            assert sweep.driver.next().proposal.number == 0
+            fail(sweep, kind)
+            assert not ledger.settled
+        assert sweep.driver.next().proposal.number == 0
+        fail(sweep, kind)
+        assert ledger.settled[0].status == "failed"
+        assert sweep.driver.next().proposal.number == 1
+
+
+def test_lost_processes_and_kills_for_memory_are_no_failures_of_the_trial(tmp_path):
+    with Ledger(tmp_path / "ledger.jsonl") as ledger:
+        sweep = Sweep(tmp_path, ledger, max_failures=1)
+        for kind in (LOST, MEMORY, LOST, RAISED, LOST):
+            sweep.driver.next()
+            fail(sweep, kind)
+        sweep.driver.next()
+        assert not ledger.settled
+        fail(sweep, RAISED)
+        assert ledger.settled[0].reason == "ValueError: no"
+
+
+def test_continued_sweep_remembers_how_often_a_trial_has_failed(sweep, tmp_path):
+    for _ in range(MEMORY_KILLS):
+        sweep.driver.next()
+        fail(sweep, MEMORY)
+    with Ledger(tmp_path / "ledger.jsonl") as ledger:
+        again = Sweep(tmp_path, ledger)
+        again.driver.next()
+        fail(again, MEMORY)
+        assert ledger.settled[0].reason == (
+            "killed 3 times for memory: fewer trials at once (--concurrency), or nodes with more of it, help"
+        )
+
+
+def test_trial_that_is_lost_too_often_says_so_and_what_ray_says(sweep):
+    for _ in range(LOSSES + 1):
+        sweep.driver.next()
+        fail(sweep, LOST)
     assert sweep.ledger.settled[0].reason == (
+        "process or node lost 11 times: "
         "The actor died unexpectedly before finishing this task. The actor is dead because its worker process has died."
     )
-    assert "pid: 4711" in sweep.directory.trial(config.key).error.read_text()
+    files = sweep.directory.trial(sweep.ledger.settled[0].key)
+    assert "pid: 4711" in files.error.read_text()
+
+
+def test_trial_that_is_tried_again_goes_first_and_is_running_no_longer(sweep):
+    sweep.driver.next()
+    sweep.driver.reported(0, {"epoch": 4, "epochs": 10})
+    fail(sweep, LOST)
+    assert sweep.driver.progress().running == {}
+    assert sweep.driver.waiting
+    assert sweep.driver.next().proposal.number == 0
+    assert sweep.driver.progress().running == {0: 0.0}
+
+
+def test_host_from_which_nothing_but_setbacks_comes_ends_the_sweep(sweep, monkeypatch):
+    monkeypatch.setattr("smartmixed_search.search.setbacks.ON_ONE_HOST", 3)
+    for _ in range(2):
+        sweep.driver.next()
+    fail(sweep, RAISED, 0, "broken")
+    fail(sweep, LOST, 1, "healthy")
+    sweep.driver.next()
+    sweep.driver.next()
+    fail(sweep, RAISED, 2, "broken")
+    with pytest.raises(
+        SweepError, match=r"the last 3 attempts on broken have failed, the last one for: The actor died"
+    ):
+        fail(sweep, LOST, 1, "broken")
+
+
+def test_trial_that_ends_well_speaks_for_its_host(sweep, monkeypatch):
+    monkeypatch.setattr("smartmixed_search.search.setbacks.ON_ONE_HOST", 2)
+    for _ in range(3):
+        sweep.driver.next()
+    fail(sweep, RAISED, 0)
+    sweep.train(1)
+    sweep.driver.ended(1, "here")
+    fail(sweep, RAISED, 2)
+
+
+def test_one_trial_alone_speaks_against_no_host(sweep, monkeypatch):
+    monkeypatch.setattr("smartmixed_search.search.setbacks.ON_ONE_HOST", 2)
+    for _ in range(LOSSES + 1):
+        sweep.driver.next()
+        fail(sweep, LOST)
+    assert sweep.ledger.settled[0].status == "failed"
 
 
 def test_worker_lost_after_its_result_has_not_failed(sweep):
     sweep.driver.next()
     sweep.train(0)
-    sweep.driver.failed(0, RAY_MESSAGE)
+    fail(sweep, LOST)
     assert sweep.ledger.settled[0].status == "finished"
 
 
 def test_error_inside_a_hook_ends_the_sweep(sweep):
     sweep.driver.next()
-    sweep.driver.guard(lambda: sweep.driver.ended(0))  # nothing is on the disk
+    sweep.driver.guard(lambda: sweep.driver.ended(0, "here"))  # nothing is on the disk
     assert sweep.driver.stopping
     assert isinstance(sweep.driver.fault, AssertionError)
     sweep.train(0)
-    sweep.driver.guard(lambda: sweep.driver.ended(0))
+    sweep.driver.guard(lambda: sweep.driver.ended(0, "here"))
     assert not sweep.ledger.settled
 
 
@@ -142,14 +232,12 @@ def test_progress_counts_epochs_of_running_trials(sweep):
     sweep.driver.next()
     sweep.driver.reported(1, {"epoch": 4, "epochs": 10})
     assert sweep.driver.progress().running == {0: 0.0, 1: 0.5}
-    sweep.driver.restarted(1)
-    assert sweep.driver.progress().running == {0: 0.0, 1: 0.0}
 
 
 def test_progress_shows_the_best_of_all_sessions(sweep, tmp_path):
     config = sweep.driver.next().proposal.config
     sweep.train(0)
-    sweep.driver.ended(0)
+    sweep.driver.ended(0, "here")
     again = Sweep(tmp_path, sweep.ledger)
     again.driver.tick()
     (shown,) = again.printer.shown
@@ -168,7 +256,7 @@ def test_trial_that_trails_behind_at_a_rung_is_stopped(sweep):
     assert not report(sweep, 1, 1, margin=-0.5)
     assert report(sweep, 1, 2, margin=0.05)
     assert not report(sweep, 2, 2, margin=0.2)
-    sweep.driver.ended(1)
+    sweep.driver.ended(1, "here")
     settled = sweep.ledger.settled[1]
     assert settled.status == "stopped"
     assert settled.reason.startswith("stopped after 3 epochs: margin +0.0500")
@@ -203,9 +291,9 @@ def test_interrupt_asks_running_trials_to_stop_and_waits_for_them(sweep):
     assert len(sweep.printer.said) == 1
     assert not sweep.driver.stopping
     sweep.train(0)
-    sweep.driver.ended(0)
+    sweep.driver.ended(0, "here")
     assert not sweep.driver.stopping
-    sweep.driver.ended(1)  # without a result: it has kept where it is
+    sweep.driver.ended(1, "here")  # without a result: it has kept where it is
     assert sweep.driver.stopping
     assert list(sweep.ledger.settled) == [0]
 
@@ -228,7 +316,9 @@ def test_what_no_trial_can_get_over_ends_the_sweep(sweep):
 def test_node_that_does_not_see_the_directory_ends_the_sweep(sweep):
     sweep.driver.next()
     with pytest.raises(SweepError, match="must be one that every node sees"):
-        sweep.driver.failed(0, "RuntimeError: Unable to set up cluster storage with the following settings: …")
+        sweep.driver.failed(
+            0, RAISED, "", "RuntimeError: Unable to set up cluster storage with the following settings: …"
+        )
     assert not sweep.ledger.settled
 
 
@@ -237,7 +327,7 @@ def damaged(sweep: Sweep, tmp_path: Path) -> Sweep:
     """A continued sweep whose first trial has settled, and lost its result."""
     key = sweep.driver.next().proposal.config.key
     sweep.train(0)
-    sweep.driver.ended(0)
+    sweep.driver.ended(0, "here")
     sweep.directory.trial(key).result.write_text("{")
     return Sweep(tmp_path, sweep.ledger)
 
@@ -248,7 +338,7 @@ def test_a_lost_result_is_trained_again_and_compared(damaged):
     assert not report(damaged, 0, 2, margin=-9.0), "it has passed its rungs"
     assert damaged.driver.progress().running == {0: 0.3}
     damaged.train(0)
-    damaged.driver.ended(0)
+    damaged.driver.ended(0, "here")
     (said,) = damaged.printer.said
     assert said.endswith("had lost its result, and was trained again: it is as it was")
     assert damaged.ledger.events == before
@@ -259,19 +349,32 @@ def test_a_lost_result_that_comes_out_otherwise_is_said(damaged):
     before = list(damaged.ledger.events)
     damaged.driver.next()
     damaged.train(0, objective=0.125)
-    damaged.driver.ended(0)
+    damaged.driver.ended(0, "here")
     (said,) = damaged.printer.said
-    assert f"it is not as it was (objective 0.125, was {damaged.ledger.settled[0].objective!r})" in said
+    assert f"it is not as it was (objective 0.125, was {damaged.ledger.settled[0].objective!r};" in said
     assert damaged.ledger.events == before
 
 
 def test_a_lost_result_that_cannot_be_had_again_is_said(damaged):
-    before = list(damaged.ledger.events)
+    before = dict(damaged.ledger.settled)
     damaged.driver.next()
-    damaged.driver.failed(0, RAY_MESSAGE)
+    fail(damaged, RAISED)
     (said,) = damaged.printer.said
-    assert "and was not trained again: The actor died unexpectedly" in said
-    assert damaged.ledger.events == before
+    assert said.endswith("and was not trained again: ValueError: no")
+    assert damaged.ledger.settled == before
+
+
+def test_trial_that_is_trained_again_may_lose_its_worker_too(damaged):
+    before = dict(damaged.ledger.settled)
+    damaged.driver.next()
+    fail(damaged, LOST)
+    assert damaged.driver.waiting
+    assert damaged.driver.next().proposal.number == 0
+    damaged.train(0)
+    fail(damaged, LOST)
+    (said,) = damaged.printer.said
+    assert said.endswith("it is as it was")
+    assert damaged.ledger.settled == before
 
 
 def test_state_of_a_settled_trial_is_gone(sweep):
@@ -280,5 +383,5 @@ def test_state_of_a_settled_trial_is_gone(sweep):
     state = sweep.directory.trial(config.key).state
     state.mkdir()
     (state / "part").write_bytes(b"x")
-    sweep.driver.ended(0)
+    sweep.driver.ended(0, "here")
     assert not state.exists()

@@ -8,7 +8,17 @@ import pytest
 from upath import UPath
 
 from smartmixed_search.errors import ConfigError
-from smartmixed_search.files import is_full, is_local, locate, read_bytes, remove, write_atomically
+from smartmixed_search.files import (
+    is_full,
+    is_gone,
+    is_local,
+    locate,
+    read_bytes,
+    remove,
+    remove_temporaries,
+    temporary_for,
+    write_atomically,
+)
 
 
 @pytest.fixture(params=["disk", "objects"])
@@ -59,6 +69,26 @@ def test_failed_write_leaves_the_old_content_and_nothing_else(tmp_path, monkeypa
     assert [item.read_text() for item in tmp_path.iterdir()] == ["old"]
 
 
+def test_processes_of_equal_ids_do_not_share_a_temporary_file(tmp_path, monkeypatch):
+    path = tmp_path / "file"
+    assert temporary_for(path) != temporary_for(path)
+    taken = temporary_for(path)
+    taken.touch()
+    monkeypatch.setattr("smartmixed_search.files.temporary_for", lambda _: taken)
+    with pytest.raises(FileExistsError):
+        write_atomically(path, "mine")
+
+
+def test_what_killed_writers_left_is_removed(folder):
+    write_atomically(folder / "file", "kept")
+    write_atomically(folder / ".hidden", "kept")
+    if is_local(folder):
+        temporary_for(folder / "file").write_text("half")
+        (folder / ".file.4711.tmp").write_text("of an earlier version")
+    remove_temporaries(folder)
+    assert sorted(item.name for item in folder.iterdir()) == [".hidden", "file"]
+
+
 def test_folder_is_removed_with_its_content(folder):
     (folder / "state").mkdir()
     write_atomically(folder / "state" / "part", b"x")
@@ -72,3 +102,10 @@ def test_full_disk_and_quota_are_told_apart_from_other_errors():
     assert is_full(OSError(errno.EDQUOT, "quota"))
     assert not is_full(OSError(errno.EACCES, "denied"))
     assert not is_full(ValueError("full"))
+
+
+def test_disk_that_takes_nothing_any_more_is_told_apart_from_other_errors():
+    assert is_gone(OSError(errno.EROFS, "read-only"))
+    assert is_gone(OSError(errno.ESTALE, "stale"))
+    assert not is_gone(OSError(errno.ENOSPC, "full"))
+    assert not is_gone(OSError(errno.EACCES, "denied"))

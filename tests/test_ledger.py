@@ -5,7 +5,7 @@ import pytest
 
 from smartmixed_search.errors import SweepError
 from smartmixed_search.result import FAILED
-from smartmixed_search.search.ledger import Ledger, Settled
+from smartmixed_search.search.ledger import LOST, RAISED, Ledger, Setback, Settled, count_settled
 
 
 @pytest.fixture
@@ -163,3 +163,56 @@ def test_trial_settles_once(path):
         ledger.settle(settled(0))
         with pytest.raises(AssertionError):
             ledger.settle(settled(0))
+
+
+def failed(number: int) -> Settled:
+    return Settled(number=number, key=f"k{number}", status=FAILED, reason="ValueError: no")
+
+
+def test_reopened_trial_has_no_outcome_and_no_setbacks_any_more(path):
+    with Ledger(path) as ledger:
+        for number in range(3):
+            propose(ledger, number)
+        assert [ledger.setback(setback(1)) for _ in range(2)] == [1, 2]
+        ledger.settle(settled(0))
+        ledger.settle(failed(1))
+        assert ledger.reopen_failed() == 1
+        assert ledger.reopen_failed() == 0
+    with Ledger(path) as read:
+        assert read.events == ledger.events
+        assert list(read.settled) == [0]
+        assert [proposed.number for proposed in read.unfinished] == [1, 2]
+        assert not [event for event in read.events if isinstance(event, Settled) and event.number == 1]
+        assert read.setback(setback(1)) == 1
+        read.settle(settled(1))
+    assert count_settled(path) == 2
+
+
+def test_setbacks_are_counted_by_trial_and_kind(path):
+    with Ledger(path) as ledger:
+        propose(ledger, 0)
+        propose(ledger, 1)
+        counts = [ledger.setback(setback(*one)) for one in ((0, LOST), (0, RAISED), (1, LOST), (0, LOST))]
+    assert counts == [1, 1, 1, 2]
+
+
+def test_those_that_failed_can_be_left_out_of_the_count(path):
+    with Ledger(path) as ledger:
+        for number in range(2):
+            propose(ledger, number)
+        ledger.settle(settled(0))
+        ledger.settle(failed(1))
+    assert (count_settled(path), count_settled(path, but_failed=True)) == (2, 1)
+
+
+def test_finished_trial_cannot_be_reopened(path):
+    with Ledger(path) as ledger:
+        propose(ledger, 0)
+        ledger.settle(settled(0))
+    path.write_bytes(path.read_bytes() + b'{"event": "reopened", "number": 0}\n')
+    with pytest.raises(SweepError, match=r"line 3 of .* is damaged"):
+        Ledger(path)
+
+
+def setback(number: int, kind: str = LOST) -> Setback:
+    return Setback(number=number, kind=kind, host="10.0.0.7", reason="its node has died")

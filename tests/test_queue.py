@@ -8,7 +8,7 @@ from smartmixed_search.config import TrialConfig
 from smartmixed_search.result import FAILED
 from smartmixed_search.search.ledger import Ledger, Settled
 from smartmixed_search.search.proposals import Proposal
-from smartmixed_search.search.queue import EXHAUSTED_AFTER, TrialQueue
+from smartmixed_search.search.queue import EXHAUSTED_AFTER, Handout, TrialQueue
 
 
 class Script:
@@ -160,7 +160,24 @@ def test_trial_waits_while_another_one_trains_its_baselines(ledger):
     assert not queue.done
     finish(queue, 0)
     assert handed_out(queue) == [1, 3]
+
+
+def test_queue_waits_until_every_trial_has_settled(ledger):
+    queue = TrialQueue(ledger, Script([8, 16]), trials=2)
+    assert handed_out(queue) == [0, 1]
+    assert queue.waiting
+    for number in (0, 1):
+        finish(queue, number)
     assert not queue.waiting
+
+
+def test_trial_that_is_tried_again_goes_before_those_that_wait_for_its_baselines(ledger):
+    queue = TrialQueue(ledger, Script(*SAME_BASELINES), trials=4)
+    assert handed_out(queue) == [0, 2]
+    queue.retry(0)
+    assert queue.waiting
+    assert queue.next() == Handout(queue.proposal(0), None)
+    assert queue.next() is None
 
 
 def test_trial_is_told_whose_baselines_it_can_reuse(ledger):

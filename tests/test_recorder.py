@@ -1,4 +1,5 @@
 import json
+import re
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -68,7 +69,7 @@ def make(directory: SweepDirectory, tracking_uri: str) -> Iterator[Callable[...,
 
     yield make
     for recorder in made:
-        recorder._delivery.close(lambda: None, 0)
+        recorder._delivery.close(lambda: None)
 
 
 def record_all(recorder: Recorder) -> Recorder:
@@ -94,7 +95,7 @@ def test_settled_trials_reach_mlflow_and_are_remembered(make: Any, directory: An
     assert (recorder.undelivered, recorder.delivered, recorder.problem) == (0, 3, None)
     assert trial_status(tracking_uri) == dict(zip(KEYS, ("finished", "failed", "stopped"), strict=True))
     entries = [json.loads(line) for line in directory.deliveries.read_text().splitlines()]
-    assert entries == [{"key": key, "store": tracking_uri} for key in KEYS]
+    assert entries == [{"key": key, "store": tracking_uri} for key in (KEYS[0], f"{KEYS[1]} failed", KEYS[2])]
 
 
 def test_a_sweep_is_closed_with_what_it_came_to(make: Any, tracking_uri: str) -> None:
@@ -255,6 +256,106 @@ def test_a_later_session_delivers_what_was_left(make: Any, tracking_uri: str, mo
     second = record_all(make())
     assert (second.delivered, second.undelivered) == (1, 0)
     assert len(trial_status(tracking_uri)) == 3
+
+
+def finish(directory: SweepDirectory, number: int) -> list[Event]:
+    """Return the events of the sweep if the trial that failed had been tried again, and finished."""
+    files = directory.trial(KEYS[number])
+    files.path.mkdir()
+    files.result.write_text(json.dumps(synthetic_result(CONFIGS[number]).to_dict()))
+    finished = Settled(number=number, key=KEYS[number], status="finished", objective=0.7, confidence=0.6)
+    return [*(event for event in EVENTS if not (isinstance(event, Settled) and event.number == number)), finished]
+
+
+def test_trial_that_was_tried_again_is_recorded_anew(make: Any, directory: Any, tracking_uri: str) -> None:
+    record_all(make())
+    events = finish(directory, 1)
+    for delivered in (1, 0):
+        recorder = make()
+        recorder.follow(events)
+        recorder.drain(lambda: True)
+        recorder.close(Outcome())
+        assert (recorder.delivered, recorder.undelivered) == (delivered, 0)
+    assert trial_status(tracking_uri) == dict(zip(KEYS, ("finished", "finished", "stopped"), strict=True))
+    (sweep,) = all_runs(tracking_uri)["sweep"]
+    assert (sweep.data.metrics["finished"], sweep.data.metrics["failed"]) == (2, 0)
+
+
+def test_trial_that_was_tried_again_waits_while_the_store_is_away(
+    make: Any, directory: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record_all(make())
+    monkeypatch.setattr(module, "prepare_store", away)
+    recorder = make()
+    recorder.follow(finish(directory, 1))
+    assert recorder.undelivered == 1
+
+
+def test_the_end_of_a_sweep_is_waited_for_while_it_is_being_recorded(
+    make: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    released = threading.Event()
+    close_sweep = Tracker.close_sweep
+
+    def slow(*arguments: Any) -> None:
+        assert released.wait(20)
+        close_sweep(*arguments)
+
+    def say(message: str) -> None:
+        said.append(message)
+        released.set()
+
+    said: list[str] = []
+    monkeypatch.setattr(Tracker, "close_sweep", slow)
+    monkeypatch.setattr(module, "_CLOSING_SECONDS", 0.01)
+    monkeypatch.setattr(module, "_PATIENCE_SECONDS", 20.0)
+    record_all(make(say=say))
+    assert "recording the end of the sweep in MLflow" in said
+    assert not any("`smartmixed-search sync`" in message for message in said)
+
+
+def test_an_end_that_is_still_being_recorded_is_not_said_to_have_failed(
+    make: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    released = threading.Event()
+    monkeypatch.setattr(Tracker, "close_sweep", lambda *_: released.wait(20))
+    monkeypatch.setattr(module, "_CLOSING_SECONDS", 0.01)
+    said: list[str] = []
+    recorder = make(say=said.append)
+    recorder.follow(EVENTS)
+    recorder.drain(lambda: True)
+    monkeypatch.setattr(module, "_PATIENCE_SECONDS", 0.01)
+    recorder.close(Outcome())
+    released.set()
+    assert said[-1] == "the end of the sweep is not recorded in MLflow yet: `smartmixed-search sync` does it"
+
+
+def test_the_wait_at_the_end_says_how_long_it_takes(make: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[str] = []
+    proceed = threading.Semaphore(0)
+    record_stopped = Tracker.record_stopped
+
+    def held(*arguments: Any) -> None:
+        assert proceed.acquire(timeout=20)
+        record_stopped(*arguments)
+
+    def say(message: str) -> None:
+        said.append(message)
+        if "more" in message:
+            proceed.release()
+
+    monkeypatch.setattr(Tracker, "record_stopped", held)
+    monkeypatch.setattr(module, "_QUIET_SECONDS", 0.0)
+    monkeypatch.setattr(module, "_SAY_SECONDS", 0.0)
+    recorder = make(say=say)
+    recorder.follow(EVENTS)
+    recorder.drain(lambda: True)
+    assert re.fullmatch(r"recording 1 trial in MLflow, about \d+ seconds more", said[-1])
+
+
+def test_long_waits_are_told_in_minutes() -> None:
+    assert module._rest(600, 2.5) == ", about 25 minutes more"
+    assert module._rest(20, 2.5) == ", about 50 seconds more"
 
 
 # --- which store has what ---

@@ -29,6 +29,7 @@ def test_failures_are_counted_by_reason():
         "3 of 6 trials failed:",
         "  2 × ValueError: x",
         "  1 × OSError: y",
+        "  the same command with --retry-failed tries them again",
     ]
 
 

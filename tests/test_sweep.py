@@ -22,7 +22,8 @@ from optuna.storages.journal import JournalFileBackend
 
 from smartmixed_search.errors import ConfigError, ResourceError, SweepError
 from smartmixed_search.search import driver, recorder
-from smartmixed_search.search.ledger import count_settled
+from smartmixed_search.search.directory import SweepDirectory
+from smartmixed_search.search.ledger import Ledger, count_settled
 from smartmixed_search.search.summary import SweepSummary
 from smartmixed_search.search.sweep import run_sweep
 from smartmixed_search.space import SearchSpace
@@ -146,8 +147,9 @@ def test_more_trials_extend_the_sweep(finished):
 
 def test_sweep_is_continued_while_mlflow_is_away(ray_session, tracking_uri, tmp_path, monkeypatch):
     sweep(tmp_path, trials=1)
-    monkeypatch.setattr(recorder, "_PATIENCE_SECONDS", 1.0)
-    summary = sweep(tmp_path, trials=3, tracking_uri="http://127.0.0.1:9")
+    with monkeypatch.context() as patch:
+        patch.setattr(recorder, "_PATIENCE_SECONDS", 1.0)
+        summary = sweep(tmp_path, trials=3, tracking_uri="http://127.0.0.1:9")
     assert summary.settled["finished"] == 3
     assert summary.undelivered == 3
     assert sweep(tmp_path, trials=3).undelivered == 0
@@ -173,10 +175,30 @@ def test_failing_trials_are_recorded_and_do_not_end_the_sweep(ray_session, track
     assert recorded(tracking_uri)["trial", "failed"] == 1
 
 
-def test_lost_worker_is_retried(ray_session, tracking_uri, tmp_path):
-    summary = sweep(tmp_path, trials.dying_once, trials=1)
+def test_failed_trials_are_tried_again_when_asked(ray_session, tracking_uri, tmp_path):
+    sweep(tmp_path, trials.failing_when_wide, trials=3, max_failures=0)
+    assert sweep(tmp_path, trials=3).settled["failed"] == 1
+    summary = sweep(tmp_path, trials=3, retry_failed=True)
+    assert summary.settled == {"finished": 3, "failed": 0, "stopped": 0}
+    assert summary.failures == {}
+    assert [event["number"] for event in events(summary, "reopened")] == [1]
+    assert recorded(tracking_uri) == {("sweep", "finished"): 1, ("trial", "finished"): 3, ("strategy", "finished"): 9}
+    storage = JournalStorage(JournalFileBackend(str(summary.directory / "study.journal")))
+    assert {trial.state.name for trial in optuna.load_study(study_name="demo", storage=storage).trials} == {"COMPLETE"}
+
+
+def test_trial_that_raises_is_tried_again_as_often_as_was_asked(ray_session, tracking_uri, tmp_path):
+    summary = sweep(tmp_path, trials.failing_when_wide, trials=2, max_failures=2)
+    assert sorted(attempts(tmp_path).values()) == [1, 3]
+    assert [(event["number"], event["kind"]) for event in events(summary, "setback")] == [(1, "raised")] * 3
+
+
+def test_lost_workers_are_no_failures_of_the_trial(ray_session, tracking_uri, tmp_path):
+    summary = sweep(tmp_path, trials.dying_thrice, trials=1, max_failures=0)
     assert summary.settled["finished"] == 1
-    assert list(attempts(tmp_path).values()) == [2]
+    assert list(attempts(tmp_path).values()) == [4]
+    assert [event["kind"] for event in events(summary, "setback")] == ["lost"] * 3
+    assert events(summary, "setback")[0]["host"]
 
 
 def test_interrupted_sweep_does_not_wait_for_a_trial_that_does_not_stop(
@@ -203,13 +225,29 @@ def test_full_disk_ends_the_sweep_and_fails_no_trial(ray_session, tracking_uri, 
     assert sweep(tmp_path, trials=3).settled == {"finished": 3, "failed": 0, "stopped": 0}
 
 
-def test_driver_that_finds_the_disk_full_says_so(ray_session, tracking_uri, tmp_path):
-    def full(*_: object) -> int:
+@pytest.mark.parametrize(("of", "method"), [(Ledger, "__init__"), (SweepDirectory, "claim")])
+def test_disk_that_is_still_full_says_so_again(ray_session, tracking_uri, tmp_path, of, method):
+    sweep(tmp_path, trials=1)
+
+    def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(os, "pwrite", full)
+        patch.setattr(of, method, full)
         with pytest.raises(SweepError, match="the output directory must have room"):
+            sweep(tmp_path, trials=1)
+
+
+@pytest.mark.parametrize(
+    ("number", "rule"), [(errno.ENOSPC, "have room"), (errno.EROFS, "be writable"), (errno.EIO, "be writable")]
+)
+def test_driver_whose_disk_takes_nothing_says_so(ray_session, tracking_uri, tmp_path, number, rule):
+    def refuse(*_: object) -> int:
+        raise OSError(number, os.strerror(number))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "pwrite", refuse)
+        with pytest.raises(SweepError, match=f"the output directory must {rule}.* run the same command again"):
             sweep(tmp_path, trials=3)
     assert sweep(tmp_path, trials=3).complete
 

@@ -47,7 +47,7 @@ def make() -> Iterator[Callable[..., Delivery[str]]]:
 
     yield make
     for delivery in made:
-        delivery.close(lambda: None, 0)
+        delivery.close(lambda: None)
 
 
 def eventually(condition: Callable[[], bool]) -> bool:
@@ -55,6 +55,11 @@ def eventually(condition: Callable[[], bool]) -> bool:
     while not condition() and time.monotonic() < deadline:
         time.sleep(0.005)
     return condition()
+
+
+def close(delivery: Delivery[str], store: FakeStore, timeout: float = 10) -> bool | None:
+    delivery.close(lambda: store.take("end"))
+    return delivery.wait_closed(timeout)
 
 
 @contextmanager
@@ -73,7 +78,7 @@ def test_records_are_delivered_in_order_in_one_thread_of_their_own(make: Any) ->
     for record in "abc":
         delivery.add(record)
     assert eventually(lambda: delivery.waiting == 0)
-    assert delivery.close(lambda: store.take("end"), 10)
+    assert close(delivery, store) is True
     assert store.recorded == ["a", "b", "c", "end"]
     assert store.opened == 1
     assert len(store.threads - {threading.get_ident()}) == 1
@@ -161,7 +166,8 @@ def test_nothing_is_tried_after_stop(make: Any) -> None:
     assert eventually(lambda: delivery.problem is not None)
     delivery.stop()
     store.refuse = lambda record: False
-    assert delivery.close(lambda: None, 10)
+    delivery.close(lambda: None)
+    assert delivery.wait_closed(10)
     assert store.recorded == []
     assert delivery.waiting == 1
 
@@ -171,12 +177,12 @@ def test_close_gives_up_on_an_attempt_that_hangs(make: Any) -> None:
         delivery = make(store)
         delivery.add("a")
         assert eventually(lambda: len(store.attempts) == 1)
-        assert not delivery.close(lambda: store.take("end"), 0.1)
+        assert close(delivery, store, 0.1) is None
         assert delivery.waiting == 1
 
 
 def test_close_says_whether_the_last_thing_was_done(make: Any) -> None:
     store = FakeStore(refuse=lambda record: record == "end")
     delivery = make(store)
-    assert not delivery.close(lambda: store.take("end"), 10)
+    assert close(delivery, store) is False
     assert delivery.problem == "the store is down"

@@ -143,6 +143,40 @@ def test_trials_without_a_result_are_recorded_once_with_their_reason(
     assert strategies(tracking_uri=tracking_uri).empty
 
 
+@pytest.mark.parametrize("writes", [*range(8), None])
+def test_a_trial_that_ends_otherwise_after_all_is_recorded_anew(
+    tracking_uri: str, writes: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    result, other = (make_result(accuracies=SMALL, seed=seed) for seed in (0, 1))
+    tracker = make_tracker(tracking_uri)
+    tracker.record_trial(other)
+    tracker.record_failure(result.config, result.key, "ValueError: no")
+    (failed,) = (run for run in all_runs(tracking_uri)["trial"] if run.data.tags["smartmixed.status"] == "failed")
+    if writes is not None:
+        tracker = make_tracker(tracking_uri)
+        tracker._client = Faulty(tracker._client, writes, "request")
+        with pytest.raises(TrackingError):
+            tracker.record_trial(result)
+    tracker = make_tracker(tracking_uri)
+    tracker.record_trial(result)
+    assert tracker.recorded() == {result.key: ("finished", ""), other.key: ("finished", "")}
+    (run,) = (run for run in all_runs(tracking_uri)["trial"] if run.data.tags["smartmixed.key"] == result.key)
+    assert run.info.run_id == failed.info.run_id
+    assert run.info.status == "FINISHED"
+    assert "smartmixed.reason" not in run.data.tags
+    assert len(rows(tracking_uri)) == 2 * len(SMALL)
+    assert_frame_equal(rows(tracking_uri), rows_of_runs(tracking_uri, monkeypatch))
+
+
+def test_a_trial_that_fails_again_for_another_reason_says_that_one(tracking_uri: str) -> None:
+    config = make_result().config
+    for reason in ("ValueError: no", "ValueError: not again"):
+        make_tracker(tracking_uri).record_failure(config, config.key, reason)
+    assert make_tracker(tracking_uri).recorded() == {config.key: ("failed", "ValueError: not again")}
+    (run,) = all_runs(tracking_uri)["trial"]
+    assert (run.info.status, run.data.tags["smartmixed.reason"]) == ("FAILED", "ValueError: not again")
+
+
 # --- a store that fails ---
 
 

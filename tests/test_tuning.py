@@ -1,10 +1,13 @@
 import pickle
 import threading
+import traceback
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from ray.core.generated.common_pb2 import ActorDiedErrorContext
+from ray.exceptions import ActorDiedError, OutOfMemoryError, OwnerDiedError, RayTaskError
 from ray.tune.schedulers import FIFOScheduler
 from ray.tune.search import Searcher
 
@@ -43,9 +46,6 @@ class Driver(SweepDriver):
         self.calls.append(("reported", *arguments))
         return arguments[1]["epoch"] == 1
 
-    def restarted(self, *arguments: Any) -> None:
-        self.calls.append(("restarted", *arguments))
-
     def ended(self, *arguments: Any) -> None:
         self.calls.append(("ended", *arguments))
 
@@ -79,18 +79,53 @@ def test_searcher_is_finished_when_the_driver_is_in_trouble(driver):
     assert QueueSearcher(driver).suggest("id") == Searcher.FINISHED
 
 
-def test_callback_passes_everything_on(driver, tmp_path):
-    error = Path(tmp_path / "error.txt")
-    error.write_text("the actor died")
-    callback = DriverCallback(driver)
-    callback.on_trial_recover(0, [], TRIAL)
-    callback.on_trial_complete(0, [], TRIAL)
-    callback.on_trial_error(0, [], SimpleNamespace(config=TRIAL.config, error_file=str(error)))
-    assert driver.calls == [
-        ("restarted", 7),
-        ("ended", 7),
-        ("failed", 7, "the actor died"),
-    ]
+def error_file(folder: Path, error: Exception) -> Path:
+    """Write what Tune writes of an error."""
+    path = folder / "error.txt"
+    path.write_text(f"Failure # 1 (occurred at 2026-01-01_00-00-00)\n{error}\n")
+    return path
+
+
+def raised(cause: Exception) -> RayTaskError:
+    """Return what Ray raises in the driver where a trial has raised something."""
+    try:
+        raise cause
+    except Exception as error:
+        text = f"Traceback (most recent call last):\n{traceback.format_exc().partition(chr(10))[2]}"
+        return RayTaskError("train", text, error, proctitle="ray::ImplicitFunc.train", pid=7, ip="10.0.0.7")
+
+
+DIED = ActorDiedError(
+    ActorDiedErrorContext(
+        actor_id=b"a" * 16, class_name="ImplicitFunc", node_ip_address="10.0.0.7", error_message="Its node has died."
+    )
+)
+LOW = OutOfMemoryError(
+    "1 worker(s) were killed due to the node running low on memory. Memory on the node (IP: 10.0.0.7, ID: 9e9f) was "
+    "5.19GB used / 23.54GB limit (0.220629)\n15222\t0.05\tray::DashboardAgent"
+)
+SETBACKS = [
+    pytest.param(raised(ValueError("the node is running low on memory")), "raised", id="own error"),
+    pytest.param(raised(OwnerDiedError("ab" * 14, b"", "")), "lost", id="the dataset went down with its node"),
+    pytest.param(DIED, "lost", id="process or node"),
+    pytest.param(LOW, "memory", id="memory monitor"),
+    pytest.param(ActorDiedError(raised(ImportError("no such plugin"))), "raised", id="worker that cannot begin"),
+]
+
+
+@pytest.mark.parametrize(("error", "kind"), SETBACKS)
+def test_setbacks_are_told_apart_by_what_ray_says(driver, tmp_path, error, kind):
+    trial = SimpleNamespace(config=TRIAL.config, error_file=str(error_file(tmp_path, error)))
+    DriverCallback(driver).on_trial_error(0, [], trial)
+    ((what, number, told, host, message),) = driver.calls
+    assert (what, number, told, host) == ("failed", 7, kind, "10.0.0.7")
+    assert str(error) in message
+
+
+@pytest.mark.parametrize(("last_result", "host"), [({"node_ip": "10.0.0.7"}, "10.0.0.7"), (None, "")])
+def test_callback_passes_on_where_a_trial_ended(driver, last_result, host):
+    DriverCallback(driver).on_trial_complete(0, [], SimpleNamespace(config=TRIAL.config, last_result=last_result))
+    assert driver.calls == [("ended", 7, host)]
 
 
 def test_scheduler_stops_the_trials_that_the_driver_says(driver):

@@ -1,5 +1,6 @@
 import errno
 import json
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from smartmixed_search.search.worker import (
     Job,
     StopRequest,
     TrialFunction,
+    trainable,
     work,
 )
 from smartmixed_search.space import SearchSpace
@@ -100,6 +102,29 @@ def test_trial_that_is_trained_is_not_trained_again(directory):
     assert len(trial.calls) == 1
 
 
+def test_trial_without_a_gpu_sees_none(directory, monkeypatch):
+    seen: list[str] = []
+
+    def look(config: TrialConfig, dataset: Dataset, **options: Any) -> TrialResult:
+        seen.append(os.environ["CUDA_VISIBLE_DEVICES"])
+        return synthetic_result(config)
+
+    monkeypatch.setenv("TUNE_FUNCTION_THREAD_TIMEOUT_S", "60")
+    for gpus in (0.5, 0.0):
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3")
+        config = replace(CONFIG, seed=len(seen))
+        trainable(job(directory, look, gpus=gpus))({"number": 0, "config": config.to_dict(), "baselines_of": None})
+    assert seen == ["3", ""]
+
+
+def test_attempt_clears_what_a_killed_one_was_writing(directory):
+    files = directory.trial(CONFIG.key)
+    files.path.mkdir(parents=True)
+    (files.path / ".result.json.0123456789abcdef.tmp").write_text("{")
+    work(job(directory, Trial()), CONFIG, print)
+    assert [item.name for item in files.path.iterdir()] == ["result.json"]
+
+
 def test_error_is_raised_and_left_on_the_disk(directory):
     with pytest.raises(ValueError, match="bad"):
         work(job(directory, Trial(ValueError("bad\nnews"))), CONFIG, print)
@@ -162,12 +187,15 @@ def test_interrupted_trial_leaves_no_error_and_no_result(directory):
     assert not directory.trial(CONFIG.key).result.exists()
 
 
-@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
-def test_full_disk_is_no_failure_of_the_trial(directory, number):
+@pytest.mark.parametrize(
+    ("number", "rule"), [(errno.ENOSPC, "have room"), (errno.EDQUOT, "have room"), (errno.EROFS, "be writable")]
+)
+def test_disk_that_takes_nothing_is_no_failure_of_the_trial(directory, number, rule):
     sent: list[dict[str, Any]] = []
     work(job(directory, Trial(OSError(number, "full"))), CONFIG, sent.append)
     (message,) = sent
-    assert message["halt"].startswith("the output directory must have room, however:")
+    assert message["halt"].startswith(f"the output directory must {rule}, however:")
+    assert message["halt"].endswith("run the same command again to continue")
     assert not directory.trial(CONFIG.key).error.exists()
 
 

@@ -46,6 +46,7 @@ def run(
     gpus_per_trial: str | None,
     ray_address: str | None,
     max_failures: int,
+    retry_failed: bool,
     deterministic: bool,
     no_reuse: bool,
     dry_run: bool,
@@ -61,6 +62,8 @@ def run(
     the file. The modules that it names as its `plugins` are imported, that is run, also for --dry-run: look at a space
     file that is not your own before you use it.
     """
+    if name is not None and not dry_run:
+        _refuse_second(output_dir, name)
     from smartmixed_search.plain import check_keys
     from smartmixed_search.rules import SPACE_KEYS
     from smartmixed_search.space_files import find_space, read_space_file
@@ -80,6 +83,8 @@ def run(
 
         print_estimate(as_begun(resolved, name, output_dir), data_dir, concurrency, step)
         return 0
+    if name is None:
+        _refuse_second(output_dir, resolved.default_sweep_name)
     step("loading Ray, Optuna and MLflow")
     from smartmixed_search.search.sweep import run_sweep
 
@@ -92,6 +97,7 @@ def run(
         concurrency=concurrency,
         ray_address=ray_address,
         max_failures=max_failures,
+        retry_failed=retry_failed,
         reuse=not no_reuse,
         deterministic=deterministic,
         progress=not quiet,
@@ -103,6 +109,13 @@ def run(
 def _step(quiet: bool) -> Callable[[str], None]:
     """Return what says on stderr what is being done, unless the user wants no progress."""
     return lambda message: None if quiet else click.echo(message, err=True)
+
+
+def _refuse_second(output_dir: Path, sweep: str) -> None:
+    """Refuse a sweep that another process is running, before anything that takes long to import."""
+    from smartmixed_search.search.lock import lock_path, refuse_if_held
+
+    refuse_if_held(lock_path(output_dir / sweep), sweep)
 
 
 def _settings(settings: tuple[str, ...]) -> dict[str, Any]:

@@ -42,14 +42,17 @@ def _deliver(directory: "SweepDirectory", uri: str) -> bool:
     """Deliver one sweep, print how it stands, and return whether nothing is left to deliver."""
     from smartmixed_search.search.sync import sync_sweep
 
+    def say(message: str) -> None:
+        click.echo(f"{directory.name}: {message}", err=True)
+
     with ExitStack() as stack:
         try:
-            stack.enter_context(directory.hold())
+            stack.enter_context(directory.hold(say))
         except SweepError as error:
             click.echo(f"{directory.name}: left to the process that runs it ({error})")
             return True
         try:
-            found = sync_sweep(directory, uri, lambda message: click.echo(f"{directory.name}: {message}", err=True))
+            found = sync_sweep(directory, uri, say)
         except Exception as error:  # whatever is wrong with one sweep, the others are delivered
             kind = "" if isinstance(error, UserError) else f"{type(error).__name__}: "
             click.echo(f"{directory.name}: not delivered ({kind}{' '.join(str(error).split())})")

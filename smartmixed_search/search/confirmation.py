@@ -14,6 +14,7 @@ from smartmixed_search.errors import SweepError
 from smartmixed_search.plugins import import_plugins
 from smartmixed_search.search.directory import Resolved, SweepDirectory
 from smartmixed_search.search.ledger import read_configs
+from smartmixed_search.search.lock import refuse_if_held
 from smartmixed_search.search.progress import ProgressPrinter
 from smartmixed_search.search.proposals import Proposal
 from smartmixed_search.search.session import Plan, carry_out, check_count
@@ -39,6 +40,7 @@ def confirm_sweep(
     concurrency: int | None = None,
     ray_address: str | None = None,
     max_failures: int = 1,
+    retry_failed: bool = False,
     deterministic: bool = False,
     progress: bool = True,
     plugins: Sequence[str] = (),
@@ -63,6 +65,7 @@ def confirm_sweep(
         concurrency: trials at once.
         ray_address: of a running Ray cluster.
         max_failures: retries of a failing trial.
+        retry_failed: whether trials that have failed for good are tried once more.
         deterministic: whether GPUs are.
         progress: whether progress is shown.
         plugins: modules to import first; those that the sweep names must have been, for a store may be a stranger's.
@@ -79,15 +82,17 @@ def confirm_sweep(
     printer = ProgressPrinter(sys.stderr, "margin", quiet=not progress)
     printer.step("reading the sweep's best trials from MLflow")
     found = sweep_to_confirm(sweep, k, uri)
+    directory = SweepDirectory.of(output, f"{found.name}-confirmed-{replicates}" if name is None else name)
+    refuse_if_held(directory.lock, directory.name)
     printer.step(f"loading {dataset or found.space['dataset']}")
     data = load_dataset(dataset or found.space["dataset"], data_dir)
-    directory = SweepDirectory.of(output, f"{found.name}-confirmed-{replicates}" if name is None else name)
     plan = _plan(found, replicates, data, directory, uri, resources or {})
     return carry_out(
         plan,
         concurrency=concurrency,
         ray_address=ray_address,
         max_failures=max_failures,
+        retry_failed=retry_failed,
         reuse=True,
         deterministic=deterministic,
         progress=progress,

@@ -3,7 +3,8 @@
 import hashlib
 import json
 import re
-from collections.abc import Iterator, Mapping
+import socket
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import MISSING, asdict, dataclass, fields
 from datetime import UTC, datetime
@@ -14,10 +15,19 @@ from smartmixed_search.checksums import checksum, seal, unseal
 from smartmixed_search.confirmed import Confirmed
 from smartmixed_search.datasets import Dataset
 from smartmixed_search.errors import SweepError
-from smartmixed_search.files import is_local, locate, not_writable, read_bytes, write_atomically
+from smartmixed_search.files import (
+    is_full,
+    is_gone,
+    is_local,
+    locate,
+    not_writable,
+    read_bytes,
+    remove_temporaries,
+    write_atomically,
+)
 from smartmixed_search.plain import show
 from smartmixed_search.result import TrialResult
-from smartmixed_search.search.lock import Lock, one_writer
+from smartmixed_search.search.lock import Lock, lock_path, one_writer
 from smartmixed_search.space import SearchSpace
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
@@ -257,12 +267,35 @@ class SweepDirectory:
             "give a folder on a shared file system, or a URI such as s3://bucket/runs, as --output-dir"
         )
 
-    def full(self, host: str) -> str:
-        """Return what the user is told where there is no room for this directory."""
-        return (
-            f"the output directory must have room, however: {host} finds none in {self.path}; make some, and run the "
-            "same command again to continue"
-        )
+    def unusable(self, error: BaseException) -> str | None:
+        """Return what the user is told if an error says that this directory takes nothing any more, else None."""
+        host = socket.gethostname()
+        if is_full(error):
+            return (
+                f"the output directory must have room, however: {host} finds none in {self.path}; make some, and run "
+                "the same command again to continue"
+            )
+        if is_gone(error):
+            return (
+                f"the output directory must be writable, however: {host} cannot write to {self.path} any more "
+                f"({error}); see to it, and run the same command again to continue"
+            )
+        return None
+
+    @contextmanager
+    def in_use(self) -> Iterator[None]:
+        """Say in one line what keeps this directory from being written.
+
+        Raises:
+            SweepError: that line.
+        """
+        try:
+            yield
+        except OSError as error:
+            message = self.unusable(error)
+            if message is None:
+                raise
+            raise SweepError(message) from error
 
     def _compare(self, found: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
         for field, what in _IDENTITY.items():
@@ -274,17 +307,26 @@ class SweepDirectory:
                     + "; choose another --name"
                 )
 
-    def hold(self) -> AbstractContextManager[Lock]:
+    @property
+    def lock(self) -> Path:
+        """Says which process is writing."""
+        return lock_path(self.path)
+
+    def hold(self, say: Callable[[str], None] = lambda message: None) -> AbstractContextManager[Lock]:
         """Be the only writer of a sweep that exists, until the context ends.
+
+        `say` shows the user what is being waited for.
 
         Raises:
             SweepError: another process is writing.
         """
-        return one_writer(self.path / ".lock", self.name)
+        return one_writer(self.lock, self.name, say)
 
     @contextmanager
-    def claim(self, wanted: Resolved, space_yaml: str) -> Iterator[Lock]:
-        """Make the directory, or re-enter it, and be its only writer until the context ends.
+    def claim(
+        self, wanted: Resolved, space_yaml: str, say: Callable[[str], None] = lambda message: None
+    ) -> Iterator[Lock]:
+        """Make the directory, or re-enter it, and be its only writer until the context ends: see `hold`.
 
         Raises:
             SweepError: another process is writing, or the directory holds another sweep.
@@ -294,8 +336,9 @@ class SweepDirectory:
             self.path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise SweepError(not_writable(self.path, error)) from error
-        with self.hold() as lock:
+        with self.hold(say) as lock:
             self.check(wanted)
+            remove_temporaries(self.path)
             if not self.resolved.exists():
                 created = datetime.now(UTC).isoformat(timespec="seconds")
                 resolved = seal(wanted.to_dict() | {"created": created})

@@ -13,9 +13,10 @@ from smartmixed_search.files import remove, write_atomically
 from smartmixed_search.result import FAILED, FINISHED, STOPPED, TrialResult
 from smartmixed_search.search.directory import SweepDirectory, TrialDirectory
 from smartmixed_search.search.halving import Halving
-from smartmixed_search.search.ledger import Event, Settled, best_of
+from smartmixed_search.search.ledger import RAISED, Event, Setback, Settled, best_of
 from smartmixed_search.search.progress import Progress
 from smartmixed_search.search.queue import Handout, TrialQueue
+from smartmixed_search.search.setbacks import Setbacks
 from smartmixed_search.tracking.records import choice_metrics
 
 T = TypeVar("T")
@@ -53,6 +54,7 @@ class SweepDriver:
         halving: decides which trials are stopped early.
         followers: kept up to date with the ledger.
         printer: shows progress.
+        max_failures: how often a trial that raises is tried again.
         check: called regularly; raises what must end the sweep.
     """
 
@@ -63,6 +65,8 @@ class SweepDriver:
         halving: Halving,
         followers: Sequence[Follower],
         printer: Printer,
+        *,
+        max_failures: int = 1,
         check: Callable[[], None] = lambda: None,
     ) -> None:
         self.fault: Exception | None = None
@@ -73,6 +77,7 @@ class SweepDriver:
         self._followers = followers
         self._printer = printer
         self._check = check
+        self._setbacks = Setbacks(queue.ledger, max_failures)
         self._interrupted_at: float | None = None
         self._asked_to_stop = False
         self._active: set[int] = set()
@@ -114,8 +119,12 @@ class SweepDriver:
             try:
                 return action()
             except Exception as error:
-                self.fault = error
+                self.end(error)
         return None
+
+    def end(self, fault: Exception) -> None:
+        """Have the sweep end for a fault; of several the first one counts."""
+        self.fault = self.fault or fault
 
     def resume(self) -> None:
         """Let the followers catch up, and settle trials that an earlier session left behind with an outcome."""
@@ -147,39 +156,52 @@ class SweepDriver:
             return False
         return "margin" in metrics and self._halving.stops(number, epochs, metrics["margin"])
 
-    def restarted(self, number: int) -> None:
-        """Take note that a trial begins anew."""
-        self._shares.pop(number, None)
-
-    def ended(self, number: int) -> None:
+    def ended(self, number: int, host: str) -> None:
         """Settle a trial that ended by itself or was stopped: what it left on the disk is what counts.
 
         One that was interrupted left nothing but its state.
         """
         self._active.discard(number)
+        self._setbacks.ended_well(host)
         if number in self._queue.restoring:
             self._restore(number, "it was interrupted")
             return
         settled = self._settle_ended(number)
         assert settled or self.interrupted, f"trial {number} ended without a result"
 
-    def failed(self, number: int, message: str) -> None:
-        """Settle a trial that failed for good, for the reason it left behind, or else the one in Ray's `message`.
+    def failed(self, number: int, kind: str, host: str, message: str) -> None:
+        """Have a trial tried again, or settle it if it has had too many setbacks.
+
+        Args:
+            number: of the trial.
+            kind: of setback; what raised left its reason behind.
+            host: where it was.
+            message: what Ray says of it.
 
         Raises:
-            SweepError: it would fail again.
+            SweepError: no trial can go on, here or on that host.
         """
         self._active.discard(number)
         if _UNSHARED in message:
             raise SweepError(self._directory.unshared("a node"))
         files = self._files(number)
-        if number in self._queue.restoring:
-            self._restore(number, self._why_failed(files, message))
+        restoring = number in self._queue.restoring
+        if restoring and files.load_whole() is not None:
+            self._restore(number)
             return
-        if self._settle_ended(number):  # the worker was lost between its last write and its last word
+        if not restoring and self._settle_ended(number):  # the worker was lost between its last write and its last word
             return
-        reason = self._why_failed(files, message)
-        self._settle(Settled(number=number, key=files.path.name, status=FAILED, reason=reason))
+        reason = _why_failed(files, kind, message)
+        setback = Setback(number=number, kind=kind, host=host, reason=reason)
+        failure = self._setbacks.note(setback)
+        if failure is None:
+            self._shares.pop(number, None)
+            self._queue.retry(number)
+        elif restoring:
+            self._restore(number, failure)
+        else:
+            self._settle(Settled(number=number, key=files.path.name, status=FAILED, reason=failure))
+        self._setbacks.check(setback)
 
     def tick(self) -> None:
         """Do regular work: see that the sweep may go on, show progress, pass on that the user wants to stop."""
@@ -210,14 +232,7 @@ class SweepDriver:
     def _architecture(self, number: int) -> str:
         return format_architecture(self._queue.proposal(number).config.architecture)
 
-    def _why_failed(self, files: TrialDirectory, message: str) -> str:
-        """Return why a trial failed, as it has said itself, or else as Ray's `message` does, which is kept."""
-        if not files.error.exists():
-            files.path.mkdir(parents=True, exist_ok=True)
-            write_atomically(files.error, f"{_reason(message)}\n\n{message}")
-        return files.error.read_text(encoding="utf-8").split("\n", 1)[0]
-
-    def _restore(self, number: int, reason: str) -> None:
+    def _restore(self, number: int, reason: str = "") -> None:
         """Compare a trial that was trained again, unless it was not for some reason, with what the ledger says of it.
 
         Where they differ, on another machine or number of threads say, what is on the disk now is a result like any
@@ -275,7 +290,15 @@ def _finished(number: int, result: TrialResult) -> Settled:
     )
 
 
+def _why_failed(files: TrialDirectory, kind: str, message: str) -> str:
+    """Return why an attempt failed, as a trial that raised has said itself, or else as Ray does, which is kept."""
+    if kind != RAISED or not files.error.exists():
+        files.path.mkdir(parents=True, exist_ok=True)
+        write_atomically(files.error, f"{_reason(message)}\n\n{message}")
+    return files.error.read_text(encoding="utf-8").split("\n", 1)[0]
+
+
 def _reason(message: str) -> str:
-    """Return what Ray says of a trial's last attempt in one line, without the ids that make it look unique."""
-    lines = message.rsplit("Failure # ", 1)[-1].splitlines()[1:]
+    """Return what Ray says of an attempt in one line, without the ids that make it look unique."""
+    lines = message.splitlines()[1:]
     return textwrap.shorten(" ".join(line for line in lines if not line.startswith("\t")), 300, placeholder=" …")

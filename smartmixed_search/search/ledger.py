@@ -6,12 +6,15 @@ progress line follow the ledger and can be rebuilt from it. An event is one of
     {"event": "proposed", "number", "config", "params"}
     {"event": "duplicate", "number", "of"}
     {"event": "rung", "number", "epochs", "margin", "stop"}
+    {"event": "setback", "number", "kind", "host", "reason"}
     {"event": "settled", "number", "key", "status", "objective", "confidence", "reason"}
+    {"event": "reopened", "number"}
 
 where `number` counts proposals from 0 and `of` is the number of the first proposal of the same trial. Each line has its
 `checksum`.
 """
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -21,7 +24,7 @@ from typing import Any, Self, get_args, get_origin, get_type_hints
 from smartmixed_search.checksums import seal, unseal
 from smartmixed_search.config import TrialConfig
 from smartmixed_search.errors import SweepError
-from smartmixed_search.result import SETTLED
+from smartmixed_search.result import FAILED, SETTLED
 from smartmixed_search.search.log import Log, read_lines
 
 
@@ -57,6 +60,34 @@ class Rung:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Setback:
+    """An attempt at a trial ended without an outcome."""
+
+    number: int
+    kind: str
+    """`RAISED`, `LOST` or `MEMORY`; each has a bound of its own."""
+    host: str
+    """Where that was, as Ray calls the host; empty where it does not say."""
+    reason: str
+    """Why, in one line."""
+
+
+RAISED = "raised"
+"""The trial's own error."""
+LOST = "lost"
+"""Its process or its node ended, which is none of its doing."""
+MEMORY = "memory"
+"""Its process was ended because the node ran short of memory."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reopened:
+    """A failed trial is tried again: its outcome and its setbacks count no longer."""
+
+    number: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class Settled:
     """A trial ended for good."""
 
@@ -78,12 +109,14 @@ def best_of(settled: Iterable[Settled]) -> Settled | None:
     return max(finished, key=lambda one: (one.objective, -one.number), default=None)
 
 
-Event = Proposed | Duplicate | Rung | Settled
+Event = Proposed | Duplicate | Rung | Setback | Settled | Reopened
 _EVENTS: dict[str, type[Event]] = {
     "proposed": Proposed,
     "duplicate": Duplicate,
     "rung": Rung,
+    "setback": Setback,
     "settled": Settled,
+    "reopened": Reopened,
 }
 
 
@@ -99,10 +132,11 @@ class Ledger:
 
     def __init__(self, path: Path) -> None:
         self.events: list[Event] = []
-        """Every event, in the order of the file."""
+        """Every event that stands, in the order of the file: all but outcomes that were taken back."""
         self.proposed: dict[int, Proposed] = {}
         self.duplicates: dict[int, Duplicate] = {}
         self.settled: dict[int, Settled] = {}
+        self._setbacks: defaultdict[int, list[Setback]] = defaultdict(list)
         self._log = Log(path)
         for line_number, event in enumerate(_events(path, self._log.lines), start=1):
             if not self._fits(event):
@@ -151,14 +185,30 @@ class Ledger:
         """Record how a running trial compared with the others at a rung."""
         self._append(rung)
 
+    def setback(self, setback: Setback) -> int:
+        """Record how an attempt at a trial ended; return how often it has had one of that kind."""
+        self._append(setback)
+        return sum(one.kind == setback.kind for one in self._setbacks[setback.number])
+
     def settle(self, settled: Settled) -> None:
-        """Record how a trial ended; it ends once."""
+        """Record how a trial ended; it ends once, unless it is reopened."""
         self._append(settled)
+
+    def reopen_failed(self) -> int:
+        """Take back that trials have failed, before anything follows the ledger; return how many."""
+        failed = [one.number for one in self.settled.values() if one.status == FAILED]
+        for number in failed:
+            self._append(Reopened(number=number))
+        return len(failed)
 
     def _fits(self, event: Event) -> bool:
         """Whether an event can follow those before it: numbers without gaps, and one end to every proposal."""
         if isinstance(event, Proposed):
             return event.number == self.next_number
+        if isinstance(event, Reopened):
+            return event.number in self.settled and self.settled[event.number].status == FAILED
+        if isinstance(event, Setback):  # also of one that is trained again since its result was lost
+            return event.number in self.proposed and event.number not in self.duplicates
         ended = event.number in self.settled or event.number in self.duplicates
         open_ = event.number in self.proposed and not ended
         match event:
@@ -179,19 +229,35 @@ class Ledger:
                 self.proposed[event.number] = event
             case Duplicate():
                 self.duplicates[event.number] = event
+            case Setback():
+                self._setbacks[event.number].append(event)
             case Settled():
                 self.settled[event.number] = event
+            case Reopened():
+                self._setbacks.pop(event.number, None)
+                self.events.remove(self.settled.pop(event.number))
+                return
         self.events.append(event)
 
 
-def count_settled(path: Path) -> int:
-    """Return how many trials have settled, by a ledger that another process may be writing; 0 if there is none."""
-    return len(read_settled(path))
+def count_settled(path: Path, *, but_failed: bool = False) -> int:
+    """Return how many trials have settled, by a ledger that another process may be writing; 0 if there is none.
+
+    With `but_failed`, those that failed are left out.
+    """
+    return sum(not (but_failed and one.status == FAILED) for one in read_settled(path))
 
 
 def read_settled(path: Path) -> list[Settled]:
     """Return how trials ended, likewise."""
-    return [event for event in _events(path, read_lines(path)) if isinstance(event, Settled)]
+    settled: dict[int, Settled] = {}
+    for event in _events(path, read_lines(path)):
+        match event:
+            case Settled():
+                settled[event.number] = event
+            case Reopened():
+                settled.pop(event.number, None)
+    return list(settled.values())
 
 
 def read_configs(path: Path) -> list[TrialConfig]:

@@ -73,6 +73,7 @@ class TrialQueue:
         self._awaiting: defaultdict[int, list[int]] = defaultdict(list)
         self._baselines: dict[str, str] = {}
         self._held: list[Proposal] = []
+        self._again: deque[Proposal] = deque()
         for event in ledger.events:
             match event:
                 case Proposed():
@@ -99,12 +100,12 @@ class TrialQueue:
         """Whether nothing is left to run."""
         if self._lost or self.restoring:
             return False
-        return not self.left or (self.exhausted and not (self._put_back or self.running or self._held))
+        return not self.left or (self.exhausted and not (self._put_back or self.waiting))
 
     @property
     def waiting(self) -> bool:
-        """Whether trials are held back, to be handed out once others have settled."""
-        return bool(self._held)
+        """Whether trials may be left to hand out later: held back until others have settled, or to be tried again."""
+        return bool(self._held or self.running or self._again or self._lost or self.restoring)
 
     @property
     def put_back(self) -> list[Proposal]:
@@ -121,6 +122,8 @@ class TrialQueue:
             lost = self._lost.popleft()
             self.restoring[lost.number] = lost
             return Handout(lost, self._took_over_from(lost))
+        if self._again:
+            return self._hand_out(self._again.popleft())
         for proposal in self._held:
             if self._is_ready(proposal):
                 self._held.remove(proposal)
@@ -137,6 +140,13 @@ class TrialQueue:
             else:
                 self._held.append(proposal)
         return None
+
+    def retry(self, number: int) -> None:
+        """Have a trial that is running handed out again, before any other: those held back for it still are."""
+        if number in self.restoring:
+            self._lost.appendleft(self.restoring.pop(number))
+        else:
+            self._again.append(self.running.pop(number))
 
     def settle(self, settled: Settled) -> None:
         """Record how a trial ended, and tell the proposer, also for the duplicates that waited for it."""

@@ -24,6 +24,7 @@ from smartmixed_search.search.environment import environment
 from smartmixed_search.search.ledger import Event, Proposed, Settled, best_of
 from smartmixed_search.search.registration import register_networks
 from smartmixed_search.tracking.delivery import Delivery
+from smartmixed_search.tracking.schema import REASON_LENGTH
 from smartmixed_search.tracking.store import analyze_store, prepare_store
 from smartmixed_search.tracking.uris import store_name
 from smartmixed_search.tracking.writer import Tracker
@@ -119,7 +120,7 @@ class Recorder:
         self._lost: deque[Settled] = deque()
         self._announced: str | None = None
         self._tracker: Tracker | None = None
-        self._known: frozenset[str] = frozenset()
+        self._known: dict[str, tuple[str, str]] = {}
         self._delivered = 0
         self._delivery = Delivery(self._open, self._deliver)
 
@@ -151,7 +152,7 @@ class Recorder:
                     self._configs[event.number] = event.config
                 case Settled():
                     self._settled.append(event)
-                    if event.key not in self._deliveries:
+                    if _delivery(event) not in self._deliveries:
                         self._waiting.add(event.key)
                     self._delivery.add(event)
         self._seen = len(events)
@@ -166,6 +167,7 @@ class Recorder:
             self._delivery.add(self._lost.popleft())  # it may have been trained again
         self._delivery.hurry()
         left, now = self._delivery.waiting, time.monotonic()
+        begun, first = now, left
         say_at, give_up_at = now + _QUIET_SECONDS, now + _PATIENCE_SECONDS
         while self._delivery.waiting and (self.undelivered or self.problem is None) and now < give_up_at:
             time.sleep(0.02)
@@ -175,7 +177,8 @@ class Recorder:
             elif self._delivery.waiting < left:
                 left, give_up_at = self._delivery.waiting, now + _PATIENCE_SECONDS
             if now > say_at and self.undelivered:
-                self._say(f"recording {counted(self.undelivered, 'trial')} in MLflow{self._reason()}")
+                rest = _rest(left, (now - begun) / (first - left)) if left < first else ""
+                self._say(f"recording {counted(self.undelivered, 'trial')} in MLflow{rest}{self._reason()}")
                 say_at = now + _SAY_SECONDS
         self._delivery.stop()
 
@@ -197,13 +200,15 @@ class Recorder:
         if self._tracker is not None and self._tracker.restored:
             self._say(f"{self._tracker.restored} runs that had been deleted in MLflow are there again")
         status = FINISHED if outcome.complete else STOPPED
-        closed = self._delivery.close(lambda: self._close(status, metrics), _CLOSING_SECONDS)
+        self._delivery.close(lambda: self._close(status, metrics))
+        closed = self._delivery.wait_closed(_CLOSING_SECONDS)
+        if closed is None and not self.undelivered:
+            self._say("recording the end of the sweep in MLflow")
+            closed = self._delivery.wait_closed(_PATIENCE_SECONDS)
         self._deliveries.close()
         if not closed and not self.undelivered:
-            self._say(
-                f"the end of the sweep could not be recorded in MLflow{self._reason()}: "
-                "`smartmixed-search sync` does it"
-            )
+            how = "is not recorded in MLflow yet" if closed is None else "could not be recorded in MLflow"
+            self._say(f"the end of the sweep {how}{self._reason()}: `smartmixed-search sync` does it")
         final = outcome.complete or not self._running
         if closed and not self.undelivered and final and self._resolved.confirms is None:
             assert self._tracker is not None
@@ -239,7 +244,7 @@ class Recorder:
         analyze_store(self._uri)
 
     def _deliver(self, settled: Settled) -> None:
-        if settled.key not in self._known:
+        if self._known.get(settled.key) != (settled.status, (settled.reason or "")[:REASON_LENGTH]):
             self._waiting.add(settled.key)  # although it was delivered once, to a store that has lost it
             if not self._record(settled):
                 self._lost.append(settled)
@@ -247,7 +252,7 @@ class Recorder:
             self._delivered += 1
             if self._delivered % _ANALYZED_EVERY == 0:
                 analyze_store(self._uri)
-        self._deliveries.add(settled.key)
+        self._deliveries.add(_delivery(settled))
         self._waiting.discard(settled.key)
 
     def _record(self, settled: Settled) -> bool:
@@ -294,3 +299,14 @@ class Recorder:
 def make_tracker(uri: str, resolved: Resolved) -> Tracker:
     """Return what records a sweep in a store that was prepared."""
     return Tracker(uri, sweep=resolved.name, dataset=resolved.dataset["name"], confirms=resolved.confirmed)
+
+
+def _delivery(settled: Settled) -> str:
+    """Return what a delivery is remembered by; a failed trial may be tried again, and is delivered again after that."""
+    return f"{settled.key} {FAILED}" if settled.status == FAILED else settled.key
+
+
+def _rest(count: int, seconds_each: float) -> str:
+    """Return how long records take, in words."""
+    seconds = count * seconds_each
+    return f", about {round(seconds / 60)} minutes more" if seconds >= 90 else f", about {seconds:.0f} seconds more"

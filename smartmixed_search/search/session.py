@@ -1,7 +1,7 @@
 """A session of a sweep: claim the directory, run what is left, record it, sum it up. A sweep may take several."""
 
+import os
 import signal
-import socket
 import sys
 import threading
 from collections.abc import Collection, Iterator
@@ -9,9 +9,12 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from types import FrameType
 
+from ray.exceptions import RayError
+from ray.tune import TuneError
+
 from smartmixed_search.datasets import Dataset
 from smartmixed_search.errors import ConfigError, SweepError
-from smartmixed_search.files import is_full
+from smartmixed_search.plain import counted
 from smartmixed_search.plugins import current_folder
 from smartmixed_search.resources import Resources
 from smartmixed_search.search.cluster import cluster_nodes, ray_session, slots, trial_resources
@@ -27,6 +30,7 @@ from smartmixed_search.search.recorder import Recorder, meet_store
 from smartmixed_search.search.study import StudyView
 from smartmixed_search.search.summary import SweepSummary, summarize
 from smartmixed_search.search.tuning import Placement, run_trials
+from smartmixed_search.search.watch import AGAIN, RAY_LOST, check_own_ray, ray_answers, watched
 from smartmixed_search.search.worker import Job, SharedDataset, TrialFunction
 from smartmixed_search.space import SearchSpace
 
@@ -50,6 +54,7 @@ def carry_out(
     concurrency: int | None,
     ray_address: str | None,
     max_failures: int,
+    retry_failed: bool,
     reuse: bool,
     deterministic: bool,
     progress: bool,
@@ -63,17 +68,22 @@ def carry_out(
     check_count("concurrency", concurrency, 1)
     check_count("max_failures", max_failures, 0)
     printer = ProgressPrinter(sys.stderr, plan.space.options["objective"], quiet=not progress)
-    lost = lost_results(plan.directory, plan.resolved, plan.tracking_uri)
-    with ExitStack() as stack:
+    directory = plan.directory
+    with directory.in_use(), ExitStack() as stack:
+        lost = lost_results(directory, plan.resolved, plan.tracking_uri)
+        cluster = stack.enter_context(ExitStack())
         placement = None
-        if lost or count_settled(plan.directory.ledger) < plan.space.trials:
+        if lost or count_settled(directory.ledger, but_failed=retry_failed) < plan.space.trials:
             printer.step("starting Ray" if ray_address is None else f"joining the Ray cluster at {ray_address}")
-            stack.enter_context(ray_session(ray_address))
-            placement = _place(plan.space.resources, concurrency, max_failures)
-        meet_store(plan.tracking_uri, plan.resolved, continued=plan.directory.resolved.exists())
-        lock = stack.enter_context(plan.directory.claim(plan.resolved, plan.space.to_yaml()))
-        ledger = stack.enter_context(Ledger(plan.directory.ledger))
-        return _Session(plan, ledger, lock, printer, reuse, deterministic).run(placement, run, lost)
+            cluster.enter_context(ray_session(ray_address))
+            placement = _place(plan.space.resources, concurrency)
+        meet_store(plan.tracking_uri, plan.resolved, continued=directory.resolved.exists())
+        lock = stack.enter_context(directory.claim(plan.resolved, plan.space.to_yaml(), printer.say))
+        ledger = stack.enter_context(Ledger(directory.ledger))
+        if retry_failed and (reopened := ledger.reopen_failed()):
+            printer.say(f"trying {counted(reopened, 'failed trial')} again")
+        session = _Session(plan, ledger, lock, printer, max_failures, reuse, deterministic)
+        return session.run(placement, cluster, run, lost)
 
 
 def check_count(name: str, value: int | None, least: int) -> None:
@@ -86,23 +96,33 @@ def check_count(name: str, value: int | None, least: int) -> None:
         raise ConfigError(f"{name} must be at least {least}, however: {value}")
 
 
-def _place(wanted: Resources, concurrency: int | None, max_failures: int) -> Placement:
+def _place(wanted: Resources, concurrency: int | None) -> Placement:
     nodes = cluster_nodes()
     resources = trial_resources(wanted.cpus_per_trial, wanted.gpus_per_trial, nodes)
-    return Placement(resources=resources, concurrency=concurrency or slots(resources, nodes), max_failures=max_failures)
+    return Placement(resources=resources, concurrency=concurrency or slots(resources, nodes))
 
 
 class _Session:
     """Runs the trials that the ledger has no outcome for, and sees all of them recorded."""
 
     def __init__(
-        self, plan: Plan, ledger: Ledger, lock: Lock, printer: ProgressPrinter, reuse: bool, deterministic: bool
+        self,
+        plan: Plan,
+        ledger: Ledger,
+        lock: Lock,
+        printer: ProgressPrinter,
+        max_failures: int,
+        reuse: bool,
+        deterministic: bool,
     ) -> None:
         self._plan, self._printer = plan, printer
         self._ledger, self._lock = ledger, lock
-        self._reuse, self._deterministic = reuse, deterministic
+        self._max_failures, self._reuse, self._deterministic = max_failures, reuse, deterministic
 
-    def run(self, placement: Placement | None, run: TrialFunction, lost: Collection[str]) -> SweepSummary:
+    def run(
+        self, placement: Placement | None, cluster: ExitStack, run: TrialFunction, lost: Collection[str]
+    ) -> SweepSummary:
+        """Run trials on a cluster, which is left before anything that it is not needed for."""
         plan, directory, space = self._plan, self._plan.directory, self._plan.space
         self._printer.say(f"sweep {directory.name} in {directory.path}")
         sizes = plan.dataset.sizes
@@ -113,23 +133,21 @@ class _Session:
         )
         # A confirmation proposes nothing, so Optuna has nothing to be told.
         studies = [] if plan.resolved.confirms else [StudyView(directory.study, directory.name, space)]
-        halving = Halving(self._ledger, space.rungs)
-        driver = SweepDriver(directory, queue, halving, [*studies, recorder], self._printer, self._lock.check)
+        driver = SweepDriver(
+            directory,
+            queue,
+            Halving(self._ledger, space.rungs),
+            [*studies, recorder],
+            self._printer,
+            max_failures=self._max_failures,
+            check=self._check,
+        )
         with _interruptible(driver):
             driver.guard(driver.resume)
             if placement is not None and not queue.done and not driver.stopping:
-                job = Job(
-                    run=run,
-                    dataset=SharedDataset.put(plan.dataset),
-                    resources=placement.resources,
-                    directory=directory,
-                    space=space,
-                    folder=current_folder(),
-                    reuse=self._reuse,
-                    deterministic=self._deterministic,
-                )
-                run_trials(driver, job, placement, directory.scratch)
+                self._train(driver, placement, run)
             self._printer.close()
+            cluster.close()
             recorder.drain(lambda: not driver.stopping)
         for study in studies:
             driver.guard(study.close)
@@ -144,10 +162,37 @@ class _Session:
         )
         recorder.close(summary)
         if driver.fault is not None:
-            raise SweepError(directory.full(socket.gethostname())) if is_full(driver.fault) else driver.fault
+            raise driver.fault
         for line in summary.messages():
             self._printer.say(line)
         return summary
+
+    def _check(self) -> None:
+        self._lock.check()
+        check_own_ray()
+
+    def _train(self, driver: SweepDriver, placement: Placement, run: TrialFunction) -> None:
+        job = Job(
+            run=run,
+            dataset=SharedDataset.put(self._plan.dataset),
+            resources=placement.resources,
+            directory=self._plan.directory,
+            space=self._plan.space,
+            folder=current_folder(),
+            reuse=self._reuse,
+            deterministic=self._deterministic,
+        )
+
+        def leave() -> None:
+            self._printer.say(f"error: {RAY_LOST}")
+            os._exit(2)
+
+        with watched(ray_answers, lambda: driver.end(SweepError(RAY_LOST)), leave):
+            try:
+                run_trials(driver, job, placement, self._plan.directory.scratch)
+            except (RayError, TuneError) as error:
+                last = str(error).strip().rpartition("\n")[2]
+                driver.end(SweepError(f"Ray must go on while trials run, however: {last}; {AGAIN}"))
 
 
 @contextmanager

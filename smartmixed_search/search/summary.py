@@ -69,6 +69,7 @@ class SweepSummary:
             counts = Counter(self.failures.values()).most_common()
             lines += [f"  {count} × {reason}" for reason, count in counts[:_REASONS_SHOWN]]
             lines += [f"  … and {len(counts) - _REASONS_SHOWN} further reasons"] if len(counts) > _REASONS_SHOWN else []
+            lines.append("  the same command with --retry-failed tries them again")
         if self.unconverged:
             lines.append(
                 f"selection has not converged in {self.unconverged} of "

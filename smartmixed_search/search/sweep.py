@@ -8,6 +8,7 @@ from pathlib import Path
 from smartmixed_search.datasets import load_dataset
 from smartmixed_search.outlook import Reach, shortage
 from smartmixed_search.search.directory import Resolved, SweepDirectory
+from smartmixed_search.search.lock import refuse_if_held
 from smartmixed_search.search.progress import ProgressPrinter
 from smartmixed_search.search.proposals import Proposer
 from smartmixed_search.search.session import Plan, carry_out, check_count
@@ -37,6 +38,7 @@ def run_sweep(
     concurrency: int | None = None,
     ray_address: str | None = None,
     max_failures: int = 1,
+    retry_failed: bool = False,
     reuse: bool = True,
     deterministic: bool = False,
     progress: bool = True,
@@ -57,7 +59,9 @@ def run_sweep(
         data_dir: see `load_dataset`.
         concurrency: trials at once, at most; default: as many as the cluster holds.
         ray_address: of a running Ray cluster; default: this machine alone.
-        max_failures: how often a trial that fails is tried again.
+        max_failures: how often a trial that raises is tried again. Processes and nodes that are lost do not count,
+            and have a bound of their own.
+        retry_failed: whether trials that have failed for good are tried once more.
         reuse: whether trials take over baselines that an earlier trial of the sweep has trained under equal settings.
         deterministic: whether GPUs use deterministic algorithms alone, slower ones where need be; a CPU always does.
         progress: whether the progress line is shown; it and all messages go to stderr.
@@ -76,6 +80,7 @@ def run_sweep(
         concurrency=concurrency,
         ray_address=ray_address,
         max_failures=max_failures,
+        retry_failed=retry_failed,
         reuse=reuse,
         deterministic=deterministic,
         progress=progress,
@@ -90,10 +95,11 @@ def _plan(
     tracking_uri: str | None,
     data_dir: str | Path | None,
 ) -> Plan:
-    dataset = load_dataset(space.dataset, data_dir)
     output = output_dir or os.environ.get(OUTPUT_DIR_VARIABLE) or DEFAULT_OUTPUT_DIR
     space = as_begun(space, name, output)
     directory = SweepDirectory.of(output, name or space.default_sweep_name)
+    refuse_if_held(directory.lock, directory.name)
+    dataset = load_dataset(space.dataset, data_dir)
     resolved = Resolved.of(directory.name, space, dataset)
     directory.check(resolved)
     uri = resolve_tracking_uri(tracking_uri, output)

@@ -6,6 +6,7 @@ Tuner for the trials that the ledger has no outcome for.
 
 import logging
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
@@ -21,10 +22,12 @@ from ray.tune.search import Searcher
 from smartmixed_search.files import is_local, remove
 from smartmixed_search.search.cluster import TrialResources
 from smartmixed_search.search.driver import SweepDriver
+from smartmixed_search.search.ledger import LOST, MEMORY, RAISED
 from smartmixed_search.search.worker import Job, trainable
 
 _SETTINGS = {
     "RAY_CHDIR_TO_TRIAL_DIR": "0",  # plugins and relative paths mean the same in a worker as in the driver
+    "RAY_TRAIN_COUNT_PREEMPTION_AS_FAILURE": "1",  # else Tune itself tries again, without end
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
     "TUNE_DISABLE_SIGINT_HANDLER": "1",  # the driver has its own
     "TUNE_GLOBAL_CHECKPOINT_S": "1e9",  # snapshots cost time, and nobody reads them
@@ -39,8 +42,6 @@ class Placement:
     resources: TrialResources
     concurrency: int
     """Trials at once, at most."""
-    max_failures: int
-    """How often a trial that fails is tried again."""
 
 
 class _Adapter:
@@ -96,18 +97,39 @@ class DriverCallback(_Adapter, Callback):
         """Let the driver do its regular work."""
         self._driver.guard(self._driver.tick)
 
-    def on_trial_recover(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
-        """Pass on that a trial is being retried."""
-        self._driver.guard(lambda: self._driver.restarted(trial.config["number"]))
-
     def on_trial_complete(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
         """Pass on that a trial has ended by itself, or was stopped."""
-        self._driver.guard(lambda: self._driver.ended(trial.config["number"]))
+        host = (trial.last_result or {}).get("node_ip", "")
+        self._driver.guard(lambda: self._driver.ended(trial.config["number"], host))
 
     def on_trial_error(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
-        """Pass on that a trial has failed for good, with what Ray says of it."""
+        """Pass on that an attempt has failed, with what Ray says of it."""
         message = Path(trial.error_file).read_text(encoding="utf-8")
-        self._driver.guard(lambda: self._driver.failed(trial.config["number"], message))
+        number, kind, host = trial.config["number"], setback_kind(message), _host(message)
+        self._driver.guard(lambda: self._driver.failed(number, kind, host, message))
+
+
+_RAISED = re.compile(r"(The actor died because of an error raised in its creation task, )?(\x1b\[\d+m)?ray::")
+_OF_RAY = re.compile(r"^ray\.exceptions\.", re.MULTILINE)
+_LOW_ON_MEMORY = "running low on memory"
+_HOST = re.compile(r"\bip[:=] ?([0-9a-f.:]+)", re.IGNORECASE)
+
+
+def setback_kind(message: str) -> str:
+    """Return the kind of a setback by what Tune's file says of it: when it was, then what Ray raised.
+
+    That is the traceback of a worker for what the trial raised, among it Ray's own errors, of an object that went down
+    with its node, say; or else a sentence: of Ray's memory monitor, or on the end of a process or a node.
+    """
+    _, _, body = message.partition("\n")
+    if _RAISED.match(body):
+        return LOST if _OF_RAY.search(body) else RAISED
+    return MEMORY if _LOW_ON_MEMORY in body else LOST
+
+
+def _host(message: str) -> str:
+    found = _HOST.search(message)
+    return "" if found is None else found[1]
 
 
 class DriverStopper(_Adapter, Stopper):
@@ -143,7 +165,7 @@ def run_trials(driver: SweepDriver, job: Job, placement: Placement, scratch: Pat
                 **_storage(scratch),
                 callbacks=[DriverCallback(driver)],
                 stop=DriverStopper(driver),
-                failure_config=tune.FailureConfig(max_failures=placement.max_failures),
+                failure_config=tune.FailureConfig(max_failures=0),  # the driver counts, and hands out again
                 verbose=0,
             ),
         ).fit()

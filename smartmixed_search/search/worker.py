@@ -1,5 +1,6 @@
 """The work of one trial, wherever Ray places it: read the dataset, train, make the result durable."""
 
+import os
 import socket
 import time
 import traceback
@@ -16,7 +17,7 @@ from smartmixed_search.config import TrialConfig
 from smartmixed_search.datasets import Dataset
 from smartmixed_search.determinism import deterministic
 from smartmixed_search.errors import TrialInterrupted
-from smartmixed_search.files import is_full, write_atomically
+from smartmixed_search.files import remove_temporaries, write_atomically
 from smartmixed_search.plugins import import_plugins
 from smartmixed_search.result import TrialResult
 from smartmixed_search.search.cluster import TrialResources
@@ -72,6 +73,10 @@ def trainable(job: Job) -> Callable[[dict[str, Any]], None]:
     """Return the function that Ray Tune calls with every suggestion, `{"number", "config", "baselines_of"}`."""
 
     def train(suggestion: dict[str, Any]) -> None:
+        # A busy machine may need longer to end a trial than the 2 seconds that Tune waits.
+        os.environ["TUNE_FUNCTION_THREAD_TIMEOUT_S"] = "60"
+        if not job.resources.gpus:
+            os.environ["CUDA_VISIBLE_DEVICES"] = ""  # Ray leaves it as it is, and whatever is trained may look for one
         import_plugins(job.space.options["plugins"], job.folder)
         work(job, TrialConfig.from_dict(suggestion["config"]), tune.report, suggestion["baselines_of"])
 
@@ -92,6 +97,7 @@ def work(
             send({"halt": job.directory.unshared(socket.gethostname())})
             return
         files.path.mkdir(parents=True, exist_ok=True)
+        remove_temporaries(files.path)
         files.error.unlink(missing_ok=True)
         if files.load_whole() is None:
             with deterministic(job.deterministic):
@@ -100,8 +106,8 @@ def work(
     except TrialInterrupted:
         return
     except Exception as error:
-        if is_full(error):
-            send({"halt": job.directory.full(socket.gethostname())})
+        if (halt := job.directory.unusable(error)) is not None:
+            send({"halt": halt})
             return
         write_atomically(files.error, f"{one_line(error)}\n\n{traceback.format_exc()}")
         raise

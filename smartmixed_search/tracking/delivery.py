@@ -68,16 +68,19 @@ class Delivery(Generic[Record]):
             self._hurried = True
             self._changed.notify()
 
-    def close(self, last: Callable[[], None], timeout: float) -> bool:
-        """Give up what is not delivered, call `last`, and return whether that was done well within `timeout` seconds.
+    def close(self, last: Callable[[], None]) -> None:
+        """Give up what is not delivered, and have `last` called once an attempt that is under way has come to its end.
 
-        An attempt that is under way comes to its end first; if it takes too long, it is left to itself.
+        See `wait_closed`.
         """
         with self._changed:
             self._last, self._stopped = last, True
             self._changed.notify()
+
+    def wait_closed(self, timeout: float) -> bool | None:
+        """Return whether `last` was done well; None if it is not done within `timeout` seconds, and left to itself."""
         self._thread.join(timeout)
-        return self._closed
+        return None if self._thread.is_alive() else self._closed
 
     def stop(self) -> None:
         """Begin no further attempt."""

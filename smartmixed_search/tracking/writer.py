@@ -62,7 +62,7 @@ class Tracker:
         self._sweep_run: Run | None = None
         self._inputs: list[DatasetInput] = []
         self._tables: stored.TableWriter | None = None
-        self._recorded: set[str] = set()
+        self._recorded: dict[str, tuple[str, str]] = {}
         self.restored = 0
         """Number of runs of trials and strategies that had been deleted, and are there again."""
 
@@ -128,11 +128,11 @@ class Tracker:
             doubles.delete_unsettled(self._client, run)
         return str(run.info.run_id)
 
-    def recorded(self) -> frozenset[str]:
-        """Return the keys of the trials that the store has completely."""
+    def recorded(self) -> dict[str, tuple[str, str]]:
+        """Return by key how the trials that the store has completely have ended: status and, as kept, reason."""
         with store_errors(self._uri):
             self._stored_tables()
-        return frozenset(self._recorded)
+        return dict(self._recorded)
 
     def settled(self, key: str) -> frozenset[str]:
         """Return the keys of the trials that the store has completely of the sweep of that key; writes nothing.
@@ -151,9 +151,9 @@ class Tracker:
         """Record a finished trial with all its strategies and controls."""
         with store_errors(self._uri):
             trial = self._trial_run(result.config, result.key, result.seconds)
-            if runs.has_settled(trial, FINISHED):
-                self._stored_tables().count()
+            if self._has_ended(trial, FINISHED):
                 return
+            trial = self._opened_again(trial)
             ranking = rank_networks(result.networks)
             known = doubles.children(self._client, trial)
             if _contradicts(trial, known, result, ranking):
@@ -185,11 +185,11 @@ class Tracker:
 
     def _record_end(self, config: TrialConfig, key: str, status: str, reason: str) -> None:
         with store_errors(self._uri):
-            trial = self._trial_run(config, key, 0.0)
-            if runs.has_settled(trial, status):
-                self._stored_tables().count()
+            trial, kept = self._trial_run(config, key, 0.0), reason[: schema.REASON_LENGTH]
+            if self._has_ended(trial, status, kept):
                 return
-            params, tags = records.trial_params(config), {schema.TAG_REASON: reason[: schema.REASON_LENGTH]}
+            trial = self._opened_again(trial)
+            params, tags = records.trial_params(config), {schema.TAG_REASON: kept}
             trial = runs.log(self._client, trial, params=params, tags=tags)
             self._settle(trial, status, trial.info.start_time)
 
@@ -273,6 +273,30 @@ class Tracker:
         started = _now() - round(1000 * seconds)
         return self._create_run(schema.trial_run_name(config), tags, started)
 
+    def _has_ended(self, trial: "Run", status: str, reason: str = "") -> bool:
+        """Whether a trial's run was completely written like this; then its rows are counted."""
+        ended = runs.has_settled(trial, status) and trial.data.tags.get(schema.TAG_REASON, "") == reason
+        if ended:
+            self._stored_tables().count()
+        return ended
+
+    def _opened_again(self, trial: "Run") -> "Run":
+        """Return a trial's run; where the trial had ended otherwise, without what was written of that.
+
+        Rows of the tables are never changed: they are stored anew, from the runs.
+        """
+        tags, run_id = trial.data.tags, trial.info.run_id
+        if tags[schema.TAG_STATUS] == schema.RUNNING:
+            return trial
+        sweep = self._client.get_run(self._opened.info.run_id)
+        if schema.TAG_TABLES in sweep.data.tags:
+            self._client.delete_tag(sweep.info.run_id, schema.TAG_TABLES)
+        self._tables = None
+        if schema.TAG_REASON in tags:
+            self._client.delete_tag(run_id, schema.TAG_REASON)
+        runs.reopen(self._client, trial)
+        return self._client.get_run(run_id)
+
     def _create_run(self, name: str, tags: schema.Tags, started: int) -> "Run":
         return runs.create_run(self._client, self._opened.info.experiment_id, name, tags, started)
 
@@ -282,7 +306,9 @@ class Tracker:
             sweep = self._client.get_run(self._opened.info.run_id)
             known, is_stored = self._read_tables(sweep, of=doubles.children(self._client, sweep))
             self._tables = stored.TableWriter(self._client, sweep, known, stored=is_stored)
-            self._recorded = set(known[stored.TRIALS]["trial"])
+            trials = known[stored.TRIALS]
+            ends = zip(trials["status"], trials["reason"].fillna(""), strict=True)
+            self._recorded = dict(zip(trials["trial"], ends, strict=True))
         return self._tables
 
     def _read_tables(self, sweep: "Run", of: "Sequence[Run] | None" = None) -> tuple[stored.Tables, bool]:

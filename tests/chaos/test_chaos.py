@@ -14,7 +14,7 @@ import torch
 from smartmixed_search.config import TrialConfig
 from smartmixed_search.datasets import load_dataset
 from smartmixed_search.trial import run_trial
-from tests.chaos.processes import Process, holding_on, kill, trial_workers, wait_until
+from tests.chaos.processes import Process, holding_on, kill, title, trial_workers, wait_until
 from tests.chaos.services import cluster, kill_a_worker, mlflow_server
 from tests.chaos.sweeps import SPACE, Sweep, check, check_equal, networks
 
@@ -82,6 +82,67 @@ def test_killed_worker(tracking_uri, tmp_path, undisturbed, dice):
         pause(dice, 2)
         kill_a_worker(driver)
         assert driver.wait() == 0, driver.output
+    check(sweep)
+    check_equal(sweep, undisturbed)
+
+
+def wait_for_setbacks(driver: Process, sweep: Sweep, count: int) -> None:
+    """Wait for that many attempts to have been lost, all of one trial."""
+    wait_until(lambda: len(sweep.events("setback")) >= count or not driver.running, 60, f"{count} attempts are lost")
+    setbacks = [(event["number"], event["kind"]) for event in sweep.events("setback")]
+    assert setbacks == [(setbacks[0][0], "lost")] * count, driver.output
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("times", [2, 3])
+def test_worker_killed_again_and_again_in_one_trial(tracking_uri, tmp_path, undisturbed, dice, times):
+    sweep = Sweep(tmp_path, tracking_uri)
+    with sweep.launched() as driver:
+        wait_for_settled(driver, sweep, 2)
+        for count in range(1, times + 1):
+            pause(dice, 2)
+            say(f"worker killed with {sweep.settled} settled")
+            kill_a_worker(driver)
+            wait_for_setbacks(driver, sweep, count)
+        assert driver.wait() == 0, driver.output
+    check(sweep)
+    check_equal(sweep, undisturbed)
+
+
+@pytest.mark.slow
+def test_node_killed_twice_in_one_trial(tracking_uri, tmp_path, undisturbed, dice):
+    with cluster(*NODES, NODES[-1]) as made:
+        options = ("--concurrency", "1", "--ray-address", made.address)
+        sweep = Sweep(tmp_path, tracking_uri, options=options, variables=made.variables)
+        with sweep.launched() as driver:
+            wait_for_settled(driver, sweep, 2)
+            for count in (1, 2):
+                pause(dice, 1)
+                node = made.busy_node()
+                say(f"node killed with {sweep.settled} settled")
+                node.kill_all()
+                wait_for_setbacks(driver, sweep, count)
+            assert driver.wait() == 0, driver.output
+    check(sweep)
+    check_equal(sweep, undisturbed)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("part", ["gcs_server", "raylet"])
+def test_killed_ray_is_told_in_one_line(tracking_uri, tmp_path, undisturbed, dice, part):
+    sweep = Sweep(tmp_path, tracking_uri)
+    with sweep.launched() as driver:
+        wait_for_settled(driver, sweep, 2)
+        pause(dice, 2)
+        (pid,) = (pid for pid in driver.members if title(pid).partition(" ")[0].endswith(f"/{part}"))
+        say(f"{part} killed with {sweep.settled} settled")
+        kill(pid)
+        assert driver.wait() == 2, driver.output
+        assert re.search(r"error: Ray must go on .* run the same command again to continue", driver.output)
+        assert "internal error" not in driver.output
+        wait_until(lambda: not holding_on(driver), 60, "no process of the lost Ray is left")
+    assert sweep.settled < sweep.trials
+    sweep.complete()
     check(sweep)
     check_equal(sweep, undisturbed)
 
