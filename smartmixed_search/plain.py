@@ -14,6 +14,10 @@ Value = Number | str | None
 
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 _SHOWN = 60
+_SECRETS = (
+    re.compile(r"((?<!sqlite)(?<!file)://)[^\s'\"]*(@)"),  # a password may hold slashes, although it should not
+    re.compile(r"((?<!sqlite)(?<!file)://[^\s'\"?#]*[?#])[^\s'\")]+()"),
+)
 
 
 def show(value: object) -> str:
@@ -21,6 +25,18 @@ def show(value: object) -> str:
     writer = reprlib.Repr()
     writer.maxstring = writer.maxother = writer.maxlong = _SHOWN
     return writer.repr(value)
+
+
+def concealed(text: str) -> str:
+    """Return text with user, password, token and query of every URI in it left out.
+
+    Example:
+        >>> concealed("no answer of http://me:secret@host:5000/?key=secret")
+        'no answer of http://…@host:5000/?…'
+    """
+    for secret in _SECRETS:
+        text = secret.sub(r"\1…\2", text)
+    return text
 
 
 def counted(count: int, noun: str) -> str:

@@ -107,3 +107,9 @@ def test_quiet_printer_shows_messages_only():
     printer.update(replace(START, settled=4))
     printer.say("hello")
     assert stream.getvalue() == "hello\n"
+
+
+def test_messages_hold_no_secrets():
+    stream = io.StringIO()
+    ProgressPrinter(stream, "margin").say("sweep x in ftp://me:secret@host/runs/x")
+    assert stream.getvalue() == "sweep x in ftp://…@host/runs/x\n"

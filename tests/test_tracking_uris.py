@@ -1,7 +1,8 @@
 import pytest
 
 from smartmixed_search.errors import TrackingError
-from smartmixed_search.tracking.uris import concealed, followed, normalize_uri, shown
+from smartmixed_search.plain import concealed
+from smartmixed_search.tracking.uris import followed, normalize_uri, shown
 
 
 @pytest.mark.parametrize(

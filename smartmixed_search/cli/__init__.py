@@ -21,6 +21,7 @@ from smartmixed_search.cli.sync import sync
 from smartmixed_search.errors import UserError, one_of
 from smartmixed_search.files import is_full
 from smartmixed_search.machine import some_home
+from smartmixed_search.plain import concealed
 
 
 class _Commands(click.Group):
@@ -76,7 +77,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _fail(message: str, code: int) -> None:
-    click.echo(message, err=True)
+    click.echo(concealed(message), err=True)
     sys.exit(code)
 
 

@@ -38,11 +38,12 @@ def spaces(name: str | None, output_dir: Path, tracking_uri: str | None, debug: 
 def doctor(data_dir: Path | None, output_dir: Path, tracking_uri: str | None, debug: bool) -> None:
     """Check this machine: versions, processors, what Ray needs, GPUs, disk, datasets, tracking store."""
     from smartmixed_search.cli.diagnosis import diagnose
+    from smartmixed_search.plain import concealed
 
     checks = diagnose(output_dir, tracking_uri, data_dir)
     width = max(len(check.name) for check in checks)
     for check in checks:
-        click.echo(f"{check.status:<8} {check.name:<{width}}  {check.detail}")
+        click.echo(f"{check.status:<8} {check.name:<{width}}  {concealed(check.detail)}")
     sys.exit(1 if any(check.status == "problem" for check in checks) else 0)
 
 

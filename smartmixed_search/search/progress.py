@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TextIO
 
 from smartmixed_search.durations import in_words
+from smartmixed_search.plain import concealed
 
 _REWRITE_SECONDS = 0.5
 _LINE_SECONDS = 10.0
@@ -122,7 +123,8 @@ class ProgressPrinter:
             self._write("\n")
 
     def say(self, message: str) -> None:
-        """Print a message on a line of its own."""
+        """Print a message on a line of its own, without the secrets of URIs in it."""
+        message = concealed(message)
         self._write(f"\r\x1b[K{message}\n" if self._live else f"{message}\n")
 
     def _print(self, progress: Progress) -> None:

@@ -5,16 +5,13 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from smartmixed_search.errors import TrackingError
+from smartmixed_search.plain import concealed
 
 SQLITE = "sqlite:///"
 WHO_ASKS = "MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN"
 """The variables that tell a server who asks."""
 
 _ARTIFACTS = "mlartifacts"
-_SECRETS = (
-    (re.compile(r"(://)[^\s'\"]*@"), r"\1…@"),  # a password may hold slashes, although it should not
-    (re.compile(r"(://[^\s'\"?#]*[?#])[^\s'\")]+"), r"\1…"),
-)
 
 
 def normalize_uri(uri: str) -> str:
@@ -49,16 +46,7 @@ def shown(uri: str) -> str:
         >>> print(shown("http://me:secret@host:5000"), shown("sqlite:////home/me@work/mlflow.db"))
         http://…@host:5000 sqlite:////home/me@work/mlflow.db
     """
-    if uri.startswith(SQLITE):
-        return uri
     return concealed(uri) if "://" in uri else re.sub(r"^.*:.*@", "…@", uri)
-
-
-def concealed(text: str) -> str:
-    """Return text with the secrets of every URI in it left out."""
-    for secret, instead in _SECRETS:
-        text = secret.sub(instead, text)
-    return text
 
 
 def store_name(uri: str) -> str:
