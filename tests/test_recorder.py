@@ -17,7 +17,7 @@ from smartmixed_search.search.deliveries import Deliveries
 from smartmixed_search.search.directory import Resolved, SweepDirectory
 from smartmixed_search.search.ledger import Event, Proposed, Settled
 from smartmixed_search.search.recorder import Recorder, check_name, meet_store
-from smartmixed_search.tracking.store import default_tracking_uri
+from smartmixed_search.tracking.store import advice, default_tracking_uri
 from smartmixed_search.tracking.writer import Tracker
 from tests.tracked import all_runs
 from tests.trials import synthetic_result
@@ -96,6 +96,12 @@ def test_settled_trials_reach_mlflow_and_are_remembered(make: Any, directory: An
     assert trial_status(tracking_uri) == dict(zip(KEYS, ("finished", "failed", "stopped"), strict=True))
     entries = [json.loads(line) for line in directory.deliveries.read_text().splitlines()]
     assert entries == [{"key": key, "store": tracking_uri} for key in (KEYS[0], f"{KEYS[1]} failed", KEYS[2])]
+
+
+def test_what_was_recorded_is_analyzed(make: Any, tracking_uri: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_ANALYZED_EVERY", 1)
+    record_all(make())
+    assert advice(tracking_uri) is None
 
 
 def test_a_sweep_is_closed_with_what_it_came_to(make: Any, tracking_uri: str) -> None:

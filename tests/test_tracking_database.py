@@ -9,7 +9,11 @@ from pathlib import Path
 import pytest
 
 from smartmixed_search.cli.diagnosis import diagnose
+from smartmixed_search.datasets import load_dataset
 from smartmixed_search.errors import TrackingError
+from smartmixed_search.search.directory import Resolved, SweepDirectory
+from smartmixed_search.search.sweep import run_sweep
+from smartmixed_search.space import SearchSpace
 from smartmixed_search.tracking import models
 from smartmixed_search.tracking.choices import choices
 from smartmixed_search.tracking.database import analyze, has_statistics
@@ -68,6 +72,17 @@ def test_an_older_database_is_left_as_it_is(tracking_uri: str, tmp_path: Path, a
     with pytest.raises(TrackingError, match=f"has {OLDER}, an older one's; copy the file, then run `mlflow db upgrade"):
         ask(tracking_uri)
     assert (tmp_path / "mlflow.db").read_bytes() == before
+
+
+def test_a_sweep_that_is_continued_does_not_change_it_either(tracking_uri: str, tmp_path: Path) -> None:
+    space = SearchSpace.from_dict({"dataset": "digits", "architecture": "8", "trials": 1})
+    directory = SweepDirectory.of(tmp_path, "begun")
+    with directory.claim(Resolved.of("begun", space, load_dataset("digits")), space.to_yaml()):
+        pass
+    with database(tmp_path) as opened:
+        opened.execute("UPDATE alembic_version SET version_num = ?", (OLDER,))
+    with pytest.raises(TrackingError, match="mlflow db upgrade"):
+        run_sweep(space, name="begun", output_dir=tmp_path, tracking_uri=tracking_uri)
 
 
 def test_a_newer_database_is_one_of_a_newer_mlflow(tracking_uri: str, tmp_path: Path) -> None:
