@@ -4,6 +4,7 @@ The questions below take `sweep`, `all_sweeps` and `tracking_uri`, and raise `Tr
 `tracking.queries` do. They count finished trials, but for those whose artifact is gone or damaged.
 """
 
+import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
 CHOICES, COUNTS = "choices.json", "choice_counts.json"
 _NOTHING: Mapping[str, Mapping[str, Any]] = {CHOICES: {}, COUNTS: {"pool": [], "replicates": {}}}
+
+_GONE = (KeyError, OSError, json.JSONDecodeError, UnicodeDecodeError)
 
 Reader = Callable[[str, str, str, Any], pd.DataFrame]
 """Makes a frame of a trial's dataset, architecture, trial, and the content of an artifact."""
@@ -90,5 +93,5 @@ def _contents(
 
     columns = (trials[name] for name in ("run_id", "dataset", "architecture", "trial"))
     for run_id, dataset, architecture, trial in zip(*columns, strict=True):
-        with suppress(KeyError, OSError, ValueError, MlflowException):  # the run was deleted just now, or its file is
+        with suppress(*_GONE, MlflowException):  # the run was deleted just now, or its file is
             yield dataset, architecture, trial, runs.read_json(client, addresses[run_id], artifact)
