@@ -5,8 +5,6 @@ prepare_environment
 
 command=.venv/bin/smartmixed-search
 $command run quickstart "$@"
-echo
-$command top
 cat <<EOF
 
 What next:

@@ -1,10 +1,12 @@
 """The epochs of a trial as they are reported: each once, when all of its networks have passed it."""
 
+import time
 from collections.abc import Callable, Iterable
+from typing import TextIO
 
 import numpy as np
 
-from smartmixed_search.config import SMARTMIXED, TrialConfig
+from smartmixed_search.config import SMARTMIXED, TrialConfig, format_architecture
 from smartmixed_search.parts import Part
 from smartmixed_search.result import NetworkResult
 from smartmixed_search.training import EpochReport
@@ -17,6 +19,29 @@ That is `epoch`, `epochs`, the configured objective, and `margin` wherever there
 It is called when all networks have passed the epoch: in a trial that is trained in parts, while the last part trains.
 For epochs that an earlier attempt has trained it is called again, at once.
 """
+
+_SAY_SECONDS = 10.0
+"""How often it is said how far a trial is."""
+
+
+def printed(
+    config: TrialConfig, report: Report | None, stream: TextIO, clock: Callable[[], float] = time.monotonic
+) -> Report:
+    """Return a report that passes on to another, and says now and then how far the trial is; the first time at once."""
+    networks = len(config.members) * config.replicates
+    architecture = format_architecture(config.architecture)
+    print(f"{architecture} on {config.dataset}: {networks} networks, {config.epochs} epochs", file=stream, flush=True)
+    said_at = clock()
+
+    def say(epoch: int, metrics: dict[str, float]) -> None:
+        nonlocal said_at
+        if report is not None:
+            report(epoch, metrics)
+        if clock() - said_at >= _SAY_SECONDS or epoch + 1 == config.epochs:
+            said_at = clock()
+            print(f"{epoch + 1} of {config.epochs} epochs", file=stream, flush=True)
+
+    return say
 
 
 class TrialEpochs:

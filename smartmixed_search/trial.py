@@ -2,6 +2,7 @@
 
 import json
 import platform
+import sys
 from collections.abc import Callable, Collection, Iterable
 from functools import partial
 from pathlib import Path
@@ -14,7 +15,7 @@ from smartmixed_search.checksums import checksum
 from smartmixed_search.config import TrialConfig
 from smartmixed_search.datasets import Dataset
 from smartmixed_search.denormals import flushed_denormals
-from smartmixed_search.epochs import Report, TrialEpochs
+from smartmixed_search.epochs import Report, TrialEpochs, printed
 from smartmixed_search.errors import ConfigError, TrialInterrupted
 from smartmixed_search.files import locate, write_atomically
 from smartmixed_search.measurement import Measured, measure
@@ -39,6 +40,7 @@ def run_trial(
     stop: Callable[[], bool] | None = None,
     reuse: TrialResult | None = None,
     handoff_epochs: Collection[int] = (),
+    progress: bool = False,
 ) -> TrialResult:
     """Train and measure all networks of one configuration, in parts if they do not fit into memory at once.
 
@@ -55,6 +57,7 @@ def run_trial(
         reuse: an earlier result on the same dataset, from which to take over the networks that training would only
             give again; see `reuse.reusable`.
         handoff_epochs: selection lengths, each less than the epochs, of trials that may reuse this one's networks.
+        progress: whether stderr says now and then how far the training is.
 
     Raises:
         ConfigError: the dataset is not the one that the configuration names, or a plugin has not been imported.
@@ -78,6 +81,8 @@ def run_trial(
     environment = _environment(device) | {"dataset_checksum": dataset.checksum}
     reused = reusable(config, environment, reuse, len(dataset.x_test))
     part = Part.whole(config).without({network.strategy for network in reused})
+    if progress:
+        report = printed(config, report, sys.stderr)
     epochs = TrialEpochs(config, len(dataset.x_val), report)
     epochs.reuse(reused)
     attempt = _Attempt(config, dataset, device, epochs, states, stop, handoff_epochs, networks=part.networks)

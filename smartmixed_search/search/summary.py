@@ -75,7 +75,7 @@ class SweepSummary:
                 f"selection has not converged in {self.unconverged} of "
                 f"{counted(self.settled[FINISHED], 'finished trial')} "
                 f"(mean choice confidence below {CONVERGED_CONFIDENCE}): {UNDECIDED}; "
-                "more epochs or a higher logit_learning_rate help"
+                "more epochs or a higher logit_learning_rate help, auto for one"
             )
         if self.settled[STOPPED]:
             lines.append(
