@@ -378,7 +378,7 @@ class Case:
         for name, content in files.items():
             (data / name).write_bytes(content)
         dataset = {"space": [], "npz": ["--dataset", str(folder / "mine.npz")], "idx": ["--dataset", "mnist"]}[kind]
-        self.arguments = ["run", str(space), "--dry-run", "--data-dir", str(folder), *dataset]
+        self.arguments = ["run", str(space), "--dry-run", "--quiet", "--data-dir", str(folder), *dataset]
 
 
 def flaw(code: int, out: str, err: str) -> str:

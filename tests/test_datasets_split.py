@@ -83,16 +83,32 @@ def test_a_test_example_beyond_float32_is_refused() -> None:
 @pytest.mark.parametrize(("n", "classes"), [(4, 4), (9, 4), (3, 2), (40, 20)])
 @pytest.mark.parametrize("label", [np.int64, np.uint64])
 def test_too_few_examples_are_refused(n: int, classes: int, label: type) -> None:
-    with pytest.raises(DatasetError, match=rf"split off \d+%, however: \d+ examples of {classes} classes, \d+ of the"):
+    with pytest.raises(
+        DatasetError, match=r"must hold 3 examples of every class at least, .* however: class \d has [12];"
+    ):
         split(source(n, classes, y=(np.arange(n) % classes).astype(label)))
+
+
+def test_with_a_test_set_two_of_a_class_are_asked_for_and_the_class_is_named() -> None:
+    y = np.where(np.arange(200) == 7, 2, np.arange(200) % 2)
+    with pytest.raises(DatasetError, match=r"must hold 2 examples of every class at least, .* however: class 2 has 1;"):
+        split(source(y=y, x_test=np.zeros((4, 1)), y_test=np.arange(4) % 2))
+
+
+def test_too_few_examples_for_a_part_with_every_class_are_refused() -> None:
+    with pytest.raises(DatasetError, match=r"split off 20%, however: 60 examples of 20 classes, 3 of the rarest$"):
+        split(source(60, 20))
 
 
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"y": np.arange(200) % 4 - 1}, "integers 0 … C-1, however: -1"),
-        ({"y": np.arange(200) % 4 + 1}, "every class 0 … 4 of 'toy', however: 0 is missing"),
-        ({"y": np.arange(200) % 4 * 2}, "every class 0 … 6 of 'toy', however: 1 is missing"),
+        ({"y": np.arange(200) % 4 - 1}, "integers 0 … C-1, however: -1; classes, y = numpy.unique.*"),
+        ({"y": np.arange(200) % 4 + 1}, "every class 0 … 4 of 'toy', however: 0 is missing; y = y - 1 makes them so.*"),
+        (
+            {"y": np.arange(200) % 4 * 2},
+            "every class 0 … 6 of 'toy', however: 1 is missing; classes, y = numpy.unique.*",
+        ),
         ({"y": np.full(200, 2**64 - 1, np.uint64)}, "two classes, however: only 18446744073709551615"),
         ({"y": np.zeros(200, int)}, "at least two classes, however: only 0"),
         ({"x_test": np.zeros((2, 1)), "y_test": np.array([0, 4])}, "training, 0 … 3, however: 4"),

@@ -45,7 +45,7 @@ def dataset_name(spec: str) -> str:
         raise DatasetError(f"a dataset must have at most {_LONGEST} letters, however: {spec[:20]!r}… has {len(spec)}")
     path = Path(spec)
     if path.suffix != ".npz":
-        if _is_folder(path):
+        if spec and _is_folder(path):
             raise DatasetError(f"a dataset must be a name or an .npz file, however: {spec!r} is a folder")
         raise DatasetError(one_of("a dataset", spec, DATASETS, other="the path of an .npz file"))
     if path.stem in DATASETS:
