@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 import torch
 
+from smartmixed_search.checksums import checksum
 from smartmixed_search.cli import main
-from smartmixed_search.errors import ConfigError
+from smartmixed_search.errors import ConfigError, NetworkError
 from smartmixed_search.formats import FORMATS
 from smartmixed_search.result import TrialResult
 from smartmixed_search.tracking.networks import fetch_network
@@ -152,3 +153,16 @@ def test_plugins_are_imported_where_they_are_confirmed(
     found = fetch_network(result.key, tracking_uri=tracking_uri, plugins=["own_functions"])
     assert found.network.replicate == 2
     assert sys.modules.pop("own_functions")
+
+
+def test_weights_that_were_damaged_in_mlflow_are_noticed(tracking_uri: str, tmp_path: Path) -> None:
+    made = trial(tmp_path, 1)
+    weights = checksum(Path(made.weights_path or "").read_bytes())
+    make_tracker(tracking_uri).record_trial(replace(made, weights_checksum=weights))
+    assert fetch_network(made.key, tracking_uri=tracking_uri).trial == made.key
+    (kept,) = tmp_path.glob("mlartifacts/*/*/artifacts/weights.safetensors")
+    content = bytearray(kept.read_bytes())
+    content[-5] ^= 1
+    kept.write_bytes(content)
+    with pytest.raises(NetworkError, match=f"weights must be as they were trained, however: .* of trial {made.key}"):
+        fetch_network(made.key, tracking_uri=tracking_uri)

@@ -364,6 +364,30 @@ def test_long_waits_are_told_in_minutes() -> None:
     assert module._rest(20, 2.5) == ", about 50 seconds more"
 
 
+def test_a_lost_result_holds_up_nobody_and_is_tried_once_more_at_the_end(
+    make: Any, directory: SweepDirectory, tracking_uri: str
+) -> None:
+    files = directory.trial(KEYS[0])
+    whole = files.result.read_bytes()
+    files.result.write_bytes(whole[:-1])
+    said: list[str] = []
+    recorder = make(say=said.append)
+    recorder.follow(EVENTS)
+    assert eventually(lambda: recorder.delivered == 2)
+    assert (recorder.lost, recorder.undelivered, recorder.problem) == ([KEYS[0]], 1, None)
+    files.result.write_bytes(whole)  # it was trained again
+    record_all(recorder)
+    assert (recorder.lost, recorder.undelivered, recorder.delivered) == ([], 0, 3)
+    assert said == []
+    assert len(trial_status(tracking_uri)) == 3
+
+
+def test_the_end_does_not_wait_for_a_lost_result(make: Any, directory: SweepDirectory) -> None:
+    directory.trial(KEYS[0]).result.unlink()
+    recorder = record_all(make())
+    assert (recorder.lost, recorder.undelivered, recorder.delivered) == ([KEYS[0]], 1, 2)
+
+
 # --- which store has what ---
 
 

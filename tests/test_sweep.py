@@ -156,6 +156,25 @@ def test_sweep_is_continued_while_mlflow_is_away(ray_session, tracking_uri, tmp_
     assert recorded(tracking_uri)["trial", "finished"] == 3
 
 
+def test_a_settled_trial_that_lost_its_result_is_trained_again(
+    ray_session, tracking_uri, store_template, tmp_path, capsys
+):
+    first = sweep(tmp_path, trials=2)
+    ledger = (first.directory / "ledger.jsonl").read_bytes()
+    damaged = sorted(first.directory.glob("trials/*/result.json"))[0]
+    damaged.write_bytes(damaged.read_bytes()[:-9])
+    (tmp_path / "mlflow.db").write_bytes(store_template.read_bytes())
+    again = sweep(tmp_path, trials=2)
+    assert (again.undelivered, again.settled) == (0, first.settled)
+    assert attempts(tmp_path)[damaged.parent.name] == 2
+    assert attempts(tmp_path).total() == 3
+    assert (first.directory / "ledger.jsonl").read_bytes() == ledger
+    assert recorded(tracking_uri)["trial", "finished"] == 2
+    assert f"trial {damaged.parent.name} had lost its result, and was trained again: it is as it was" in (
+        capsys.readouterr().err
+    )
+
+
 def test_more_gpus_than_any_node_has_are_refused_before_anything_is_written(ray_session, tmp_path):
     with pytest.raises(ResourceError, match="gpus_per_trial must be at most 0"):
         sweep(tmp_path, changes={"resources": {"gpus_per_trial": 1}})

@@ -141,10 +141,7 @@ class Tracker:
             SweepError: the name is taken by a sweep with another key.
         """
         with store_errors(self._uri):
-            found = [
-                self._read_tables(run, of=doubles.children(self._client, run))[0][stored.TRIALS]
-                for run in self._find_sweeps(key)
-            ]
+            found = [self._read_tables(run)[0][stored.TRIALS] for run in self._find_sweeps(key)]
         return frozenset(trial for trials in found for trial in trials["trial"])
 
     def record_trial(self, result: TrialResult) -> None:
@@ -389,7 +386,7 @@ def _contradicts(trial: "Run", strategies: "Iterable[Run]", result: TrialResult,
         networks = _networks(result, run.data.tags[schema.TAG_STRATEGY])
         figures.append((run, records.strategy_metrics(networks, ranking)))
     return any(
-        run.data.metrics.get(name, value) != value for run, metrics in figures for name, value in metrics.items()
+        metrics.get(name, value) != value for run, metrics in figures for name, value in run.data.metrics.items()
     )
 
 
