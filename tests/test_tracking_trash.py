@@ -153,7 +153,8 @@ def test_of_doubles_that_were_deleted_the_one_that_counts_is_brought_back(uri: s
 
 def test_what_the_trash_has_no_more_is_recorded_anew(uri: str) -> None:
     before = {key: value for key, value in contents(uri).items() if key[0] != "sweep"}
-    delete(uri, *DELETED["trial"])
+    for deleted in reversed(DELETED.values()):
+        delete(uri, *deleted)
     empty_trash(uri)
     tracker = make_tracker(uri)
     assert FIRST not in tracker.recorded()

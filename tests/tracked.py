@@ -70,7 +70,7 @@ class Faulty:
 
     WRITES = (
         *("create_experiment", "create_run", "delete_run", "update_run", "log_batch", "set_tag", "delete_tag"),
-        *("set_terminated", "log_dict", "log_text", "log_artifact", "log_inputs", "log_outputs"),
+        *("restore_run", "set_terminated", "log_dict", "log_text", "log_artifact", "log_inputs", "log_outputs"),
         *("create_logged_model", "log_model_artifacts", "finalize_logged_model"),
         *("create_registered_model", "create_model_version", "set_registered_model_alias", "set_logged_model_tags"),
     )
