@@ -173,8 +173,8 @@ def test_a_trial_with_a_flipped_bit_is_not_delivered_and_the_rest_is(
     code, out, _ = sync()
     assert code == 1
     assert out == (
-        f"demo: 2 delivered, 2 of 3 settled trials in MLflow (the result of trial {damaged.parent.name} must be whole, "
-        "however: gone or damaged; the command that trained them does so again)\n"
+        f"demo: 2 delivered, 2 of 3 settled trials in MLflow (the result of trial {damaged.parent.name} is gone or "
+        "damaged: run the sweep's command again, which trains anew what is lost)\n"
     )
     assert counts(tracking_uri)["trial"] == 2
 

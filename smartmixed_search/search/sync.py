@@ -110,8 +110,8 @@ def sync_sweep(directory: SweepDirectory, uri: str, say: Callable[[str], None]) 
 
 
 def _lost(keys: Sequence[str]) -> str:
-    results = f"the results of {len(keys)} trials" if len(keys) > 1 else f"the result of trial {keys[0]}"
-    return f"{results} must be whole, however: gone or damaged; the command that trained them does so again"
+    results = f"the results of {len(keys)} trials are" if len(keys) > 1 else f"the result of trial {keys[0]} is"
+    return f"{results} gone or damaged: run the sweep's command again, which trains anew what is lost"
 
 
 def _trials_asked_for(directory: SweepDirectory, resolved: Resolved, settled: int, say: Callable[[str], None]) -> int:
