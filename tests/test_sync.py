@@ -208,7 +208,7 @@ def test_a_damaged_space_is_written_anew(sync: Run, tmp_path: Path, tracking_uri
     directory.space.unlink() if content is None else directory.space.write_bytes(content)
     code, out, err = sync()
     assert (code, out) == (0, "first: 4 delivered, 4 of 4 settled trials in MLflow\n")
-    assert "space.yaml is gone or damaged: it is written anew, with 4 trials as those asked for" in err
+    assert "space.yaml is gone or damaged: it is written anew, asking for 4 trials" in err
     assert directory.space.read_text() == whole.replace("3", "4")
     assert sweep_status(tracking_uri) == {"first": "finished"}
 
@@ -246,7 +246,7 @@ def test_what_was_deleted_in_mlflow_is_brought_back(sync: Run, tmp_path: Path, t
     connect(tracking_uri).delete_run(all_runs(tracking_uri)["trial"][0].info.run_id)
     code, out, err = sync()
     assert (code, out) == (0, "demo: 0 delivered, 3 of 3 settled trials in MLflow\n")
-    assert "demo: 1 runs that had been deleted in MLflow are there again" in err
+    assert "demo: brought back 1 run that had been deleted in MLflow" in err
     assert contents(tracking_uri) == before
 
 

@@ -202,7 +202,7 @@ def artifacts(uri: str, key: str) -> Path:
 def test_a_trial_without_choices_does_not_take_the_report_with_it(uri: str, damage: Callable[[Path], Any]) -> None:
     damage(artifacts(uri, FIRST) / "choices.json")
     assert set(choices(tracking_uri=uri)["trial"]) == {result.key for result in RESULTS[1:]}
-    assert "Not counted are 1 finished trials whose choices" in report(tracking_uri=uri)
+    assert "Without 1 finished trial whose choices" in report(tracking_uri=uri)
     for result in RESULTS[1:]:
         damage(artifacts(uri, result.key) / "choices.json")
     assert "</html>" in report(tracking_uri=uri)

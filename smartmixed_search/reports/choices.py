@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 
+from smartmixed_search.plain import counted
 from smartmixed_search.preferences import CONTRADICTED, FAMILIES, HOLDS, NOT_ENOUGH, NOT_SHOWN, verdict
 from smartmixed_search.reports import plots
 from smartmixed_search.reports.data import Preferences
@@ -97,7 +98,7 @@ def _missing(trials: int) -> str:
     if not trials:
         return ""
     return paragraph(
-        f"Not counted are {trials} finished trials whose choices MLflow does not have any more.", "warning"
+        f"Without {counted(trials, 'finished trial')} whose choices MLflow does not have any more.", "warning"
     )
 
 

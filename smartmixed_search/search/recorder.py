@@ -198,7 +198,7 @@ class Recorder:
         if best is not None and best.objective is not None:
             metrics["best_objective"] = best.objective
         if self._tracker is not None and self._tracker.restored:
-            self._say(f"{self._tracker.restored} runs that had been deleted in MLflow are there again")
+            self._say(f"brought back {counted(self._tracker.restored, 'run')} that had been deleted in MLflow")
         status = FINISHED if outcome.complete else STOPPED
         self._delivery.close(lambda: self._close(status, metrics))
         closed = self._delivery.wait_closed(_CLOSING_SECONDS)

@@ -10,6 +10,7 @@ import yaml
 
 from smartmixed_search.errors import ConfigError, SweepError, one_of
 from smartmixed_search.files import locate, read_bytes, write_atomically
+from smartmixed_search.plain import counted
 from smartmixed_search.search.directory import Resolved, SweepDirectory
 from smartmixed_search.search.ledger import Ledger
 from smartmixed_search.search.log import read_lines
@@ -122,7 +123,7 @@ def _trials_asked_for(directory: SweepDirectory, resolved: Resolved, settled: in
         if isinstance(found, dict) and _is_of(found, resolved):
             return int(found["trials"])
     trials = max(int(resolved.space["trials"]), settled)
-    say(f"{directory.space.name} is gone or damaged: it is written anew, with {trials} trials as those asked for")
+    say(f"{directory.space.name} is gone or damaged: it is written anew, asking for {counted(trials, 'trial')}")
     space = {**resolved.space, "trials": trials}
     write_atomically(directory.space, yaml.safe_dump(space, sort_keys=False, allow_unicode=True))
     return trials
