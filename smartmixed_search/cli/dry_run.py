@@ -12,6 +12,7 @@ from smartmixed_search.durations import in_words
 from smartmixed_search.estimate import Estimate, estimate
 from smartmixed_search.machine import usable_cpus
 from smartmixed_search.outlook import Reach, count_trials, shortage
+from smartmixed_search.plain import counted
 from smartmixed_search.search.cluster import slots, trial_resources
 from smartmixed_search.search.proposals import Proposer
 from smartmixed_search.space import SearchSpace
@@ -67,7 +68,8 @@ def _describe(space: SearchSpace, cost: Estimate, at_once: int, epochs: int) -> 
     parameters = f"{smallest:,}" if smallest == largest else f"{smallest:,} to {largest:,}"
     return "\n".join(
         [
-            f"{space.name} on {space.dataset}: {cost.trials} trials × {cost.networks} networks × {epochs} epochs"
+            f"{space.name} on {space.dataset}: {counted(cost.trials, 'trial')} × "
+            f"{counted(cost.networks, 'network')} × {epochs} epochs"
             f" = {cost.network_epochs:,} network epochs",
             f"parameters of a network: {parameters}",
             f"memory of the largest trial: {cost.memory / _GIB:.2f} GiB, data included{split}",

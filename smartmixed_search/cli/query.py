@@ -145,11 +145,13 @@ def status(
 
 def say_stopped(sweeps: "pd.DataFrame") -> None:
     """Say how many trials were stopped early, if any were: what is shown is a selected sample then."""
+    from smartmixed_search.plain import counted
+
     stopped = int(sweeps["stopped"].sum())
     if stopped:
         settled = int(sweeps[["finished", "failed", "stopped"]].sum().sum())
         click.echo(
-            f"{stopped} of {settled} settled trials were stopped early: they are in no leaderboard, and those that "
-            "finished are a selected sample",
+            f"{stopped} of {counted(settled, 'settled trial')} were stopped early: they are in no leaderboard, and "
+            "those that finished are a selected sample",
             err=True,
         )
