@@ -100,6 +100,7 @@ def test_settled_trials_reach_mlflow_and_are_remembered(make: Any, directory: An
 
 def test_what_was_recorded_is_analyzed(make: Any, tracking_uri: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_ANALYZED_EVERY", 1)
+    monkeypatch.setattr("smartmixed_search.tracking.database._FEW_RUNS", 3)
     record_all(make())
     assert advice(tracking_uri) is None
 

@@ -185,7 +185,8 @@ def test_artifacts_that_stayed_behind_are_named(original: Path, tmp_path: Path) 
             ask(uri)
 
 
-def test_a_store_is_analyzed_unless_somebody_writes(original: Path) -> None:
+def test_a_store_is_analyzed_unless_somebody_writes(original: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("smartmixed_search.tracking.database._FEW_RUNS", 2)
     path, uri = original / "mlflow.db", default_tracking_uri(original)
     assert not has_statistics(path)
     assert "sqlite3 " in (advice(uri) or "")
@@ -197,3 +198,13 @@ def test_a_store_is_analyzed_unless_somebody_writes(original: Path) -> None:
     assert not has_statistics(path)
     analyze(path)
     assert advice(uri) is None
+    with database(original) as opened:
+        opened.execute("UPDATE sqlite_stat1 SET stat = '1 1' WHERE tbl = 'runs'")
+    assert advice(uri) is not None, "statistics of a few runs do not serve for many"
+
+
+def test_a_store_of_a_few_runs_has_no_statistics(original: Path) -> None:
+    analyze(original / "mlflow.db")
+    with database(original) as opened:
+        assert not opened.execute("SELECT 1 FROM sqlite_master WHERE name = 'sqlite_stat1'").fetchall()
+    assert advice(default_tracking_uri(original)) is None

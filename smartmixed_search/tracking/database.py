@@ -26,6 +26,8 @@ _ADDRESSES = (
     ("model_versions", "source"),
     ("model_versions", "storage_location"),
 )
+_FEW_RUNS = 100
+"""Statistics of fewer make an order among thousands slower than none do."""
 ANALYZE = "PRAGMA analysis_limit=400; ANALYZE"
 """Has SQLite count what its tables hold, in some ten milliseconds however large they are."""
 
@@ -112,19 +114,26 @@ def analyze(path: Path) -> None:
     """
     try:
         with _open(path, seconds=0) as database:
-            database.executescript(ANALYZE)
+            if not _holds_few(database):
+                database.executescript(ANALYZE)
     except sqlite3.OperationalError:  # it is locked, or may only be read
         return
 
 
 def has_statistics(path: Path) -> bool:
-    """Whether `analyze` has seen runs, or there are none."""
+    """Whether SQLite has the statistics that it needs."""
     with _open(path) as database:
-        if not database.execute("SELECT 1 FROM latest_metrics LIMIT 1").fetchone():
+        if _holds_few(database):
             return True
         if not database.execute("SELECT 1 FROM sqlite_master WHERE name = 'sqlite_stat1'").fetchone():
             return False
-        return bool(database.execute("SELECT 1 FROM sqlite_stat1 WHERE tbl = 'latest_metrics'").fetchone())
+        counts = database.execute("SELECT stat FROM sqlite_stat1 WHERE tbl = 'runs'")
+        return any(int(count.split()[0]) >= _FEW_RUNS for (count,) in counts)
+
+
+def _holds_few(database: sqlite3.Connection) -> bool:
+    (runs,) = database.execute("SELECT COUNT(*) FROM (SELECT 1 FROM runs LIMIT ?)", (_FEW_RUNS,)).fetchone()
+    return bool(runs < _FEW_RUNS)
 
 
 @contextmanager
