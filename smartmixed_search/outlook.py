@@ -32,12 +32,16 @@ def count_trials(space: SearchSpace, enough: int) -> int:
     return total * lengths
 
 
-def shortage(space: SearchSpace) -> str | None:
-    """Return that fewer distinct trials are possible than are asked for, if so."""
+def remarks(space: SearchSpace) -> list[str]:
+    """Return what a user may not expect of the trials, a line each: fewer are possible, or none is tuned."""
     possible = count_trials(space, space.trials)
-    if possible == space.trials:
-        return None
-    return f"trials: {space.trials:,} asked, {possible:,} possible; a range or choices for a setting give more"
+    if possible < space.trials:
+        return [f"trials: {space.trials:,} asked, {possible:,} possible; a range or choices for a setting give more"]
+    first = space.architectures or 0
+    if space.trials <= first and space.tunable and space.contains_published:
+        tuned = ", ".join(space.tunable)
+        return [f"trials: {space.trials:,}, each at the published setting; {tuned} are tuned from trial {first + 1} on"]
+    return []
 
 
 def _times(total: int, size: int | None, enough: int) -> int:

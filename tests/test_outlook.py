@@ -2,7 +2,7 @@
 
 import pytest
 
-from smartmixed_search.outlook import Reach, count_trials
+from smartmixed_search.outlook import Reach, count_trials, remarks
 from smartmixed_search.search.proposals import Proposer
 from smartmixed_search.space import SearchSpace
 
@@ -49,6 +49,15 @@ def test_so_many_a_grid_gives(keys):
     proposer = Proposer(space)
     found = {proposer.propose(number).config.key for number in range(space.trials)}
     assert len(found) == count_trials(space, 1000) < space.trials
+
+
+def test_what_a_user_may_not_expect_of_the_trials_is_said():
+    few = "trials: 12 asked, 2 possible; a range or choices for a setting give more"
+    assert remarks(make(**FIXED, trials=12)) == [few]
+    (untuned,) = remarks(make(trials=2))
+    assert untuned == "trials: 2, each at the published setting; phase_fraction, temperature are tuned from trial 3 on"
+    assert remarks(make(trials=3)) == []
+    assert remarks(make(**FIXED, trials=2)) == []
 
 
 def test_the_reach_of_the_least_and_the_most_of_all_trials():

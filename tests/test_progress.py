@@ -34,7 +34,7 @@ def test_line_names_everything_that_is_known():
     assert (
         format_progress(progress, "accuracy")
         == "2/4 settled · 1 running · 1 failed · best of 2 on validation: accuracy 0.9123 (64-32), median 0.9000"
-        " · 50 seconds elapsed · about 30 seconds left"
+        " · 50 seconds elapsed · about 45 seconds left"
     )
 
 

@@ -11,9 +11,10 @@ from smartmixed_search.datasets import load_dataset
 from smartmixed_search.durations import in_words
 from smartmixed_search.estimate import Estimate, estimate
 from smartmixed_search.machine import usable_cpus
-from smartmixed_search.outlook import Reach, count_trials, shortage
+from smartmixed_search.outlook import Reach, count_trials, remarks
 from smartmixed_search.plain import counted
 from smartmixed_search.search.cluster import slots, trial_resources
+from smartmixed_search.search.progress import END_SECONDS
 from smartmixed_search.search.proposals import Proposer
 from smartmixed_search.space import SearchSpace
 
@@ -21,8 +22,6 @@ _GIB = 2**30
 _MOST_CONFIGS = 200  # more say nothing new about the cost
 _START_SECONDS = 20.0
 """Until Ray has started and the first trial trains: 12 to 28 seconds on two cores."""
-_END_SECONDS = 15.0
-"""For recording the last trial, registering the best networks, and the answer: 10 to 20 seconds."""
 _RECORD_SECONDS = 2.5
 """For recording one trial in MLflow, beside the training."""
 
@@ -57,9 +56,8 @@ def print_estimate(
     cost = estimate(configs, trials, dataset, "cuda" if resources.gpus else "cpu")
     at_once = min(trials, concurrency or slots(resources, machine))
     click.echo(_describe(space, cost, at_once, Counter(config.epochs for config in configs).most_common(1)[0][0]))
-    for line in (shortage(space), Reach.of(space, len(dataset.x_train)).in_words()):
-        if line is not None:
-            click.echo(line)
+    for line in (*remarks(space), Reach.of(space, len(dataset.x_train)).in_words()):
+        click.echo(line)
 
 
 def _describe(space: SearchSpace, cost: Estimate, at_once: int, epochs: int) -> str:
@@ -80,7 +78,7 @@ def _describe(space: SearchSpace, cost: Estimate, at_once: int, epochs: int) -> 
 
 def _time(cost: Estimate, at_once: int) -> str:
     training = cost.seconds / at_once
-    whole = _START_SECONDS + max(training, cost.trials * _RECORD_SECONDS) + _END_SECONDS
+    whole = _START_SECONDS + max(training, cost.trials * _RECORD_SECONDS) + END_SECONDS
     return (
         f"time: about {in_words(whole)} on this machine, {at_once} at once: {in_words(training)} of training, by timed "
         "steps of either phase; the rest to start Ray and to record in MLflow"

@@ -11,6 +11,8 @@ from smartmixed_search.plain import concealed
 
 _REWRITE_SECONDS = 0.5
 _LINE_SECONDS = 10.0
+END_SECONDS = 15.0
+"""For recording the last trial, registering the best networks, and the answer: 10 to 20 seconds on two cores."""
 _CREDIBLE_SHARE = 0.5
 """Of a trial, over all that are running, from which on the time that is left is estimated."""
 
@@ -38,7 +40,7 @@ class Progress:
 
     @property
     def seconds_left(self) -> float | None:
-        """Estimate from the trials, and parts of trials, done in this session; None while these are too few.
+        """Estimate until the last trial has ended, from what was done in this session; None while that is too little.
 
         Before that it would be an estimate of how long workers take to start.
         """
@@ -62,7 +64,7 @@ def format_progress(progress: Progress, objective: str) -> str:
         2 running
         best of 3 on validation: margin +0.0125 (512-256), median +0.0020
         60 seconds elapsed
-        about 60 seconds left
+        about 75 seconds left
     """
     parts = [f"{progress.settled}/{progress.total} settled"]
     if progress.running:
@@ -75,7 +77,7 @@ def format_progress(progress: Progress, objective: str) -> str:
         parts.append(_best(progress.best, *progress.objectives, objective))
     parts.append(f"{in_words(progress.elapsed)} elapsed")
     if progress.settled < progress.total and progress.seconds_left is not None:
-        parts.append(f"about {in_words(progress.seconds_left)} left")
+        parts.append(f"about {in_words(progress.seconds_left + END_SECONDS)} left")
     return " · ".join(parts)
 
 

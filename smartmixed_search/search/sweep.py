@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from smartmixed_search.datasets import load_dataset
-from smartmixed_search.outlook import Reach, shortage
+from smartmixed_search.outlook import Reach, remarks
 from smartmixed_search.search.directory import Resolved, SweepDirectory
 from smartmixed_search.search.lock import refuse_if_held
 from smartmixed_search.search.progress import ProgressPrinter
@@ -117,9 +117,8 @@ def _say_outlook(plan: Plan, wanted: SearchSpace, printer: ProgressPrinter) -> N
     if plan.space is not wanted:
         keys = ", ".join(f"{key} {plan.space.to_dict()[key]}" for key in wanted.unsaid)
         printer.say(f"{plan.directory.name} goes on with the defaults of when it was begun: {keys}")
-    lacking = shortage(plan.space)
-    if lacking is not None:
-        printer.say(lacking)
+    for remark in remarks(plan.space):
+        printer.say(remark)
     reach = Reach.of(plan.space, len(plan.dataset.x_train))
     (printer.step if reach.enough else printer.say)(reach.in_words())
 
