@@ -28,9 +28,11 @@ The actor is dead because its worker process has died.
 class Follower:
     def __init__(self) -> None:
         self.events: list[Event] = []
+        self.calls = 0
 
     def follow(self, events: Sequence[Event]) -> None:
         self.events = list(events)
+        self.calls += 1
 
 
 class Printer:
@@ -88,6 +90,14 @@ def test_followers_know_what_the_ledger_knows(sweep):
     sweep.train(0)
     sweep.driver.ended(0, "here")
     assert sweep.follower.events == sweep.ledger.events
+
+
+def test_followers_are_left_alone_while_there_is_nothing_new(sweep):
+    while sweep.driver.next() is not None:
+        pass
+    calls = sweep.follower.calls
+    assert sweep.driver.next() is None
+    assert sweep.follower.calls == calls
 
 
 def test_result_without_record_is_adopted_on_reentry(sweep, tmp_path):

@@ -87,6 +87,7 @@ class SweepDriver:
         self._best = best_of(queue.ledger.settled.values())
         self._objectives = [one.objective for one in queue.ledger.settled.values() if one.objective is not None]
         self._shares: dict[int, float] = {}
+        self._followed = 0
 
     @property
     def interrupted(self) -> bool:
@@ -137,7 +138,8 @@ class SweepDriver:
         if self.interrupted:
             return None
         handout = self._queue.next()
-        self._follow()
+        if self._followed < len(self._queue.ledger.events):  # Tune asks again and again while trials are running
+            self._follow()
         if handout is not None:
             self._active.add(handout.proposal.number)
         return handout
@@ -276,6 +278,7 @@ class SweepDriver:
         self._follow()
 
     def _follow(self) -> None:
+        self._followed = len(self._queue.ledger.events)
         for follower in self._followers:
             follower.follow(self._queue.ledger.events)
 
