@@ -10,6 +10,8 @@ import sys
 import threading
 import time
 from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +23,7 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 
 from smartmixed_search.errors import ConfigError, ResourceError, SweepError
-from smartmixed_search.search import driver, recorder
+from smartmixed_search.search import driver, recorder, session
 from smartmixed_search.search.directory import SweepDirectory
 from smartmixed_search.search.ledger import Ledger, count_settled
 from smartmixed_search.search.summary import SweepSummary
@@ -143,6 +145,25 @@ def test_more_trials_extend_the_sweep(finished):
     assert longer.settled["finished"] == 6
     assert attempts(output_dir).total() == len(attempts(output_dir)) == 6
     assert recorded(longer.tracking_uri)["trial", "finished"] == 6
+
+
+def test_cluster_is_left_before_the_last_records_are_delivered(ray_session, tracking_uri, tmp_path, monkeypatch):
+    order = []
+    drain = recorder.Recorder.drain
+
+    @contextmanager
+    def joined(address: str | None) -> Iterator[None]:
+        yield
+        order.append("cluster left")
+
+    def drained(self: recorder.Recorder, patient: Callable[[], bool]) -> None:
+        order.append("records delivered")
+        drain(self, patient)
+
+    monkeypatch.setattr(session, "ray_session", joined)
+    monkeypatch.setattr(recorder.Recorder, "drain", drained)
+    assert sweep(tmp_path, trials=1).complete
+    assert order == ["cluster left", "records delivered"]
 
 
 def test_sweep_is_continued_while_mlflow_is_away(ray_session, tracking_uri, tmp_path, monkeypatch):
