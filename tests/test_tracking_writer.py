@@ -159,7 +159,8 @@ def test_a_trial_that_ends_otherwise_after_all_is_recorded_anew(
             tracker.record_trial(result)
     tracker = make_tracker(tracking_uri)
     tracker.record_trial(result)
-    assert tracker.recorded() == {result.key: ("finished", ""), other.key: ("finished", "")}
+    ended = ("finished", "")
+    assert make_tracker(tracking_uri).recorded() == {result.key: ended, other.key: ended}
     (run,) = (run for run in all_runs(tracking_uri)["trial"] if run.data.tags["smartmixed.key"] == result.key)
     assert run.info.run_id == failed.info.run_id
     assert run.info.status == "FINISHED"
