@@ -3,6 +3,7 @@
 Run with `-m browser`; needs Debian's package chromium and the extra `browser`. Screenshots are in pytest's folder.
 """
 
+import io
 import shutil
 from collections.abc import Iterator
 from dataclasses import replace
@@ -20,7 +21,7 @@ from tests.factories import SEVEN, make_result
 from tests.tracked import make_tracker
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, BrowserContext, Page
+    from playwright.sync_api import Browser, BrowserContext, Locator, Page
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
 
@@ -49,6 +50,21 @@ COLLISIONS = """() => {
   return found;
 }"""
 """Texts of drawings that lie on one another, or outside of the drawing. Boxes are higher than their letters."""
+
+SHOWN_BY = """(html) => new Promise((loaded) => {
+  const frame = document.createElement("iframe");
+  frame.width = 900;
+  frame.height = 500;
+  frame.onload = loaded;
+  %s
+  document.body.append(frame);
+})"""
+FRAMES = {
+    "mlflow": SHOWN_BY
+    % """frame.sandbox = "allow-scripts"; frame.src = URL.createObjectURL(new Blob([html], { type: "text/html" }));""",
+    "notebook": SHOWN_BY % "frame.srcdoc = html;",
+}
+"""How others show the page: MLflow's preview of artifacts, and `Page._repr_html_`."""
 
 CONTRASTS = """() => {
   const pixel = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
@@ -194,6 +210,60 @@ def test_links_lead_to_what_is_there(shown: Shown) -> None:
     for link in links:
         assert link.startswith("#")
         assert shown.page.locator(f"[id='{link[1:]}']").count() == 1, link
+
+
+@pytest.mark.parametrize("frame", list(FRAMES))
+def test_links_scroll_and_focus_in_a_frame(browser: "Browser", page_path: Path, frame: str) -> None:
+    page = browser.new_page()
+    messages: list[str] = []
+    page.on("console", lambda message: messages.append(message.text))
+    page.evaluate(FRAMES[frame], page_path.read_text())
+    inside = page.frames[-1]
+    for key, press in (("curves", "mouse"), ("leaderboard", "keyboard"), ("main", "keyboard")):
+        link = inside.locator(f"a[href='#{key}']")
+        if press == "mouse":
+            link.click()
+        else:
+            link.focus()
+            page.keyboard.press("Enter")
+        assert inside.evaluate("document.activeElement.id") == key
+        top = inside.evaluate(f"document.getElementById('{key}').getBoundingClientRect().top")
+        assert top == pytest.approx(0, abs=1), key
+        page.keyboard.press("Tab")
+        assert inside.evaluate(f"document.getElementById('{key}').contains(document.activeElement)"), key
+    assert messages == []
+    page.close()
+
+
+def test_links_keep_their_address_where_the_page_has_one(desktop: Shown) -> None:
+    desktop.page.locator("a[href='#curves']").click()
+    assert desktop.page.url.endswith("#curves")
+    assert desktop.page.evaluate("document.activeElement.id") == "curves"
+
+
+def test_a_table_that_goes_on_says_so_and_scrolls_by_keyboard(shown: Shown) -> None:
+    tables = shown.page.locator("#leaderboard .scroll, #rankings .scroll, #preferences .scroll")
+    goes_on = [table for table in tables.all() if table.evaluate("table => table.scrollWidth > table.clientWidth")]
+    assert len(goes_on) > 2 or shown.page.evaluate("innerWidth") > 1000
+    for table in goes_on:
+        assert edges(table) == [False, True]
+        table.evaluate("table => { table.scrollLeft = table.scrollWidth; }")
+        assert edges(table) == [True, False]
+        table.evaluate("table => { table.scrollLeft = 0; }")
+        table.press("ArrowRight")
+        shown.page.wait_for_function("document.activeElement.scrollLeft > 0")
+    for table in tables.all():
+        assert table.get_attribute("role") == "region"
+        assert table.get_attribute("aria-label")
+
+
+def edges(table: "Locator") -> list[bool]:
+    """Whether the table's left and right edge are shaded, above its first row, where there is no text."""
+    from PIL import Image
+
+    drawn = np.asarray(Image.open(io.BytesIO(table.screenshot())).convert("L"), dtype=float)[1:4]
+    page = np.median(drawn)
+    return [bool(abs(drawn[:, part].mean() - page) > 10) for part in (slice(0, 4), slice(-4, None))]
 
 
 def test_the_page_is_no_wider_than_its_window(shown: Shown) -> None:

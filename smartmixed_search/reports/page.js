@@ -1,5 +1,16 @@
 // Without scripts the page shows everything, in the order in which it was written.
 
+// In a frame a link to a place on the page leads nowhere (MLflow's is sandboxed) or away (a notebook's has no address).
+for (const link of document.querySelectorAll('a[href^="#"]')) {
+  link.addEventListener("click", (event) => {
+    if (self !== top) event.preventDefault();
+    const target = document.getElementById(link.hash.slice(1));
+    target.tabIndex = -1;
+    target.focus({ preventScroll: true });
+    target.scrollIntoView();
+  });
+}
+
 // A click on a column's head sorts its table.
 for (const table of document.querySelectorAll("table.sortable")) {
   const body = table.tBodies[0];
