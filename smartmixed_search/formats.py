@@ -21,7 +21,7 @@ FORMATS = ("safetensors", "torch-export", "onnx")
 
 _ONNX_PACKAGES = ("onnx", "onnxscript")
 _ORIGIN = "smartmixed"
-"""Under this name a program says which configuration and replicate it is."""
+"""Under this name a program says which configuration and replicate it is, and how its inputs are prepared."""
 _REASON_LENGTH = 200
 
 
@@ -38,7 +38,8 @@ def encode(network: TrainedNetwork, file_format: str) -> bytes:
         return network.to_bytes()
     if file_format == "onnx":
         _require_onnx()
-    origin = json.dumps({"replicate": network.replicate, "config": network.config})
+    preparation = network.preparation.to_dict()
+    origin = json.dumps({"replicate": network.replicate, "config": network.config, "preparation": preparation})
     module = network.frozen()
     try:
         with _silent():

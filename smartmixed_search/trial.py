@@ -14,6 +14,7 @@ from torch import Tensor
 from smartmixed_search.checksums import checksum
 from smartmixed_search.config import TrialConfig
 from smartmixed_search.datasets import Dataset
+from smartmixed_search.datasets.preparation import Preparation
 from smartmixed_search.denormals import flushed_denormals
 from smartmixed_search.epochs import Report, TrialEpochs, printed
 from smartmixed_search.errors import ConfigError, TrialInterrupted
@@ -92,7 +93,7 @@ def run_trial(
     weights_checksum = None
     if target is not None:
         weights = {name: tensor for part in parts for name, tensor in part.weights.items()}
-        weights_checksum = _save_weights(config, choices, weights, target)
+        weights_checksum = _save_weights(config, dataset.preparation, choices, weights, target)
     return assemble(
         config,
         [*reused, *(network for part in parts for network in part.networks)],
@@ -206,10 +207,18 @@ def assemble(
     )
 
 
-def _save_weights(config: TrialConfig, choices: Iterable[Choice], weights: dict[str, Tensor], path: Path) -> str:
-    """Write SmartMixed's checkpoints of all replicates, with their functions in the metadata; return the checksum."""
+def _save_weights(
+    config: TrialConfig,
+    preparation: Preparation | None,
+    choices: Iterable[Choice],
+    weights: dict[str, Tensor],
+    path: Path,
+) -> str:
+    """Write SmartMixed's checkpoints of all replicates, with what `weights` lists as metadata; return the checksum."""
     functions = {choice.replicate: choice.functions for choice in choices}
     metadata = {"config": json.dumps(config.to_dict()), "choices": json.dumps(functions)}
+    if preparation is not None:
+        metadata["preparation"] = json.dumps(preparation.to_dict())
     content = serialize(weights, metadata)
     write_atomically(path, content)
     return checksum(content)

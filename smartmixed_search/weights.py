@@ -1,8 +1,8 @@
 """SmartMixed's trained networks in a file: safetensors with their functions in the metadata; nothing is unpickled.
 
 Tensors `replicateR.layerL.weight` [outputs, inputs] and `….bias` [outputs]; metadata `config`, the configuration of
-the trial, and `choices`, {replicate: per hidden layer, name of the function of each neuron}, both JSON. A trial writes
-all its replicates, `export` writes one of them.
+the trial, `choices`, {replicate: per hidden layer, name of the function of each neuron}, and `preparation`, how its
+inputs are made of raw examples, all JSON. A trial writes all its replicates, `export` writes one of them.
 """
 
 import json
@@ -14,6 +14,7 @@ import safetensors.torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
+from smartmixed_search.datasets.preparation import Preparation
 from smartmixed_search.errors import NetworkError, UserError, one_of
 from smartmixed_search.frozen import FrozenNetwork, sort_neurons
 
@@ -31,6 +32,8 @@ class TrainedNetwork:
     """Per hidden layer, name of the function of each neuron."""
     config: dict[str, Any]
     """The configuration of its trial."""
+    preparation: Preparation
+    """How its inputs are made of raw examples."""
 
     @property
     def inputs(self) -> int:
@@ -52,7 +55,11 @@ class TrainedNetwork:
         layers = [f"replicate{self.replicate}.layer{layer}" for layer in range(len(weights))]
         tensors = {f"{layer}.weight": weight for layer, weight in zip(layers, weights, strict=True)}
         tensors |= {f"{layer}.bias": bias for layer, bias in zip(layers, biases, strict=True)}
-        metadata = {"config": json.dumps(self.config), "choices": json.dumps({self.replicate: choices})}
+        metadata = {
+            "config": json.dumps(self.config),
+            "choices": json.dumps({self.replicate: choices}),
+            "preparation": json.dumps(self.preparation.to_dict()),
+        }
         return serialize(tensors, metadata)
 
 
@@ -120,10 +127,18 @@ def _read(file: Any, replicate: int | None) -> TrainedNetwork:
     if replicate not in present:
         raise NetworkError(one_of("replicate", replicate, present))
     layers = [f"replicate{replicate}.layer{layer}" for layer in range(len(choices[replicate]) + 1)]
+    config = json.loads(metadata["config"])
     return TrainedNetwork(
         replicate=replicate,
         weights=[file.get_tensor(f"{layer}.weight") for layer in layers],
         biases=[file.get_tensor(f"{layer}.bias") for layer in layers],
         choices=[[str(name) for name in functions] for functions in choices[replicate]],
-        config=json.loads(metadata["config"]),
+        config=config,
+        preparation=_preparation(metadata, config),
     )
+
+
+def _preparation(metadata: dict[str, str], config: dict[str, Any]) -> Preparation:
+    if "preparation" in metadata:
+        return Preparation.from_dict(json.loads(metadata["preparation"]))
+    return Preparation.of_dataset(config["dataset"])  # an earlier version wrote the file

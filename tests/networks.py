@@ -45,5 +45,9 @@ def write_weights(path: Path, replicates: Sequence[int], plugins: Sequence[str] 
             for layer, (weight, bias) in enumerate(zip(weights, biases, strict=True)):
                 tensors[f"replicate{replicate}.layer{layer}.weight"] = weight
                 tensors[f"replicate{replicate}.layer{layer}.bias"] = bias
-    save_file(tensors, path, {"config": json.dumps({"plugins": list(plugins)}), "choices": json.dumps(choices)})
+    save_file(
+        tensors,
+        path,
+        {"config": json.dumps({"dataset": "digits", "plugins": list(plugins)}), "choices": json.dumps(choices)},
+    )
     return path

@@ -170,6 +170,10 @@ def test_a_dry_run_tells_the_cost_and_leaves_nothing(run_cli: object, tmp_path: 
     steps = ["loading digits", "timing steps of the smallest and of the largest stack"]
     assert (code, err.splitlines()[1:]) == (0, steps), err
     assert "5 trials × 6 networks × 4 epochs = 120 network epochs" in out
+    assert out.startswith(
+        "digits: 1,797 examples of 64 features in 10 classes: 1,293 to train on, 144 to validate, 360 to test; "
+        "x is divided by 16\n"
+    )
     assert "parameters of a network: 606 to 606" not in out
     assert all(word in out for word in ("parameters", "memory", "time: about", "seconds of training"))
     assert "selection: 11 to 33 steps at logit_learning_rate 0.1 move a logit by 1.1 to 3.3 at most: too little" in out

@@ -1,8 +1,11 @@
 """The stratified split, and scaling by its training part."""
 
+import json
+
 import numpy as np
 import pytest
 
+from smartmixed_search.datasets.preparation import Preparation
 from smartmixed_search.datasets.source import Source
 from smartmixed_search.datasets.split import split
 from smartmixed_search.errors import DatasetError
@@ -122,3 +125,29 @@ def test_labels_that_are_not_the_classes_are_refused(changes: dict[str, object],
 
 def test_a_class_may_be_absent_from_an_official_test_set() -> None:
     assert source(x_test=np.zeros((2, 1)), y_test=np.array([0, 1])).classes == 4
+
+
+@pytest.mark.parametrize("largest", [None, 16.0])
+def test_a_dataset_says_how_raw_examples_are_prepared(largest: float | None) -> None:
+    raw = source(own_test=True, largest=largest)
+    dataset = split(raw)
+    said = dataset.preparation
+    assert said is not None
+    assert Preparation.from_dict(json.loads(json.dumps(said.to_dict()))) == said
+    if said.divisor is None:
+        prepared = (raw.x_test - np.asarray(said.mean)) / np.asarray(said.deviation)
+    else:
+        prepared = raw.x_test / said.divisor
+    np.testing.assert_allclose(dataset.x_test, prepared, rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("digits", "divided by 16"),
+        ("kmnist", "divided by 255"),
+        ("wine", "each feature less its mean, divided by its standard deviation, of the training examples"),
+    ],
+)
+def test_a_name_tells_the_kind_of_preparation(name: str, said: str) -> None:
+    assert str(Preparation.of_dataset(name)) == said

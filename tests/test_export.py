@@ -89,6 +89,7 @@ def test_the_network_that_validates_best_is_written(
     assert (code, err) == (0, "")
     assert out.startswith(f"{path}: replicate 2 of trial {key} (40-24 ")
     assert "validation loss 0.1000, the lowest of 3\nload it with: " in out
+    assert "\nprepare its inputs: 6 values, divided by 16 (in the file: " in out
     assert_is_replicate(path, file_format, 2)
 
 

@@ -7,13 +7,15 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors import safe_open
 from torch import Tensor, nn
 
 from smartmixed_search import load_network
 from smartmixed_search.activations import register_activation, unregister_activation
+from smartmixed_search.datasets.preparation import Preparation
 from smartmixed_search.errors import NetworkError
 from smartmixed_search.formats import FORMATS, encode, new_file
-from smartmixed_search.weights import TrainedNetwork
+from smartmixed_search.weights import TrainedNetwork, read_network
 from tests.networks import Parts, draw, drop_in
 
 Run = Callable[[Tensor], Tensor]
@@ -33,7 +35,14 @@ def load(path: Path, file_format: str) -> Run:
 
 def trained(parts: Parts) -> TrainedNetwork:
     weights, biases, choices = parts
-    return TrainedNetwork(replicate=1, weights=weights, biases=biases, choices=choices, config={"dataset": "digits"})
+    return TrainedNetwork(
+        replicate=1,
+        weights=weights,
+        biases=biases,
+        choices=choices,
+        config={"dataset": "digits"},
+        preparation=Preparation(shape=(2, 3), mean=(0.5,) * 6, deviation=(2.0,) * 6),
+    )
 
 
 @pytest.fixture
@@ -79,16 +88,26 @@ def test_a_function_that_a_format_cannot_hold_is_told_in_one_line(
     assert capfd.readouterr() == ("", "")
 
 
-def test_programs_say_where_they_come_from() -> None:
+def test_files_say_where_they_come_from_and_how_inputs_are_prepared(tmp_path: Path) -> None:
     import onnx
 
-    expected = {"replicate": 1, "config": {"dataset": "digits"}}
+    prepared = {
+        "words": "flattened from 2 × 3 row by row, each feature less its mean, divided by its standard deviation, of "
+        "the training examples",
+        **{"shape": [2, 3], "mean": [0.5] * 6, "deviation": [2.0] * 6},
+    }
+    expected = {"replicate": 1, "config": {"dataset": "digits"}, "preparation": prepared}
     found = {"smartmixed.json": ""}
     program, model = (encode(trained(draw()), name) for name in ("torch-export", "onnx"))
     torch.export.load(io.BytesIO(program), extra_files=found)
     assert json.loads(found["smartmixed.json"]) == expected
     (entry,) = onnx.load_from_string(model).metadata_props
     assert (entry.key, json.loads(entry.value)) == ("smartmixed", expected)
+    path = tmp_path / "network"
+    path.write_bytes(encode(trained(draw()), "safetensors"))
+    with safe_open(path, "pt") as file:
+        assert json.loads(file.metadata()["preparation"]) == prepared
+    assert read_network(path).preparation == trained(draw()).preparation
     assert not any(str(Path(__file__).parents[1]).encode() in content for content in (program, model))
 
 

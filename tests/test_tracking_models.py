@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from smartmixed_search.activations import register_activation, unregister_activation
+from smartmixed_search.datasets.preparation import Preparation
 from smartmixed_search.errors import TrackingError
 from smartmixed_search.result import TrialResult
 from smartmixed_search.tracking import models
@@ -212,7 +213,14 @@ def test_what_failed_is_completed_and_nothing_is_there_twice(
 
 def network() -> TrainedNetwork:
     weights, biases, choices = draw((INPUTS, 16, 8, CLASSES))
-    return TrainedNetwork(replicate=1, weights=weights, biases=biases, choices=choices, config={})
+    return TrainedNetwork(
+        replicate=1,
+        weights=weights,
+        biases=biases,
+        choices=choices,
+        config={},
+        preparation=Preparation.of_dataset("digits"),
+    )
 
 
 @pytest.fixture
@@ -258,7 +266,14 @@ def test_a_user_s_function_needs_no_plugin(written: Any, monkeypatch: pytest.Mon
     register_activation("softsign", torch.nn.functional.softsign)
     try:
         weights, biases, choices = draw((INPUTS, 16, CLASSES), ["softsign", "relu"])
-        own = TrainedNetwork(replicate=0, weights=weights, biases=biases, choices=choices, config={})
+        own = TrainedNetwork(
+            replicate=0,
+            weights=weights,
+            biases=biases,
+            choices=choices,
+            config={},
+            preparation=Preparation.of_dataset("digits"),
+        )
         path, x = written(own), torch.randn(3, INPUTS)
         expected = own.frozen()(x).detach().numpy()
     finally:

@@ -12,6 +12,7 @@ from safetensors.torch import save_file
 from smartmixed_search import load_network
 from smartmixed_search.config import TrialConfig
 from smartmixed_search.datasets import load_dataset
+from smartmixed_search.datasets.preparation import Preparation
 from smartmixed_search.errors import NetworkError
 from smartmixed_search.trial import run_trial
 from smartmixed_search.weights import read_network
@@ -37,6 +38,7 @@ def test_a_trials_networks_score_as_the_stack_said(tmp_path: Path, output: str) 
         received = logits if output == "logits" else logits.softmax(1)
         assert F.cross_entropy(received, digits.y_test).item() == pytest.approx(network.test_loss, rel=1e-5)
         assert (logits.argmax(1) == digits.y_test).sum() == network.test_correct
+    assert read_network(tmp_path / "weights.safetensors", 0).preparation == digits.preparation
 
 
 def test_one_network_needs_no_number(tmp_path: Path) -> None:
@@ -44,6 +46,11 @@ def test_one_network_needs_no_number(tmp_path: Path) -> None:
     x = torch.randn(3, 6)
     torch.testing.assert_close(load_network(path)(x), drop_in(*draw(seed=2))(x))
     assert not load_network(path).training
+
+
+def test_a_file_of_an_earlier_version_has_the_preparation_that_its_dataset_tells(tmp_path: Path) -> None:
+    network = read_network(write_weights(tmp_path / "weights.safetensors", [0]))
+    assert network.preparation == Preparation(divisor=16)
 
 
 def test_what_is_written_is_read_again(tmp_path: Path) -> None:

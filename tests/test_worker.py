@@ -10,7 +10,7 @@ import torch
 
 from smartmixed_search.checksums import checksum
 from smartmixed_search.config import TrialConfig
-from smartmixed_search.datasets import Dataset
+from smartmixed_search.datasets import Dataset, load_dataset
 from smartmixed_search.errors import TrialInterrupted
 from smartmixed_search.result import TrialResult
 from smartmixed_search.search.cluster import TrialResources
@@ -20,6 +20,7 @@ from smartmixed_search.search.worker import (
     STOP_SECONDS,
     EpochReports,
     Job,
+    SharedDataset,
     StopRequest,
     TrialFunction,
     trainable,
@@ -243,3 +244,10 @@ def test_trial_measures_handoffs_of_other_lengths_if_baselines_are_reused(direct
     work(job(directory, trial), config, print)
     work(job(directory, trial, reuse=False), replace(config, temperature=1.0), print)
     assert [call["handoff_epochs"] for call in trial.calls] == [(2, 5), ()]
+
+
+def test_a_shared_dataset_is_the_dataset(ray_session):
+    digits = load_dataset("digits")
+    shared = SharedDataset.put(digits).get()
+    assert torch.equal(shared.x_train, digits.x_train)
+    assert (shared.checksum, shared.preparation) == (digits.checksum, digits.preparation)

@@ -1,13 +1,14 @@
 """`run --dry-run`: what a sweep would cost on this machine."""
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import click
 import torch
 
-from smartmixed_search.datasets import load_dataset
+from smartmixed_search.datasets import Dataset, load_dataset
+from smartmixed_search.datasets.dataset import describe_sizes
 from smartmixed_search.durations import in_words
 from smartmixed_search.estimate import Estimate, estimate
 from smartmixed_search.machine import usable_cpus
@@ -55,9 +56,18 @@ def print_estimate(
     step("timing steps of the smallest and of the largest stack")
     cost = estimate(configs, trials, dataset, "cuda" if resources.gpus else "cpu")
     at_once = min(trials, concurrency or slots(resources, machine))
+    click.echo(_describe_data(dataset, [config.train_examples for config in configs]))
     click.echo(_describe(space, cost, at_once, Counter(config.epochs for config in configs).most_common(1)[0][0]))
     for line in (*remarks(space), Reach.of(space, len(dataset.x_train)).in_words()):
         click.echo(line)
+
+
+def _describe_data(dataset: Dataset, limits: Sequence[int | None]) -> str:
+    """Say what the sweep would see of the data; trials are limited to so many training examples, or not at all."""
+    largest = max(limit or dataset.sizes["train"] for limit in limits)
+    used = f", of which trials use {largest:,} at most" if largest < dataset.sizes["train"] else ""
+    sizes = describe_sizes(dataset.sizes).replace(" to train on", f" to train on{used}")
+    return f"{dataset.name}: {sizes}; x is {dataset.preparation}"
 
 
 def _describe(space: SearchSpace, cost: Estimate, at_once: int, epochs: int) -> str:

@@ -10,6 +10,7 @@ from smartmixed_search.errors import NetworkError
 
 if TYPE_CHECKING:
     from smartmixed_search.tracking.networks import TrackedNetwork
+    from smartmixed_search.weights import TrainedNetwork
 
 _LOADING = {
     "safetensors": "smartmixed_search.load_network({!r})",
@@ -17,6 +18,12 @@ _LOADING = {
     "onnx": "onnxruntime.InferenceSession({!r})",
 }
 """The formats, each with the Python that loads a file of it."""
+_METADATA = {
+    "safetensors": "metadata, preparation",
+    "torch-export": "extra file smartmixed.json, preparation",
+    "onnx": "metadata_props, smartmixed, preparation",
+}
+"""The formats, each with where a file of it says how inputs are prepared."""
 
 
 @click.command()
@@ -47,8 +54,8 @@ def export(
     """Write a SmartMixed network to a file that other programs can load.
 
     TRIAL is a trial's key, the first digits of one, or the id of its run in MLflow. The network takes examples prepared
-    as the dataset's are and returns logits. Plugins are not imported unless --plugin says so: the store may be somebody
-    else's.
+    as the dataset's are, which is printed and stands in the file's metadata, and returns logits. Plugins are not imported
+    unless --plugin says so: the store may be somebody else's.
     """
     from smartmixed_search.formats import encode, new_file
     from smartmixed_search.tracking.networks import fetch_network
@@ -62,6 +69,15 @@ def export(
         file.write(encode(found.network, file_format))
     click.echo(f"{out}: {_describe(found, chosen=replicate is None)}")
     click.echo(f"load it with: {_LOADING[file_format].format(str(out))}")
+    click.echo(f"prepare its inputs: {_describe_inputs(found.network)} (in the file: {_METADATA[file_format]})")
+
+
+def _describe_inputs(network: "TrainedNetwork") -> str:
+    prepared = network.preparation
+    known = prepared.divisor is not None or prepared.mean is not None
+    return f"{network.inputs} values, {prepared}" + (
+        "" if known else "; the numbers were not kept by the version that trained it"
+    )
 
 
 def _describe(found: "TrackedNetwork", chosen: bool) -> str:

@@ -11,6 +11,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from smartmixed_search.datasets.preparation import Preparation
+
 SPLITS = ("train", "val", "test")
 ARRAYS = tuple(f"{letter}_{split}" for split in SPLITS for letter in "xy")
 
@@ -32,6 +34,8 @@ class Dataset:
     y_val: Tensor = field(repr=False)
     x_test: Tensor = field(repr=False)
     y_test: Tensor = field(repr=False)
+    preparation: Preparation | None = field(default=None, repr=False)
+    """How its examples were made of raw ones; None: unknown."""
 
     @property
     def features(self) -> int:
@@ -64,7 +68,14 @@ class Dataset:
         return {name: getattr(self, name).cpu().numpy() for name in ARRAYS}
 
     @classmethod
-    def from_arrays(cls, name: str, checksum: str, classes: int, arrays: Mapping[str, NDArray[Any]]) -> Self:
+    def from_arrays(
+        cls,
+        name: str,
+        checksum: str,
+        classes: int,
+        arrays: Mapping[str, NDArray[Any]],
+        preparation: Preparation | None = None,
+    ) -> Self:
         """Build a dataset upon what `arrays` returned, without a copy; the arrays may be read-only.
 
         Example:
@@ -78,7 +89,23 @@ class Dataset:
             # Shared memory between processes is read-only, and torch cannot say so of a tensor: nothing here writes.
             warnings.filterwarnings("ignore", "The given NumPy array is not writable", UserWarning)
             tensors = {array: torch.from_numpy(arrays[array]) for array in ARRAYS}
-        return cls(name=name, checksum=checksum, classes=classes, **tensors)
+        return cls(name=name, checksum=checksum, classes=classes, preparation=preparation, **tensors)
+
+
+def describe_sizes(sizes: Mapping[str, int]) -> str:
+    """Put `Dataset.sizes` into words.
+
+    Example:
+        >>> describe_sizes({"features": 64, "classes": 10, "train": 1293, "val": 144, "test": 360})
+        '1,797 examples of 64 features in 10 classes: 1,293 to train on, 144 to validate, 360 to test'
+
+    """
+    examples = sum(sizes[split] for split in SPLITS)
+    parts = ", ".join(
+        f"{sizes[split]:,} to {purpose}"
+        for split, purpose in zip(SPLITS, ("train on", "validate", "test"), strict=True)
+    )
+    return f"{examples:,} examples of {sizes['features']:,} features in {sizes['classes']} classes: {parts}"
 
 
 def checksum(arrays: Mapping[str, NDArray[Any]]) -> str:

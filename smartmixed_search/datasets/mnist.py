@@ -16,6 +16,8 @@ from smartmixed_search.errors import DatasetError
 
 FOLDERS = {"mnist": "MNIST", "fashion-mnist": "FashionMNIST", "kmnist": "KMNIST"}
 """By dataset: torchvision's folder, which is also the name of its class."""
+LARGEST = 255.0
+"""A pixel's greatest value, which is scaled to 1."""
 
 _FILES = tuple(f"{part}-{kind}-ubyte" for part in ("train", "t10k") for kind in ("images-idx3", "labels-idx1"))
 _NETWORK_TIMEOUT = 15.0
@@ -46,11 +48,14 @@ def read_mnist(name: str, data_dir: Path) -> Source:
     folder = raw_folder(name, data_dir)
     x, y = _read_part(folder, "train")
     x_test, y_test = _read_part(folder, "t10k")
-    if x.shape[1] != x_test.shape[1]:
+    if x.shape[1:] != x_test.shape[1:]:
         raise DatasetError(
-            f"images in {str(folder)!r} must all have one size, however: {x.shape[1]} and {x_test.shape[1]} pixels"
+            f"images in {str(folder)!r} must all have one size, however: {x[0].size} and {x_test[0].size} pixels"
         )
-    return Source(name=name, x=x, y=y, x_test=x_test, y_test=y_test, largest=255.0)
+    x_test = x_test.reshape(len(x_test), -1)
+    return Source(
+        name=name, x=x.reshape(len(x), -1), y=y, x_test=x_test, y_test=y_test, largest=LARGEST, shape=x.shape[1:]
+    )
 
 
 def download_mnist(name: str, data_dir: Path) -> None:
@@ -97,7 +102,7 @@ def _is_file(path: Path) -> bool:
 
 
 def _read_part(folder: Path, part: str) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Return images, shape [N, D], and labels, shape [N]."""
+    """Return images, shape [N, rows, columns], and labels, shape [N]."""
     labels_path = _stored(folder / f"{part}-labels-idx1-ubyte")
     images_path = _stored(folder / f"{part}-images-idx3-ubyte")
     images, labels = read_idx(images_path, 3), read_idx(labels_path, 1)
@@ -108,7 +113,7 @@ def _read_part(folder: Path, part: str) -> tuple[NDArray[Any], NDArray[Any]]:
             f"{images_path.name} and {labels_path.name} in {str(folder)!r} must hold equally many examples, "
             f"however: {len(images)} and {len(labels)}"
         )
-    return images.reshape(len(images), -1), labels
+    return images, labels
 
 
 @contextmanager

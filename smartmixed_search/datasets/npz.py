@@ -37,7 +37,7 @@ def read_npz(path: Path) -> Source:
         raise DatasetError(
             f"x and x_test of {file} must have equally many features, however: {x.shape[1]} and {x_test.shape[1]}"
         )
-    return Source(name=path.stem, x=x, y=y, x_test=x_test, y_test=y_test)
+    return Source(name=path.stem, x=x, y=y, x_test=x_test, y_test=y_test, shape=arrays["x"].shape[1:])
 
 
 def _load(path: Path) -> dict[str, Any]:

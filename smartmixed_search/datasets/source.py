@@ -31,6 +31,8 @@ class Source:
     y_test: NDArray[Any] | None = None
     largest: float | None = None
     """Value that is scaled to 1, as of pixels; None: features are standardised."""
+    shape: tuple[int, ...] | None = None
+    """Of an example before it was flattened; None: it was not."""
 
     def __post_init__(self) -> None:
         present = np.unique(self.y)

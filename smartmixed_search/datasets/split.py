@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from smartmixed_search.datasets.dataset import SPLITS, Dataset, checksum
+from smartmixed_search.datasets.preparation import Preparation
 from smartmixed_search.datasets.source import Source
 from smartmixed_search.errors import DatasetError
 
@@ -30,11 +31,11 @@ def split(source: Source) -> Dataset:
         x_test, y_test = source.x[held_out], source.y[held_out]
     train, val = _hold_out(source, rest, VALIDATION_SHARE)
     parts = (source.x[train], source.x[val], x_test)
-    scaled = _standardise(source.name, parts) if source.largest is None else _divide(source.largest, parts)
+    scaled, preparation = _standardise(source, parts) if source.largest is None else _divide(source, parts)
     labels = (source.y[train], source.y[val], y_test)
     arrays = {f"x_{name}": x for name, x in zip(SPLITS, scaled, strict=True)}
     arrays |= {f"y_{name}": y.astype(np.int64) for name, y in zip(SPLITS, labels, strict=True)}
-    return Dataset.from_arrays(source.name, checksum(arrays), source.classes, arrays)
+    return Dataset.from_arrays(source.name, checksum(arrays), source.classes, arrays, preparation)
 
 
 def _hold_out(source: Source, indices: Indices, share: float) -> tuple[Indices, Indices]:
@@ -60,11 +61,19 @@ def _hold_out(source: Source, indices: Indices, share: float) -> tuple[Indices, 
     return rest, held_out
 
 
-def _divide(largest: float, parts: tuple[NDArray[Any], ...]) -> list[NDArray[np.float32]]:
-    return [np.divide(x, np.float32(largest), dtype=np.float32) for x in parts]
+Prepared = tuple[list[NDArray[np.float32]], Preparation]
 
 
-def _standardise(name: str, parts: tuple[NDArray[Any], ...]) -> list[NDArray[np.float32]]:
+def _divide(source: Source, parts: tuple[NDArray[Any], ...]) -> Prepared:
+    scaled = [np.divide(x, np.float32(source.largest), dtype=np.float32) for x in parts]
+    return scaled, Preparation(shape=_shape(source), divisor=source.largest)
+
+
+def _shape(source: Source) -> tuple[int, ...]:
+    return source.x.shape[1:] if source.shape is None else source.shape
+
+
+def _standardise(source: Source, parts: tuple[NDArray[Any], ...]) -> Prepared:
     """Subtract the first part's mean and divide by its standard deviation, by feature and in float64."""
     train = parts[0]
     mean = train.mean(axis=0, dtype=np.float64)
@@ -78,7 +87,7 @@ def _standardise(name: str, parts: tuple[NDArray[Any], ...]) -> list[NDArray[np.
             scaled.append(np.divide(centred, deviation, out=centred).astype(np.float32))
         if not np.isfinite(scaled[-1]).all():
             raise DatasetError(
-                f"features of {name!r} must stay finite when standardised by the training examples, "
+                f"features of {source.name!r} must stay finite when standardised by the training examples, "
                 f"however: one lies {np.abs(centred).max():.1e} standard deviations away"
             )
-    return scaled
+    return scaled, Preparation(shape=_shape(source), mean=tuple(mean.tolist()), deviation=tuple(deviation.tolist()))

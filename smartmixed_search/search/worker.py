@@ -40,16 +40,24 @@ class SharedDataset:
     checksum: str
     classes: int
     arrays: ray.ObjectRef
+    preparation: ray.ObjectRef
 
     @classmethod
     def put(cls, dataset: Dataset) -> "SharedDataset":
         """Store a dataset."""
-        arrays = ray.put(dataset.arrays())
-        return cls(name=dataset.name, checksum=dataset.checksum, classes=dataset.classes, arrays=arrays)
+        arrays, preparation = ray.put(dataset.arrays()), ray.put(dataset.preparation)
+        return cls(
+            name=dataset.name,
+            checksum=dataset.checksum,
+            classes=dataset.classes,
+            arrays=arrays,
+            preparation=preparation,
+        )
 
     def get(self) -> Dataset:
         """Return the dataset on the CPU, over the stored memory."""
-        return Dataset.from_arrays(self.name, self.checksum, self.classes, ray.get(self.arrays))
+        arrays, preparation = ray.get([self.arrays, self.preparation])
+        return Dataset.from_arrays(self.name, self.checksum, self.classes, arrays, preparation)
 
 
 @dataclass(frozen=True, kw_only=True)

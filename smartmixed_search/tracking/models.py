@@ -202,5 +202,6 @@ def _description(trial: "Run", network: TrackedNetwork) -> str:
     return (
         f"Replicate {replicate} of trial {network.trial} ({network.run_name}) of sweep {network.sweep}: validation "
         f"loss {losses[replicate]:.4f}, the lowest of {len(losses)}; test accuracy "
-        f"{network.test_accuracies[replicate]:.4f}."
+        f"{network.test_accuracies[replicate]:.4f}. It takes {network.network.inputs} values per example: "
+        f"{network.network.preparation}."
     )
