@@ -13,7 +13,7 @@ from smartmixed_search.confirmed import with_confirmed
 from smartmixed_search.phases import GAINS, phase_gains
 from smartmixed_search.ranking import LEADERBOARD_COLUMNS, block_rankings, leaderboard
 from smartmixed_search.result import CONTROL, CONVERGED_CONFIDENCE, RANKED, UNDECIDED
-from smartmixed_search.statistics import ALPHA, DECIMALS, Friedman, NotEnoughData, friedman, mean_intervals, pairs
+from smartmixed_search.statistics import ALPHA, DECIMALS, ROPE, Friedman, NotEnoughData, friedman, mean_intervals, pairs
 
 CAVEAT = (
     "Architectures on one dataset are not independent data sets: this holds for architectures like these on this "
@@ -69,6 +69,8 @@ class Comparison:
     friedman: Friedman | NotEnoughData
     conclusion: str
     """Plain sentences, the last is `CAVEAT`."""
+    test_examples: int | None
+    """How many there are; None if no strategy got one right."""
 
     @property
     def selection_converged(self) -> bool | None:
@@ -128,12 +130,14 @@ def compare_strategies(
     against = pairs(tests)
     against_controls = pairs(_beside_controls(shown, blocks))
     confidence = _choice_confidence(blocks)
+    examples = _test_examples(rows)
     said = [
         *_conclusion(datasets[0], board, against, mean_margins),
         *_learning(against_controls),
         *_confirmation(blocks),
         *([FAVOURED] if joint else []),
         *_warning(confidence),
+        *_granularity(examples),
         CAVEAT,
     ]
     return Comparison(
@@ -150,6 +154,7 @@ def compare_strategies(
         mean_phases=mean_intervals(gains[list(GAINS)], "gain"),
         choice_confidence=confidence,
         conclusion=" ".join(said),
+        test_examples=examples,
     )
 
 
@@ -262,6 +267,23 @@ def _confirmation(blocks: pd.DataFrame) -> list[str]:
         "everywhere" if confirmed == len(by_architecture) else f"in {confirmed} of {len(by_architecture)} architectures"
     )
     return [f"Figures are confirmed {where}: measured on seeds that had no part in choosing the trials."]
+
+
+def _test_examples(rows: pd.DataFrame) -> int | None:
+    """Return the size of the test set, of which the rows tell counts and shares."""
+    known = rows[rows["test_correct"] > 0]
+    sizes = known["test_correct"] / known["replicates"].astype("float64") / known["test_accuracy"]
+    return round(float(sizes.median())) if len(known) else None
+
+
+def _granularity(examples: int | None) -> list[str]:
+    """Say so where a single test example is more than what is called equal."""
+    if examples is None or ROPE * examples >= 1:
+        return []
+    return [
+        f"One of the {examples} test examples is {100 / examples:.1f} points: the {100 * ROPE:g} points within which "
+        f"strategies are called equal are {ROPE * examples:.2g} of one example."
+    ]
 
 
 def _warning(confidence: float) -> list[str]:

@@ -23,12 +23,13 @@ from smartmixed_search.search.sync import find_sweeps, sync_sweep
 from smartmixed_search.statistics import Interval, mean_interval
 from smartmixed_search.tracking import queries
 from smartmixed_search.tracking.confirmations import CONFIRMATION_COLUMNS, confirmations
-from smartmixed_search.tracking.store import default_tracking_uri, prepare_store
+from smartmixed_search.tracking.reporting import report
+from smartmixed_search.tracking.store import connect, default_tracking_uri, prepare_store
 from smartmixed_search.tracking.writer import Tracker
 from tests import trials
 from tests.factories import make_result
 from tests.test_sweep import sweep as run_demo
-from tests.tracked import make_tracker, opening
+from tests.tracked import all_runs, make_tracker, opening
 
 ACCURACIES = {"smartmixed": 0.95, "relu": 0.9, "tanh": 0.8}
 
@@ -137,6 +138,11 @@ def finished(ray_session: None, store_template: Path, tmp_path_factory: pytest.T
     return output_dir
 
 
+def kept_page(uri: str) -> str:
+    (sweep,) = all_runs(uri)["sweep"]
+    return Path(connect(uri).download_artifacts(sweep.info.run_id, "report/report.html")).read_text()
+
+
 @pytest.fixture
 def demo(finished: Path, tmp_path: Path) -> Path:
     """A copy of that directory."""
@@ -149,7 +155,10 @@ def demo(finished: Path, tmp_path: Path) -> Path:
 def test_the_best_trials_are_trained_on_fresh_seeds_and_a_larger_k_adds_some(demo: Path) -> None:
     tracking_uri = default_tracking_uri(demo)
     best = queries.top(k=3, by="trial", tracking_uri=tracking_uri)["trial"].to_list()
+    report("demo", tracking_uri=tracking_uri)
+    assert "No trial was confirmed" in kept_page(tracking_uri)
     summary = confirm(demo)
+    assert "No trial was confirmed" not in kept_page(tracking_uri)
     assert (summary.name, summary.confirms, summary.settled["finished"]) == ("demo-confirmed-4", "demo", 2)
     assert confirmations("demo", tracking_uri)["trial"].to_list() == best[:2]
 

@@ -4,6 +4,7 @@ import re
 import subprocess
 import sys
 from dataclasses import replace
+from datetime import UTC, datetime
 from html.parser import HTMLParser
 
 import numpy as np
@@ -14,6 +15,7 @@ from smartmixed_search.comparison import compare_all
 from smartmixed_search.evolution import by_epoch, counts_frame
 from smartmixed_search.preferences import agreement, by_depth, by_layer, choices_frame, mean_agreement, trend
 from smartmixed_search.reports import (
+    About,
     Preferences,
     ReportData,
     build_report,
@@ -192,6 +194,40 @@ def test_what_was_confirmed_stands_beside_what_had_been_promised() -> None:
     assert re.search(r">\+1\.16</td>.*>\+0\.07</td>.*>-1\.00</td>", page)
     assert page.count("<br><small>confirmed</small>") == 1
     assert "confirmed in 1 of 6 architectures" in page
+
+
+def test_the_head_says_when_on_what_data_and_with_which_space() -> None:
+    day = datetime(2026, 11, 28, tzinfo=UTC)
+    about = About(
+        written=day.replace(hour=12, minute=30),
+        begun=day.replace(hour=9),
+        ended=day.replace(hour=10),
+        sizes={"features": 13, "classes": 3, "train": 119, "val": 14, "test": 45},
+        settings={"name": "wine", "epochs.low": "10", "epochs.high": "20", "replicates": "3", "seed": "7"},
+    )
+    page = build_report(replace(make_data(1), about=about))
+    head = page[: page.index("<nav")]
+    for said in (
+        "Data: 178 examples of 13 features in 3 classes: 119 to train on, 14 to validate, 45 to test.",
+        "Space wine: epochs low 10, high 20, replicates 3, seed 7, batch size unknown.",
+        "Recorded from 2026-11-28 09:00 UTC to 2026-11-28 10:00 UTC",
+        "was written 2026-11-28 12:30 UTC.",
+        "<td>epochs.high</td><td>20</td>",
+    ):
+        assert said in head, said
+    assert "No trial was confirmed when this page was written (2026-11-28 12:30 UTC): " in page
+    assert Tags(page).open == []
+
+
+@pytest.mark.parametrize(("examples", "said"), [(45, "0.23 of the 45 test examples"), (10_000, "50 of the 10,000")])
+def test_what_is_equal_is_said_in_test_examples(examples: int, said: str) -> None:
+    rows = make_rows(1)
+    rows["test_correct"] = (rows["test_accuracy"] * examples).round()
+    rows["test_accuracy"] = rows["test_correct"] / examples
+    data = replace(make_data(1), comparisons=compare_all(rows))
+    page = build_report(data)
+    assert f"Equal in practice is what differs by less than 0.5 points: {said}" in page
+    assert ("One of the 45 test examples is 2.2 points" in page) is (examples == 45)
 
 
 def test_every_drawing_has_a_text_alternative(page: str) -> None:

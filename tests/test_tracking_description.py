@@ -85,6 +85,17 @@ def test_the_conclusion_comes_with_its_caveat_and_whether_selection_converged(co
     assert f"{said}: mean choice confidence is {confidence:.2f}" in note
 
 
+def test_a_note_says_on_how_much_data_and_for_how_long() -> None:
+    sizes = {"features": 13, "classes": 3, "train": 119, "val": 14, "test": 45}
+    settings = {"epochs": "20", "replicates": "3", "seed": "7", "batch_size": "16"}
+    note = sweep_note("mine", "wine", trials("finished"), make_rows(2), sizes=sizes, settings=settings)
+    assert (
+        "Data: 178 examples of 13 features in 3 classes: 119 to train on, 14 to validate, 45 to test. "
+        "Settings: epochs 20, replicates 3, seed 7."
+    ) in note
+    assert "Data: " not in sweep_note("mine", "wine", trials("finished"), make_rows(2))
+
+
 def test_it_says_how_to_go_on() -> None:
     note = sweep_note("mine", "mnist", trials("finished"), make_rows(2))
     for command in ("report", "compare", "top --by trial"):

@@ -1,6 +1,6 @@
 """One page on a sweep, and its plots for notebooks; everything is computed from frames that the caller has read."""
 
-from smartmixed_search.reports.data import MOST_CURVES, Preferences, ReportData
+from smartmixed_search.reports.data import MOST_CURVES, About, Preferences, ReportData
 from smartmixed_search.reports.page import Page, build_report, figures
 from smartmixed_search.reports.plots import (
     plot_critical_difference,
@@ -15,6 +15,7 @@ from smartmixed_search.reports.plots import (
 
 __all__ = [
     "MOST_CURVES",
+    "About",
     "Page",
     "Preferences",
     "ReportData",

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 
 import pandas as pd
 
@@ -31,6 +32,22 @@ class Preferences:
     """Finished trials whose choices MLflow does not have, or not as they were written."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class About:
+    """What a sweep was, and when; moments are of UTC."""
+
+    written: datetime
+    """When its results were read for the page."""
+    begun: datetime
+    """When its first trial started, as recorded."""
+    ended: datetime
+    """When its last one ended."""
+    sizes: Mapping[str, int]
+    """`Dataset.sizes`; empty if they were not recorded."""
+    settings: Mapping[str, str]
+    """The space, nested keys joined by dots."""
+
+
 @dataclass(frozen=True)
 class ReportData:
     """A sweep's results, as read from MLflow."""
@@ -51,6 +68,8 @@ class ReportData:
     """Architecture → epochs before the handoff, in that trial; of every architecture with a finished trial."""
     preferences: Preferences | None = None
     """None if choices were not recorded."""
+    about: About | None = None
+    """None if nothing is known but its results."""
 
     @property
     def finished(self) -> pd.DataFrame:

@@ -8,6 +8,7 @@ import pandas as pd
 
 from smartmixed_search.comparison import Comparison
 from smartmixed_search.reports import plots, sections
+from smartmixed_search.reports.about import summary
 from smartmixed_search.reports.choices import preferences
 from smartmixed_search.reports.data import Preferences, ReportData
 from smartmixed_search.reports.figures import GRID_SIZE, Figures, Pictures
@@ -76,7 +77,7 @@ def build_report(data: ReportData) -> Page:
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">'
         f"<title>{title}</title><style>{_asset('style.css')}</style></head><body>"
-        f'<a class="skip" href="#main">Skip to the results</a><header><h1>{title}</h1>{_summary(data)}</header>'
+        f'<a class="skip" href="#main">Skip to the results</a><header><h1>{title}</h1>{summary(data)}</header>'
         f'<nav aria-label="Sections"><ul>{links}</ul></nav><main id="main">{body}</main>'
         f"<footer>Written by SmartMixed Search.</footer><script>{_asset('page.js')}</script></body></html>\n"
     )
@@ -93,7 +94,7 @@ def _contents(data: ReportData, drawn: Figures) -> Mapping[str, str]:
     return {
         "conclusion": _per_dataset(data, sections.conclusion) + _survivors(data.counts),
         "leaderboard": _per_dataset(data, sections.leaderboard),
-        "confirmation": sections.confirmation(data.confirmations, data.sweep),
+        "confirmation": sections.confirmation(data),
         "critical-difference": _per_dataset(data, lambda one: sections.critical_difference(one, drawn)),
         "rankings": _per_dataset(data, sections.rankings),
         "margins": _per_dataset(data, lambda one: sections.margins(one, drawn)),
@@ -106,15 +107,6 @@ def _contents(data: ReportData, drawn: Figures) -> Mapping[str, str]:
 
 def _asset(name: str) -> str:
     return files(__package__).joinpath(name).read_text("utf-8")
-
-
-def _summary(data: ReportData) -> str:
-    counts = ", ".join(f"{number} {status}" for status, number in data.counts.items() if number)
-    datasets = ", ".join(sorted(str(name) for name in data.trials["dataset"].unique()))
-    views = ", ".join(sorted({comparison.view for comparison in data.comparisons}))
-    return paragraph(
-        f"On {datasets or 'no dataset'}; trials: {counts or 'none'}" + (f"; {views} view" if views else ""), "note"
-    )
 
 
 def _survivors(counts: Mapping[str, int]) -> str:

@@ -4,12 +4,13 @@ from collections.abc import Hashable, Mapping
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from smartmixed_search.comparison import CONTROL_WORDS, MARGINS, Comparison
 from smartmixed_search.config import by_size
 from smartmixed_search.phases import GAINS
 from smartmixed_search.reports import plots
+from smartmixed_search.reports.about import moment
+from smartmixed_search.reports.data import ReportData
 from smartmixed_search.reports.figures import Figures
 from smartmixed_search.reports.palette import order
 from smartmixed_search.reports.tables import (
@@ -28,7 +29,7 @@ from smartmixed_search.reports.tables import (
     paragraph,
 )
 from smartmixed_search.result import UNDECIDED
-from smartmixed_search.statistics import NotEnoughData
+from smartmixed_search.statistics import ROPE, NotEnoughData
 
 _LEADERBOARD: dict[str, tuple[str, Format]] = {
     "place": ("place", count),
@@ -105,19 +106,20 @@ def leaderboard(comparison: Comparison) -> str:
     )
 
 
-def confirmation(confirmations: pd.DataFrame, sweep: str) -> str:
+def confirmation(data: ReportData) -> str:
     """List what the best trials came to on seeds that had no part in choosing them."""
-    if confirmations.empty:
+    if data.confirmations.empty:
+        when = "" if data.about is None else f" when this page was written ({moment(data.about.written)})"
         return paragraph(
-            "No trial was confirmed: what is best of many on a few seeds looks better than it is. "
-            f"`smartmixed-search confirm --sweep {sweep}` trains the best trials again on fresh seeds."
+            f"No trial was confirmed{when}: what is best of many on a few seeds looks better than it is. "
+            f"`smartmixed-search confirm --sweep {data.sweep}` trains the best trials again on fresh seeds."
         )
     said = (
         "The objective is what the sweep chose a trial for, on validation data; all else was measured on seeds that "
         "had no part in the choice. The margin is over the best fixed activation, with its 95 % interval over "
         "replicates."
     )
-    return paragraph(said, "note") + html_table(confirmations, _CONFIRMATION, "Trials confirmed on fresh seeds")
+    return paragraph(said, "note") + html_table(data.confirmations, _CONFIRMATION, "Trials confirmed on fresh seeds")
 
 
 def critical_difference(comparison: Comparison, figures: Figures) -> str:
@@ -176,11 +178,18 @@ def margins(comparison: Comparison, figures: Figures) -> str:
         figure
         + details("The numbers behind the plot", behind + by_architecture)
         + "<h3>Against every rival</h3>"
+        + paragraph(_equivalence(comparison), "note")
         + against
         + _controls(comparison)
         + "<h3>Phase 2 against phase 1</h3>"
         + _phases(comparison)
     )
+
+
+def _equivalence(comparison: Comparison) -> str:
+    said = f"Equal in practice is what differs by less than {100 * ROPE:g} points"
+    examples = comparison.test_examples
+    return f"{said}." if examples is None else f"{said}: {ROPE * examples:.2g} of the {examples:,} test examples."
 
 
 def _controls(comparison: Comparison) -> str:

@@ -21,6 +21,7 @@ from smartmixed_search.search.session import Plan, carry_out, check_count
 from smartmixed_search.search.summary import SweepSummary
 from smartmixed_search.search.worker import TrialFunction
 from smartmixed_search.space import SearchSpace
+from smartmixed_search.tracking import reporting
 from smartmixed_search.tracking.confirmations import SweepToConfirm, sweep_to_confirm
 from smartmixed_search.tracking.store import DEFAULT_OUTPUT_DIR, OUTPUT_DIR_VARIABLE, resolve_tracking_uri
 from smartmixed_search.trial import run_trial
@@ -48,8 +49,9 @@ def confirm_sweep(
 ) -> SweepSummary:
     """Train the k best trials of a sweep again, all their strategies and controls included, on seeds it never used.
 
-    `compare` and `report` prefer what this measures. Whatever interrupts it, the same call continues; a larger k adds
-    trials, another number of replicates begins anew. It is not among the sweeps that `status` and `top` know.
+    `compare` and `report` prefer what this measures; a report that is kept with the sweep's run is renewed. Whatever
+    interrupts it, the same call continues; a larger k adds trials, another number of replicates begins anew. It is not
+    among the sweeps that `status` and `top` know.
 
     Args:
         sweep: its name; the latest by default. MLflow alone has to know it.
@@ -87,7 +89,7 @@ def confirm_sweep(
     printer.step(f"loading {dataset or found.space['dataset']}")
     data = load_dataset(dataset or found.space["dataset"], data_dir)
     plan = _plan(found, replicates, data, directory, uri, resources or {})
-    return carry_out(
+    summary = carry_out(
         plan,
         concurrency=concurrency,
         ray_address=ray_address,
@@ -98,6 +100,9 @@ def confirm_sweep(
         progress=progress,
         run=run,
     )
+    if not summary.undelivered:
+        reporting.renew(found.name, uri, progress=progress)
+    return summary
 
 
 def _plan(

@@ -10,7 +10,7 @@ from smartmixed_search.datasets.dataset import SPLITS
 from smartmixed_search.datasets.split import SPLIT_SEED, TEST_SHARE, VALIDATION_SHARE
 
 if TYPE_CHECKING:
-    from mlflow.entities import DatasetInput
+    from mlflow.entities import DatasetInput, Run
 
 _LOADER = "smartmixed_search.load_dataset"
 _SPLIT = (
@@ -44,6 +44,16 @@ def dataset_input(dataset: Mapping[str, Any]) -> "DatasetInput":
         profile=json.dumps(_profile(dataset)) if known else None,
     )
     return DatasetInput(described, [InputTag("mlflow.data.context", "training")])
+
+
+def recorded_sizes(sweep: "Run") -> dict[str, int]:
+    """Return the `Dataset.sizes` that a sweep's run has recorded; empty if it has none."""
+    for one in sweep.inputs.dataset_inputs if sweep.inputs else ():
+        if one.dataset.profile:
+            profile = json.loads(one.dataset.profile)
+            sizes = {name: int(profile[name]) for name in ("features", "classes")}
+            return sizes | {split: int(profile[f"{split}_examples"]) for split in SPLITS}
+    return {}
 
 
 def _schema(features: int) -> dict[str, Any]:

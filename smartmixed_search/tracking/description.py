@@ -2,12 +2,13 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from smartmixed_search.config import SMARTMIXED
+from smartmixed_search.datasets.dataset import describe_sizes
 from smartmixed_search.plain import counted
 from smartmixed_search.result import CONTROL, FINISHED, RANKED, SETTLED
 
@@ -37,6 +38,8 @@ def sweep_note(
     confirms: str | None = None,
     *,
     joint: bool = False,
+    sizes: Mapping[str, int] | None = None,
+    settings: Mapping[str, str] | None = None,
 ) -> str:
     """Return the description of a sweep's run, or of a confirmation's.
 
@@ -47,6 +50,8 @@ def sweep_note(
         strategies: of the finished ones, what `comparison.compare_strategies` takes.
         confirms: name of the sweep that it confirms, if it does.
         joint: whether Optuna chose the architectures too.
+        sizes: of the dataset, as `Dataset.sizes`, where they are known.
+        settings: the space, as the run's parameters say.
     """
     parts = [_heading(_SWEEP if confirms is None else _CONFIRMATION, sweep, dataset, trials)]
     if confirms is not None:
@@ -59,7 +64,7 @@ def sweep_note(
         from smartmixed_search.comparison import compare_strategies  # scipy takes half a second to import
 
         parts += _results(compare_strategies(strategies, joint=joint))
-    note = "\n\n".join([*parts, _commands(confirms or sweep)])
+    note = "\n\n".join([*parts, *_facts(sizes or {}, settings or {}), _commands(confirms or sweep)])
     return note if len(note) <= _LENGTH else note[: _LENGTH - 1] + "…"
 
 
@@ -93,6 +98,13 @@ def _heading(what: str, name: str, dataset: str, trials: pd.DataFrame) -> str:
         f"{what} {_escaped(name)} on {_escaped(dataset)}: {counted(len(trials), 'trial')} settled ({ended}) of "
         f"{counted(architectures, 'architecture')}."
     )
+
+
+def _facts(sizes: Mapping[str, int], settings: Mapping[str, str]) -> Iterable[str]:
+    told = ", ".join(f"{name} {settings[name]}" for name in ("epochs", "replicates", "seed") if name in settings)
+    said = [f"Data: {describe_sizes(sizes)}."] if sizes else []
+    said += [f"Settings: {told}."] if told else []
+    return [" ".join(said)] if said else []
 
 
 def _results(comparison: "Comparison") -> Iterable[str]:

@@ -4,6 +4,7 @@ import sys
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -12,15 +13,16 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from smartmixed_search.comparison import compare_all
-from smartmixed_search.errors import TrackingError
+from smartmixed_search.errors import TrackingError, UserError
 from smartmixed_search.evolution import by_epoch, counts_frame
 from smartmixed_search.preferences import by_depth, by_layer, choices_frame, mean_agreement, trend
-from smartmixed_search.reports import MOST_CURVES, Page, Preferences, ReportData, build_report, figures
+from smartmixed_search.reports import MOST_CURVES, About, Page, Preferences, ReportData, build_report, figures
 from smartmixed_search.result import FINISHED, SETTLED
 from smartmixed_search.tracking import schema, tables
 from smartmixed_search.tracking.choices import CHOICES, COUNTS, agreement_frame, read_frames
 from smartmixed_search.tracking.confirmations import confirmation_table, confirmed_table
 from smartmixed_search.tracking.curves import read_curves
+from smartmixed_search.tracking.datasets import recorded_sizes
 from smartmixed_search.tracking.store import connect, open_store, prepare_store, resolve_tracking_uri, store_errors
 
 if TYPE_CHECKING:
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from mlflow.entities import Run
 
 _FOLDER = "report"
+_PAGE = f"{_FOLDER}/report.html"
 
 
 def report(
@@ -76,7 +79,7 @@ class MadeReport:
         self.say("drawing its figures for MLflow, and keeping both there (--no-keep leaves that out)")
         client = connect(self.uri)
         with store_errors(self.uri), TemporaryDirectory() as folder:
-            client.log_text(self.run_id, self.page, f"{_FOLDER}/report.html")
+            client.log_text(self.run_id, self.page, _PAGE)
             for name, content in figures(self.data).items():
                 Path(folder, name).write_bytes(content)
             client.log_artifacts(self.run_id, folder, _FOLDER)
@@ -100,6 +103,24 @@ def make_report(sweep: str | None, tracking_uri: str | None, *, progress: bool =
         return MadeReport(page=build_report(data), data=data, run_id=run.info.run_id, uri=uri, say=say)
 
 
+def renew(sweep: str, tracking_uri: str, *, progress: bool = True) -> None:
+    """Keep a new page with a sweep's run where one is kept: what was confirmed since then is not on it.
+
+    A message on stderr says if it cannot be done, for it is not what was asked for.
+    """
+    try:
+        client = open_store(tracking_uri)
+        with store_errors(tracking_uri):
+            (run,) = tables.find_sweeps(client, tracking_uri, sweep, False)
+            kept = [artifact.path for artifact in client.list_artifacts(run.info.run_id, _FOLDER)]
+        if _PAGE in kept:
+            make_report(sweep, tracking_uri, progress=progress).keep()
+    except UserError as error:
+        print(
+            f"the report in MLflow is older than this ({error}): `smartmixed-search report` renews it", file=sys.stderr
+        )
+
+
 def _read(client: "MlflowClient", sweep: "Run") -> ReportData:
     trials = tables.trial_table(client, [sweep])
     finished = trials[trials["status"] == FINISHED]
@@ -107,6 +128,7 @@ def _read(client: "MlflowClient", sweep: "Run") -> ReportData:
     best = by_objective.drop_duplicates("architecture").set_index("architecture")
     return ReportData(
         sweep=sweep.data.tags[schema.TAG_SWEEP],
+        about=_about(sweep, trials),
         comparisons=compare_all(
             tables.strategy_table(client, [sweep]),
             confirmed=confirmed_table(client, [sweep]),
@@ -121,6 +143,18 @@ def _read(client: "MlflowClient", sweep: "Run") -> ReportData:
         },
         selection_epochs={str(name): int(epochs) for name, epochs in best["selection_epochs"].items()},
         preferences=_preferences(client, sweep, finished) if len(finished) else None,
+    )
+
+
+def _about(sweep: "Run", trials: pd.DataFrame) -> About:
+    begun = [sweep.info.start_time, *trials["started"]]
+    ended = [sweep.info.start_time, *(trials["started"] + 1000 * trials["stack_seconds"]).dropna()]
+    return About(
+        written=datetime.now(UTC),
+        begun=datetime.fromtimestamp(min(begun) / 1000, UTC),
+        ended=datetime.fromtimestamp(max(ended) / 1000, UTC),
+        sizes=recorded_sizes(sweep),
+        settings=dict(sweep.data.params) | {"trials": f"{sweep.data.metrics.get('trials', 0):g}"},
     )
 
 

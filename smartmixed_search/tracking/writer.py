@@ -32,7 +32,7 @@ from smartmixed_search.tracking import (
     tables,
     trash,
 )
-from smartmixed_search.tracking.datasets import dataset_input
+from smartmixed_search.tracking.datasets import dataset_input, recorded_sizes
 from smartmixed_search.tracking.servers import without_models
 from smartmixed_search.tracking.store import connect, store_errors
 
@@ -221,7 +221,16 @@ class Tracker:
         confirms = None if self._confirms is None else self._confirms.sweep
         trials, strategies = known[stored.TRIALS], known[stored.STRATEGIES]
         joint = bool(tables.joint_datasets([sweep]))
-        note = description.sweep_note(self._sweep, self._dataset, trials, strategies, confirms, joint=joint)
+        note = description.sweep_note(
+            self._sweep,
+            self._dataset,
+            trials,
+            strategies,
+            confirms,
+            joint=joint,
+            sizes=recorded_sizes(sweep),
+            settings=sweep.data.params,
+        )
         present = sweep.data.tags.get(description.NOTE, "")
         keep = present.startswith(note) or (present and not description.is_sweep_note(present))
         return {} if keep else {description.NOTE: note}
