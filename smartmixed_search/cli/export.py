@@ -54,8 +54,8 @@ def export(
     """Write a SmartMixed network to a file that other programs can load.
 
     TRIAL is a trial's key, the first digits of one, or the id of its run in MLflow. The network takes examples prepared
-    as the dataset's are, which is printed and stands in the file's metadata, and returns logits. Plugins are not imported
-    unless --plugin says so: the store may be somebody else's.
+    as the dataset's are, which is printed and stands in the file's metadata, and returns logits. Plugins are not
+    imported unless --plugin says so: the store may be somebody else's.
     """
     from smartmixed_search.formats import encode, new_file
     from smartmixed_search.tracking.networks import fetch_network
