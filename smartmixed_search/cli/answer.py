@@ -16,7 +16,7 @@ def print_answer(summary: "SweepSummary") -> None:
 
     A store that cannot be read just now takes nothing from the sweep: a line says so.
     """
-    if summary.undelivered or not summary.settled["finished"]:
+    if summary.interrupted or summary.undelivered or not summary.settled["finished"]:
         return
     from smartmixed_search.errors import TrackingError
     from smartmixed_search.tracking import queries
