@@ -12,6 +12,7 @@ import pytest
 from click.testing import CliRunner
 
 from smartmixed_search.cli import cli, main
+from smartmixed_search.cli.confirm import print_confirmed
 from smartmixed_search.confirmed import Confirmed
 from smartmixed_search.errors import ConfigError, SweepError, TrackingError
 from smartmixed_search.result import TrialResult
@@ -233,6 +234,17 @@ def test_a_sweep_without_a_finished_trial_cannot_be_confirmed(tracking_uri: str,
         main(["confirm", "--tracking-uri", tracking_uri])
     assert ended.value.code == 2
     assert "must have a finished trial to be confirmed, however: 'mine' has none" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("kind", ["margin", "accuracy"])
+def test_a_table_names_split_and_seeds_of_every_figure(capsys: pytest.CaptureFixture[str], kind: str) -> None:
+    row = dict.fromkeys(CONFIRMATION_COLUMNS, 0.5) | {"dataset": "digits", "objective_kind": kind}
+    print_confirmed(pd.DataFrame([row]), "table")
+    output = capsys.readouterr()
+    names = output.out.splitlines()[1].split()
+    assert names[-5:] == [f"val_{kind}_in_sweep", f"val_{kind}", "test_margin", "test_margin_low", "test_margin_high"]
+    assert not {"objective", "confirmed_objective", "margin"} & set(names)
+    assert f"val_{kind} the same again" in output.err
 
 
 @pytest.mark.ray

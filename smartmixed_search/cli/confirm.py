@@ -94,11 +94,11 @@ def confirm(
     )
     if not summary.undelivered:
         table = confirmations(summary.confirms, uri)
-        _print(table[table["replicates"] == replicates], output_format)
+        print_confirmed(table[table["replicates"] == replicates], output_format)
     return exit_code(summary)
 
 
-def _print(confirmed: "pd.DataFrame", output_format: str) -> None:
+def print_confirmed(confirmed: "pd.DataFrame", output_format: str) -> None:
     """Print what was measured; a table's columns say of which split and of which seeds a margin is."""
     if confirmed.empty or output_format != "table":
         print_frame(confirmed, output_format, ())
