@@ -41,6 +41,7 @@ def test_the_address_of_a_server_has_no_query(uri: str) -> None:
         ("sqlite:////here/mlflow.db", "file:///here/mlartifacts/1/artifacts"),
         ("sqlite:////here/mlflow.db", "s3://bucket/mlartifacts/1/artifacts"),
         ("sqlite:////here/mlflow.db", "file:///elsewhere/1/artifacts"),
+        ("sqlite:////here/mlflow.db", "file:///elsewhere/mlartifacts/1/0123456789abcdef0123456789abcdef/artifacts"),
     ],
 )
 def test_what_is_no_folder_beside_a_file_is_left_where_it_is(uri: str, address: str) -> None:

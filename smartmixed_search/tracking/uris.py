@@ -12,6 +12,8 @@ WHO_ASKS = "MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRA
 """The variables that tell a server who asks."""
 
 _ARTIFACTS = "mlartifacts"
+_ADDRESS = re.compile(rf"(file:.*/{_ARTIFACTS})(/([0-9a-f]{{32}}|models)/.*)?")
+"""Of an experiment, a run or a model; a server that keeps its own folder of that name puts an experiment's id first."""
 
 
 def normalize_uri(uri: str) -> str:
@@ -68,14 +70,14 @@ def artifact_location(uri: str) -> str | None:
 
 
 def artifact_root(address: str) -> str | None:
-    """Return the folder of a SQLite store's artifacts that an address lies in, as a URI; None: in none.
+    """Return the folder of a SQLite store's artifacts that an address of ours lies in, as a URI; None: in none.
 
     Example:
-        >>> artifact_root("file:///old/mlartifacts/0123/artifacts")
-        'file:///old/mlartifacts'
+        >>> artifact_root("file:///old/mlartifacts/models/m-1/artifacts"), artifact_root("file:///mlartifacts/1/other")
+        ('file:///old/mlartifacts', None)
     """
-    before, found, _ = f"{address}/".rpartition(f"/{_ARTIFACTS}/")
-    return f"{before}/{_ARTIFACTS}" if found and address.startswith("file:") else None
+    found = _ADDRESS.fullmatch(address)
+    return found[1] if found else None
 
 
 def followed(uri: str, address: str) -> str:
