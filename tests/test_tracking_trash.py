@@ -117,7 +117,9 @@ def test_a_sweep_s_run_that_was_deleted_is_brought_back_with_all_below_it(uri: s
     delete(uri, *DELETED["trial"])
     with pytest.raises(TrackingError, match="no sweeps recorded yet"):
         top(tracking_uri=uri)
-    assert make_tracker(uri).recorded().keys() == {result.key for result in RESULTS}
+    tracker = make_tracker(uri)
+    assert tracker.restored == 2
+    assert tracker.recorded().keys() == {result.key for result in RESULTS}
     assert [run.info.run_id for run in all_runs(uri)["sweep"]] == [sweep.info.run_id]
     assert contents(uri) == before
 

@@ -64,7 +64,7 @@ class Tracker:
         self._tables: stored.TableWriter | None = None
         self._recorded: dict[str, tuple[str, str]] = {}
         self.restored = 0
-        """Number of runs of trials and strategies that had been deleted, and are there again."""
+        """Number of runs that had been deleted, and are there again."""
 
     def check(self, key: str) -> None:
         """Make sure that the store takes the sweep of that key (see `open_sweep`); writes nothing.
@@ -103,11 +103,11 @@ class Tracker:
         """
         opened = datetime.now(UTC).isoformat()
         with store_errors(self._uri):
-            run = (
-                doubles.keep_one(self._client, self._find_sweeps(key))
-                or trash.restore_sweep(self._client, self._sweep, key)
-                or self._create_sweep(key, opened)
-            )
+            run = doubles.keep_one(self._client, self._find_sweeps(key))
+            if run is None:
+                deleted = trash.restore_sweep(self._client, self._sweep, key)
+                self.restored += deleted is not None
+                run = deleted or self._create_sweep(key, opened)
             self._sweep_run, self._tables = run, None
             self.restored += trash.restore_below(self._client, run)
             if running:
