@@ -3,6 +3,7 @@
 import html
 from collections.abc import Collection
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ import pandas as pd
 
 from smartmixed_search.config import RANDOM_MIXED, SELECTIVE, SMARTMIXED
 from smartmixed_search.confirmed import with_confirmed
+from smartmixed_search.identity import DATASET, by_dataset, identified
 from smartmixed_search.phases import GAINS, phase_gains
 from smartmixed_search.ranking import LEADERBOARD_COLUMNS, block_rankings, leaderboard
 from smartmixed_search.result import CONTROL, CONVERGED_CONFIDENCE, RANKED, UNDECIDED
@@ -39,11 +41,12 @@ COMPARISON_COLUMNS = [*LEADERBOARD_COLUMNS, "test_accuracy_std", *BUDGET]
 """Columns of a comparison's leaderboard."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Comparison:
     """The strategies of one dataset compared, in one view; accuracies and differences in [−1, 1]."""
 
     dataset: str
+    """Its name, or, beside a comparison on other data of that name, its name with digits of its checksum."""
     view: str
     leaderboard: pd.DataFrame
     """`ranking.leaderboard`'s columns; `test_accuracy_std` (over replicates, pooled over blocks); what a strategy
@@ -77,23 +80,41 @@ class Comparison:
         """Whether the mean choice confidence reaches 0.5; None if unknown."""
         return None if np.isnan(self.choice_confidence) else self.choice_confidence >= CONVERGED_CONFIDENCE
 
+    def __repr__(self) -> str:
+        return f"<Comparison on {self.dataset}, {self.view} view: {self.conclusion}>"
+
     def _repr_html_(self) -> str:
-        board = self.leaderboard.to_html(index=False, na_rep="–", float_format="{:.4f}".format)
+        board = self.leaderboard.to_html(index=False, na_rep="–", float_format="{:z.4f}".format)
         return f"<p>{html.escape(self.conclusion)}</p>{board}"
 
 
+class Comparisons(list[Comparison]):
+    """A list that a notebook shows as conclusions and leaderboards."""
+
+    def _repr_html_(self) -> str:
+        return "".join(one._repr_html_() for one in self) or "<p>No trial has finished: nothing to compare.</p>"
+
+
 def compare_all(
-    rows: pd.DataFrame, view: str = "tuned", confirmed: pd.DataFrame | None = None, joint: Collection[str] = ()
-) -> list[Comparison]:
-    """Compare the strategies on each dataset apart, see `compare_strategies`; `joint` names datasets."""
-    return [
-        compare_strategies(of_one, view, confirmed, joint=dataset in joint)
-        for dataset, of_one in rows.groupby("dataset")
-    ]
+    rows: pd.DataFrame,
+    view: str = "tuned",
+    confirmed: pd.DataFrame | None = None,
+    joint: Collection[tuple[str, str]] = (),
+) -> Comparisons:
+    """Compare the strategies on each dataset apart, see `compare_strategies`; `joint` holds names and checksums."""
+    return Comparisons(
+        compare_strategies(of_one, view, confirmed, joint=tuple(of_one[DATASET].iloc[0]) in joint, called=called)
+        for called, of_one in sorted(by_dataset(rows), key=itemgetter(0))
+    )
 
 
 def compare_strategies(
-    rows: pd.DataFrame, view: str = "tuned", confirmed: pd.DataFrame | None = None, *, joint: bool = False
+    rows: pd.DataFrame,
+    view: str = "tuned",
+    confirmed: pd.DataFrame | None = None,
+    *,
+    joint: bool = False,
+    called: str | None = None,
 ) -> Comparison:
     """Compare the strategies over the architectures of one dataset.
 
@@ -103,15 +124,18 @@ def compare_strategies(
         view: `tuned` or `default`.
         confirmed: the same of confirmations, whose figures are preferred; see `confirmed.with_confirmed`.
         joint: whether Optuna chose the architectures too, to SmartMixed's advantage; the conclusion then says so.
+        called: what to call the dataset, if not by its name.
 
     Raises:
         ConfigError: the view is unknown.
         ValueError: the rows are not of exactly one dataset.
 
     """
-    datasets = sorted(rows["dataset"].unique())
+    datasets = sorted(name for name, _ in by_dataset(rows))
     if len(datasets) != 1:
         raise ValueError(f"a comparison must be of one dataset, however: {', '.join(datasets) or 'none'}")
+    dataset = called or datasets[0]
+    rows, confirmed = identified(rows), _on_data_of(rows, confirmed)
     shown = with_confirmed(rows, confirmed, view)
     blocks = block_rankings(shown)
     board = _leaderboard(rows, blocks, view)
@@ -126,22 +150,22 @@ def compare_strategies(
     mean_margins = mean_intervals(
         margins[[f"margin_{kind}" for kind in MARGINS]].set_axis([*MARGINS], axis=1), "margin"
     )
-    gains = phase_gains(rows if confirmed is None else pd.concat([rows, confirmed]), blocks)
+    gains = phase_gains(pd.concat([part for part in (rows, confirmed) if len(part)]), blocks)
     against = pairs(tests)
     against_controls = pairs(_beside_controls(shown, blocks))
     confidence = _choice_confidence(blocks)
     examples = _test_examples(rows)
     said = [
-        *_conclusion(datasets[0], board, against, mean_margins),
+        *_warning(dataset, confidence),
+        *_conclusion(dataset, board, against, mean_margins),
         *_learning(against_controls),
         *_confirmation(blocks),
         *([FAVOURED] if joint else []),
-        *_warning(confidence),
         *_granularity(examples),
         CAVEAT,
     ]
     return Comparison(
-        dataset=datasets[0],
+        dataset=dataset,
         view=view,
         leaderboard=board,
         architectures=blocks,
@@ -156,6 +180,13 @@ def compare_strategies(
         conclusion=" ".join(said),
         test_examples=examples,
     )
+
+
+def _on_data_of(rows: pd.DataFrame, confirmed: pd.DataFrame | None) -> pd.DataFrame:
+    """Return the confirmations on the data of these rows: trials of equal settings on other data have equal keys."""
+    if confirmed is None:
+        return rows.iloc[:0]
+    return identified(confirmed).merge(identified(rows)[DATASET].drop_duplicates())
 
 
 def _leaderboard(rows: pd.DataFrame, blocks: pd.DataFrame, view: str) -> pd.DataFrame:
@@ -238,7 +269,7 @@ def _verdict(against: pd.DataFrame) -> str:
 
 
 def _effect(margin: "pd.Series[Any]") -> str:
-    effect = f"Its test accuracy differs by {100 * margin['mean']:+.2f} points on average from {MARGINS['best_fixed']}"
+    effect = f"Its test accuracy differs by {100 * margin['mean']:+z.2f} points on average from {MARGINS['best_fixed']}"
     return effect + _interval(margin)
 
 
@@ -246,7 +277,7 @@ def _learning(controls: pd.DataFrame) -> list[str]:
     """Say what selecting is worth, if networks with random functions were trained beside it."""
     random = controls[(controls["rival"] == RANDOM_MIXED) & (controls["blocks"] > 0)]
     return [
-        f"SmartMixed's test accuracy differs by {100 * row['mean_difference']:+.2f} points from that of networks with "
+        f"SmartMixed's test accuracy differs by {100 * row['mean_difference']:+z.2f} points from that of networks with "
         f"functions drawn at random{_interval(row)}"
         for _, row in random.iterrows()
     ]
@@ -255,7 +286,7 @@ def _learning(controls: pd.DataFrame) -> list[str]:
 def _interval(effect: "pd.Series[Any]") -> str:
     if np.isnan(effect["low"]):
         return ", too few architectures for an interval."
-    return f" (95 % interval {100 * effect['low']:+.2f} to {100 * effect['high']:+.2f})."
+    return f" (95 % interval {100 * effect['low']:+z.2f} to {100 * effect['high']:+z.2f})."
 
 
 def _confirmation(blocks: pd.DataFrame) -> list[str]:
@@ -286,10 +317,11 @@ def _granularity(examples: int | None) -> list[str]:
     ]
 
 
-def _warning(confidence: float) -> list[str]:
+def _warning(dataset: str, confidence: float) -> list[str]:
+    """Say it first where no selection took place: whatever follows is then not about one."""
     if not confidence < CONVERGED_CONFIDENCE:
         return []
     return [
-        f"Its selection has not converged: mean choice confidence is {confidence:.2f}, below {CONVERGED_CONFIDENCE}, "
-        f"so {UNDECIDED}."
+        f"On {dataset} SmartMixed's selection has not converged: mean choice confidence is {confidence:.2f}, below "
+        f"{CONVERGED_CONFIDENCE}, so {UNDECIDED}."
     ]

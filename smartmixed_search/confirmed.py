@@ -10,6 +10,7 @@ from typing import Self
 import pandas as pd
 
 from smartmixed_search.config import SMARTMIXED, TrialConfig
+from smartmixed_search.identity import DATASET, identified
 from smartmixed_search.ranking import BLOCK, block_rankings, rows_of_view
 from smartmixed_search.result import RANKED
 
@@ -61,21 +62,25 @@ def with_confirmed(rows: pd.DataFrame, confirmed: pd.DataFrame | None, view: str
         ConfigError: the view is unknown.
 
     """
-    rows = rows_of_view(rows, view).assign(confirmed=False)
+    rows = identified(rows_of_view(rows, view)).assign(confirmed=False)
     if confirmed is None or confirmed.empty or rows.empty:
         return rows
+    confirmed = identified(confirmed)
     chosen = block_rankings(rows)
-    most = confirmed.sort_values("replicates", kind="stable").drop_duplicates("confirms", keep="last")
-    own = chosen[chosen["strategy"] == SMARTMIXED].merge(
-        most[["confirms", "trial"]], left_on="trial", right_on="confirms", suffixes=("", "_again")
+    most = confirmed.sort_values("replicates", kind="stable").drop_duplicates([*DATASET, "confirms"], keep="last")
+    again = most[[*DATASET, "confirms", "trial"]].rename(columns={"trial": "trial_again"})
+    own = (
+        chosen[chosen["strategy"] == SMARTMIXED]
+        .assign(confirms=lambda found: found["trial"])
+        .merge(again, on=[*DATASET, "confirms"])
     )
     own = own[~own.set_index(BLOCK).index.isin(_blocks_of_other_baselines(rows, chosen, own["trial"]))]
     if own.empty:
         return rows
     covered = rows.set_index(BLOCK).index.isin(own.set_index(BLOCK).index)
     # Sweeps that differ in their replicates alone have trials of their own, and confirmations of equal keys.
-    again = own[["confirms", "trial_again"]].set_axis(["confirms", "trial"], axis=1)
-    measured = confirmed.merge(again).drop(columns="confirms").assign(confirmed=True)
+    counted = own[[*DATASET, "confirms", "trial_again"]].rename(columns={"trial_again": "trial"})
+    measured = confirmed.merge(counted).drop(columns="confirms").assign(confirmed=True)
     return pd.concat([part for part in (rows[~covered], measured) if len(part)], ignore_index=True)
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import pandas as pd
 
+from smartmixed_search.identity import identified
 from smartmixed_search.preferences import NETWORK, depth_bins
 
 COUNT_COLUMNS = {
@@ -49,7 +50,8 @@ def by_epoch(counts: pd.DataFrame, *, bins: int = DEPTH_BINS) -> pd.DataFrame:
     if counts.empty:
         return pd.DataFrame(columns=EVOLUTION_COLUMNS)
     keys = [*NETWORK, "depth", "function"]
-    placed = counts.assign(depth=depth_bins(counts, bins))
+    placed = identified(counts)
+    placed = placed.assign(depth=depth_bins(placed, bins))
     by_network = placed.pivot_table(values="count", index=keys, columns="epoch", aggfunc="sum")
     chosen = by_network.ffill(axis="columns").groupby(["depth", "function"]).sum()
     shares = chosen / chosen.groupby("depth").transform("sum")

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from smartmixed_search.identity import DATASET, by_dataset, identified
 from smartmixed_search.signed_ranks import signed_rank_p
 from smartmixed_search.statistics import ALPHA, DECIMALS, MINIMUM_BLOCKS, SEED, Array, NotEnoughData, mean_interval
 
@@ -42,7 +43,7 @@ DRAWS = 4000
 Artifact = Mapping[str, Mapping[str, Sequence[str]]]
 """What choices.json holds: {replicate: {layer: [function, …]}}."""
 
-_BLOCK = ["dataset", "architecture"]
+_BLOCK = [*DATASET, "architecture"]
 _SEEDS = [*_BLOCK, "replicate"]
 NETWORK = [*_SEEDS, "trial"]
 """What tells the networks of a frame apart."""
@@ -51,7 +52,8 @@ NETWORK = [*_SEEDS, "trial"]
 def choices_frame(dataset: str, architecture: str, trial: str, artifact: Artifact) -> pd.DataFrame:
     """Return how many neurons chose each function, one row per replicate, layer and function, `CHOICE_COLUMNS`.
 
-    Functions that no neuron of a layer chose have no row. Frames of several trials may be concatenated.
+    Functions that no neuron of a layer chose have no row. Frames of several trials may be concatenated; where they are
+    on several datasets of one name, a further column `checksum` tells them apart.
     """
     rows = [
         (dataset, architecture, trial, int(replicate), int(layer), function, count)
@@ -74,6 +76,7 @@ def by_layer(choices: pd.DataFrame, *, pool: Sequence[str] | None = None, seed: 
       `MINIMUM_BLOCKS` such draws;
     * `uniform`: what each function would have if neurons chose at random, as those of `random-mixed` do.
     """
+    choices = identified(choices)
     return _shares(choices, choices["layer"].rename("layer"), pool, seed)
 
 
@@ -85,6 +88,7 @@ def by_depth(
     As `by_layer`, with `depth`, the centre of each of `bins` equally wide bins, instead of `layer`. Bins without a
     layer are left out.
     """
+    choices = identified(choices)
     return _shares(choices, depth_bins(choices, bins), pool, seed)
 
 
@@ -100,7 +104,7 @@ def _steps(choices: pd.DataFrame) -> "pd.Series[int]":
 
 
 def _shares(choices: pd.DataFrame, place: "pd.Series[float]", pool: Sequence[str] | None, seed: int) -> pd.DataFrame:
-    datasets = sorted(choices["dataset"].unique())
+    datasets = sorted(name for name, _ in by_dataset(choices))
     if len(datasets) > 1:
         raise ValueError(f"choices must be of one dataset, however: {', '.join(datasets)}")
     pool = list(dict.fromkeys([*(pool or []), *sorted(choices["function"].unique())]))
@@ -159,6 +163,7 @@ def trend(choices: pd.DataFrame, *, seed: int = SEED) -> pd.DataFrame:
       two-sided. The claim is of both families, so it holds if both are significant and neither `p` needs correction;
     * `reason`: why figures are missing, if any are.
     """
+    choices = identified(choices)
     deep = choices[choices.groupby(NETWORK)["layer"].transform("max") > 0]
     rows = [_trend_of(family, deep, seed) for family in FAMILIES]
     return pd.DataFrame(rows, columns=TREND_COLUMNS).astype(dict.fromkeys(TREND_COLUMNS[4:8], "float64"))
@@ -228,11 +233,12 @@ def _agreement_in(functions: Sequence[Sequence[str]]) -> tuple[int, int, float, 
 def mean_agreement(found: pd.DataFrame, *, seed: int = SEED) -> pd.DataFrame:
     """Return the agreement between replicates by layer, averaged over trials.
 
-    `found` holds what `agreement` returns, of several trials, and their `dataset`, `architecture` and `trial`. Returns
-    `MEAN_AGREEMENT_COLUMNS`; `low`, `high` are the 95 % bootstrap interval of `kappa` over architectures, NaN for too
-    few. Trials in which all neurons of a layer chose one function have no kappa, and are left out of its mean.
+    `found` holds what `agreement` returns, of several trials, and their `dataset`, `architecture` and `trial`, and
+    `checksum` where names of datasets are not enough. Returns `MEAN_AGREEMENT_COLUMNS`; `low`, `high` are the 95 %
+    bootstrap interval of `kappa` over architectures, NaN for too few. Trials in which all neurons of a layer chose one
+    function have no kappa, and are left out of its mean.
     """
-    rows = [_mean_agreement_in(layer, rows, seed) for layer, rows in found.groupby("layer")]
+    rows = [_mean_agreement_in(layer, rows, seed) for layer, rows in identified(found).groupby("layer")]
     return pd.DataFrame(rows, columns=MEAN_AGREEMENT_COLUMNS)
 
 

@@ -12,10 +12,11 @@ import pandas as pd
 
 from smartmixed_search.config import SMARTMIXED
 from smartmixed_search.errors import ConfigError, one_of
+from smartmixed_search.identity import DATASET, identified
 from smartmixed_search.result import RANKED, NetworkResult
 from smartmixed_search.rules import CHOICES
 
-BLOCK = ["dataset", "architecture"]
+BLOCK = [*DATASET, "architecture"]
 """What a leaderboard counts once."""
 VIEWS = ("tuned", "default")
 """A strategy's trial in a block: its best by validation, or the one at the published setting."""
@@ -34,7 +35,7 @@ RANKING_COLUMNS = [
     "replicates",
 ]
 LEADERBOARD_COLUMNS = [
-    "dataset",
+    *DATASET,
     "place",
     "strategy",
     "role",
@@ -48,7 +49,7 @@ LEADERBOARD_COLUMNS = [
     "test_accuracy",
 ]
 STRATEGY_COLUMNS = [
-    "dataset",
+    *DATASET,
     "architecture",
     "strategy",
     "role",
@@ -62,7 +63,10 @@ STRATEGY_COLUMNS = [
     "val_correct",
     "test_correct",
 ]
-"""What `block_rankings` and `leaderboard` read: one row per trial and strategy, counts summed over the replicates."""
+"""What `block_rankings` and `leaderboard` read: one row per trial and strategy, counts summed over the replicates.
+
+Without `checksum`, a dataset's name is taken for one dataset.
+"""
 
 
 def rank_networks(networks: Sequence[NetworkResult]) -> pd.DataFrame:
@@ -141,7 +145,7 @@ def block_rankings(strategy_rows: pd.DataFrame, view: str = "tuned") -> pd.DataF
         ConfigError: the view is unknown.
 
     """
-    rows = rows_of_view(strategy_rows, view)
+    rows = identified(rows_of_view(strategy_rows, view))
     # Correct examples per replicate: a quotient of integers, so equal accuracies stay exactly equal, also between
     # sweeps with different numbers of replicates.
     val, test = (
@@ -201,15 +205,15 @@ def leaderboard(strategy_rows: pd.DataFrame, view: str = "tuned", blocks: pd.Dat
         ConfigError: the view is unknown.
 
     """
-    rows = rows_of_view(strategy_rows[STRATEGY_COLUMNS], view)
+    rows = rows_of_view(identified(strategy_rows)[STRATEGY_COLUMNS], view)
     blocks = block_rankings(rows) if blocks is None else blocks
     rank = blocks["rank"].astype("float64")
     scores = blocks[["rank_mean", "win", "test_accuracy"]].assign(
         mrr=1 / blocks["rank_mean"], top3=(rank <= TOP).astype("float64").where(rank.notna())
     )
-    by_strategy = scores.groupby([blocks["dataset"], blocks["strategy"]])
+    pair = [*DATASET, "strategy"]
+    by_strategy = scores.groupby([blocks[name] for name in pair])
     sums, count = by_strategy.sum(min_count=1), by_strategy.size()
-    pair = ["dataset", "strategy"]
     number = _numbered(rows, pair)
     results = [*BLOCK, "strategy", "val_correct", "val_loss", "test_correct"]
     board = pd.DataFrame(
@@ -225,7 +229,7 @@ def leaderboard(strategy_rows: pd.DataFrame, view: str = "tuned", blocks: pd.Dat
             "test_accuracy": sums["test_accuracy"] / count,
         }
     ).reset_index()
-    board["place"] = board.groupby("dataset")["mean_rank"].rank(method="min").astype("Int64")
-    order = ["dataset", "mean_rank", "test_accuracy", "strategy"]
-    board = board.sort_values(order, ascending=[True, True, False, True], na_position="last", ignore_index=True)
+    board["place"] = board.groupby(DATASET)["mean_rank"].rank(method="min").astype("Int64")
+    order = [*DATASET, "mean_rank", "test_accuracy", "strategy"]
+    board = board.sort_values(order, ascending=[True, True, True, False, True], na_position="last", ignore_index=True)
     return board[LEADERBOARD_COLUMNS]

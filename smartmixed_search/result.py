@@ -130,9 +130,9 @@ class TrialResult:
         from smartmixed_search.ranking import rank_networks  # which reads this module, and brings pandas
 
         shown = rank_networks(self.networks)[["rank", "strategy", "test_accuracy", "val_accuracy", "replicates"]]
-        table = shown.to_html(index=False, na_rep="–", float_format="{:.4f}".format)
+        table = shown.to_html(index=False, na_rep="–", float_format="{:z.4f}".format)
         name = "-".join(map(str, self.config.architecture))
-        return f"<p>{name} on {html.escape(self.config.dataset)}, objective {self.objective:+.4f}</p>{table}"
+        return f"<p>{name} on {html.escape(self.config.dataset)}, objective {self.objective:+z.4f}</p>{table}"
 
     @classmethod
     def from_dict(cls, plain: Mapping[str, Any]) -> Self:

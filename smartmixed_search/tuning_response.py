@@ -10,6 +10,7 @@ import pandas as pd
 from scipy import stats
 
 from smartmixed_search.errors import ConfigError, one_of
+from smartmixed_search.identity import by_dataset
 from smartmixed_search.plain import counted
 from smartmixed_search.result import FINISHED
 from smartmixed_search.statistics import DECIMALS, SEED, NotEnoughData, mean_interval
@@ -58,10 +59,10 @@ def response(trials: pd.DataFrame, parameter: str, *, bins: int = BINS, seed: in
 
 def _finished(trials: pd.DataFrame) -> pd.DataFrame:
     finished = trials[trials["status"] == FINISHED].reset_index(drop=True)
-    for column, what in (("dataset", "dataset"), ("objective_kind", "kind of objective")):
-        found = sorted(finished[column].unique())
+    datasets = [name for name, _ in by_dataset(finished)]
+    for what, found in (("dataset", datasets), ("kind of objective", finished["objective_kind"].unique())):
         if len(found) > 1:
-            raise ValueError(f"trials must be of one {what}, however: {', '.join(found)}")
+            raise ValueError(f"trials must be of one {what}, however: {', '.join(sorted(found))}")
     return finished
 
 

@@ -4,11 +4,14 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
+import pandas as pd
 import pytest
 from click.testing import CliRunner, Result
 
 import smartmixed_search
 from smartmixed_search.cli import cli, main
+from smartmixed_search.cli.compare import points
+from smartmixed_search.cli.options import print_frame
 from smartmixed_search.comparison import COMPARISON_COLUMNS
 from smartmixed_search.tracking.queries import compare
 from smartmixed_search.tracking.writer import Tracker
@@ -163,3 +166,9 @@ def test_a_joint_search_is_announced(tracking_uri: str) -> None:
     tracker = make_tracker(tracking_uri, space=SPACE | {"search": "joint"})
     tracker.record_trial(make_result(accuracies=ACCURACIES))
     assert "The search was joint" in " ".join(ask(tracking_uri).stdout.split())
+
+
+def test_what_rounds_to_zero_has_no_minus_sign(capsys: pytest.CaptureFixture[str]) -> None:
+    assert points(-1e-6, -2e-6, 1e-6) == "+0.00 [+0.00, +0.00]"
+    print_frame(pd.DataFrame({"dataset": ["a"], "objective": [-1e-6]}), "table", ["objective"])
+    assert capsys.readouterr().out.split() == ["a:", "objective", "0.0000"]

@@ -282,6 +282,15 @@ def test_conclusion_gives_the_effect_with_its_interval_and_ends_with_the_caveat(
     assert found.conclusion.endswith(CAVEAT)
 
 
+def test_a_notebook_shows_conclusions_and_leaderboards_and_a_console_no_raw_tables() -> None:
+    found = compare_all(pd.concat([make_rows(3), make_rows(3).assign(dataset="<digits>")]))
+    shown = found._repr_html_()
+    assert shown.count("<table") == 2
+    assert shown.index("On &lt;digits&gt; SmartMixed has mean rank") < shown.index("On mnist SmartMixed has mean rank")
+    assert repr(found[1]) == f"<Comparison on mnist, tuned view: {found[1].conclusion}>"
+    assert "nothing to compare" in compare_all(make_rows(1)[:0])._repr_html_()
+
+
 def test_order_of_the_rows_changes_nothing() -> None:
     rows = make_rows(8, trials=2)
     found, shuffled = compare_strategies(rows), compare_strategies(rows.sample(frac=1, random_state=0))
@@ -294,6 +303,42 @@ def test_each_dataset_is_compared_apart() -> None:
     found = compare_all(pd.concat([make_rows(8), other]))
     assert [one.dataset for one in found] == ["digits", "mnist"]
     pd.testing.assert_frame_equal(found[0].pairs, compare_strategies(other).pairs)
+
+
+def test_data_of_one_name_are_compared_apart_and_told_apart_by_their_checksums() -> None:
+    hard, easy = make_rows(8).assign(checksum="3f2a9188"), make_rows(8, advantage=0.1).assign(checksum="77c0ffee")
+    found = compare_all(pd.concat([easy, hard]), joint=[("mnist", "77c0ffee")])
+    assert [one.dataset for one in found] == ["mnist (3f2a91)", "mnist (77c0ff)"]
+    assert [one.conclusion.split(" SmartMixed has")[0] for one in found] == ["On mnist (3f2a91)", "On mnist (77c0ff)"]
+    assert [FAVOURED in one.conclusion for one in found] == [False, True]
+    pd.testing.assert_frame_equal(found[1].pairs, compare_strategies(easy).pairs)
+    with pytest.raises(ValueError, match=r"one dataset, however: mnist \(3f2a91\), mnist \(77c0ff\)"):
+        compare_strategies(pd.concat([easy, hard]))
+
+
+def test_what_confirms_trials_of_equal_keys_on_other_data_of_that_name_does_not_count() -> None:
+    rows = make_rows(8).assign(checksum="c1", test_accuracy_at_handoff=0.5)
+    again = rows.assign(checksum="c2", confirms=rows["trial"], replicates=9, test_accuracy_at_handoff=0.1)
+    found, expected = compare_strategies(rows, confirmed=again), compare_strategies(rows)
+    assert not found.architectures["confirmed"].any()
+    assert found.conclusion == expected.conclusion
+    pd.testing.assert_frame_equal(found.phases, expected.phases)
+    assert compare_strategies(rows, confirmed=again.assign(checksum="c1")).architectures["confirmed"].all()
+
+
+def test_a_conclusion_on_selections_that_did_not_take_place_begins_with_that() -> None:
+    rows = make_rows(8)
+    said = compare_strategies(rows.assign(choice_confidence=0.17)).conclusion
+    assert said.startswith(
+        "On mnist SmartMixed's selection has not converged: mean choice confidence is 0.17, below 0.5"
+    )
+    assert compare_strategies(rows.assign(choice_confidence=0.6)).conclusion.startswith("On mnist SmartMixed has mean")
+
+
+def test_a_difference_that_rounds_to_zero_has_no_minus_sign() -> None:
+    rows = make_blocks({"smartmixed": [0.9], "relu": [0.9]})
+    rows.loc[rows["strategy"] == "smartmixed", "test_accuracy"] -= 1e-6
+    assert "differs by +0.00 points" in compare_strategies(rows).conclusion
 
 
 def test_datasets_are_never_mixed() -> None:
@@ -309,6 +354,6 @@ def test_an_unknown_view_is_refused() -> None:
 
 def test_architectures_of_a_joint_search_are_said_to_be_no_fair_sample() -> None:
     rows = make_rows(3)
-    (plain,), (joint,) = compare_all(rows), compare_all(rows, joint=["mnist"])
+    (plain,), (joint,) = compare_all(rows), compare_all(rows, joint=[("mnist", "")])
     assert FAVOURED not in plain.conclusion
     assert FAVOURED in joint.conclusion

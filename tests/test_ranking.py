@@ -279,6 +279,27 @@ def test_datasets_have_leaderboards_of_their_own() -> None:
     ]
 
 
+def test_data_of_one_name_and_two_checksums_have_leaderboards_of_their_own() -> None:
+    rows = _rows(("64", "a", "smartmixed", 900, 900), ("64", "a", "relu", 800, 800))
+    both = pd.concat([rows.assign(checksum="c1"), rows.assign(checksum="c2", val_correct=999, test_correct=[1, 2])])
+    board = leaderboard(both)
+    assert board[["checksum", "strategy", "place", "blocks", "trials"]].values.tolist() == [
+        ["c1", "smartmixed", 1, 1, 1],
+        ["c1", "relu", 2, 1, 1],
+        ["c2", "relu", 1, 1, 1],
+        ["c2", "smartmixed", 2, 1, 1],
+    ]
+    assert block_rankings(both)["rank"].tolist() == [1, 2, 1, 2]
+
+
+@pytest.mark.parametrize("unknown", [None, "", float("nan")])
+def test_an_unknown_checksum_is_a_group_of_its_own_and_leaves_nothing_out(unknown: object) -> None:
+    rows = _rows(("64", "a", "smartmixed", 900, 900), ("64", "a", "relu", 800, 800))
+    both = pd.concat([rows.assign(checksum=unknown), rows.assign(checksum="c2")])
+    assert leaderboard(both)["checksum"].tolist() == ["", "", "c2", "c2"]
+    pd.testing.assert_frame_equal(leaderboard(rows.assign(checksum=unknown)), leaderboard(rows))
+
+
 def test_leaderboard_of_nothing_is_empty_and_has_its_columns() -> None:
     board = leaderboard(_rows(("64", "a", "relu", 1, 1)).iloc[:0])
     assert board.empty

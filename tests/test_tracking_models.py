@@ -90,6 +90,7 @@ def test_the_three_best_trials_by_validation_have_their_best_replicate_registere
         "smartmixed.sweep": "mine",
         "smartmixed.trial": made[1].key,
         "smartmixed.dataset": "digits",
+        "smartmixed.checksum": "c" * 16,
         "smartmixed.architecture": "40-24",
         "smartmixed.phase_fraction": "0.125",
         "smartmixed.temperature": "0.3",
@@ -147,6 +148,31 @@ def test_sweeps_on_one_dataset_share_the_model_and_have_an_alias_each(tracking_u
     record(tracking_uri, second, sweep="two.5").register_networks()
     assert best_version(tracking_uri, "one").tags["smartmixed.trial"] == first.key
     assert best_version(tracking_uri, sweep_alias("two.5")).tags["smartmixed.trial"] == second.key
+
+
+@pytest.mark.usefixtures("quick")
+@pytest.mark.parametrize("earlier", [False, True], ids=["tagged", "of an earlier version"])
+def test_other_data_of_one_name_have_a_model_of_their_own(tracking_uri: str, tmp_path: Path, earlier: bool) -> None:
+    first, second, third = results(tmp_path, 0.1, 0.2, 0.3)
+    record(tracking_uri, first, sweep="one").register_networks()
+    client = connect(tracking_uri)
+    if earlier:
+        client.delete_registered_model_tag(NAME, "smartmixed.checksum")
+        for run in (run for kind in all_runs(tracking_uri).values() for run in kind):
+            client.delete_tag(run.info.run_id, "smartmixed.checksum")
+    other = {"name": "digits", "checksum": "3f2a9188c0ffee00"}
+    for _ in range(2):
+        tracker = make_tracker(tracking_uri, "two", environment={"dataset": other})
+        tracker.record_trial(second)
+        tracker.register_networks()
+    record(tracking_uri, third, sweep="three").register_networks()
+    trials = {
+        name: sorted(found.tags["smartmixed.trial"] for found in client.search_model_versions(f"name = '{name}'"))
+        for name in (model.name for model in client.search_registered_models())
+    }
+    assert trials == {NAME: sorted([first.key, third.key]), f"{NAME}-3f2a91": [second.key]}
+    assert best_version(tracking_uri, "one").tags["smartmixed.trial"] == first.key
+    assert client.get_model_version_by_alias(f"{NAME}-3f2a91", "two").tags["smartmixed.checksum"] == other["checksum"]
 
 
 def test_any_name_becomes_one_that_mlflow_takes_and_none_becomes_another_s() -> None:

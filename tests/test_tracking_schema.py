@@ -58,6 +58,7 @@ def test_sweep_run_has_the_schema(recorded: Any) -> None:
         "smartmixed.sweep": "mine",
         "smartmixed.key": "k",
         "smartmixed.dataset": "digits",
+        "smartmixed.checksum": "c" * 16,
         "smartmixed.status": "finished",
         "smartmixed.tables": '{"trials": 1, "strategies": 9}',
     }
@@ -89,6 +90,7 @@ def test_trial_run_has_the_schema(recorded: Any) -> None:
         "smartmixed.key": result.key,
         "smartmixed.trial": result.key,
         "smartmixed.dataset": "digits",
+        "smartmixed.checksum": "c" * 16,
         "smartmixed.architecture": "512-256",
         "smartmixed.status": "finished",
         "smartmixed.best_fixed": "relu",
@@ -211,14 +213,14 @@ PHASE1 = {
 
 
 @pytest.mark.parametrize(
-    ("strategy", "role", "own"),
+    ("strategy", "role", "rank", "own"),
     [
-        ("smartmixed", "ranked", RANKS | PHASE1),
-        ("relu", "ranked", RANKS | {"test_accuracy_at_handoff"}),
-        ("selective", "control", {"test_accuracy_at_handoff"}),
+        ("smartmixed", "ranked", "0001", RANKS | PHASE1),
+        ("relu", "ranked", "0002", RANKS | {"test_accuracy_at_handoff"}),
+        ("selective", "control", "control", {"test_accuracy_at_handoff"}),
     ],
 )
-def test_strategy_run_has_the_schema(recorded: Any, strategy: str, role: str, own: set[str]) -> None:
+def test_strategy_run_has_the_schema(recorded: Any, strategy: str, role: str, rank: str, own: set[str]) -> None:
     run, trial = run_of(recorded, "strategy", strategy), run_of(recorded, "trial")
     assert run.info.run_name == f"512-256 · {strategy}"
     assert run.info.status == "FINISHED"
@@ -229,10 +231,12 @@ def test_strategy_run_has_the_schema(recorded: Any, strategy: str, role: str, ow
         "smartmixed.key": f"{recorded[1].key}/{strategy}",
         "smartmixed.trial": recorded[1].key,
         "smartmixed.dataset": "digits",
+        "smartmixed.checksum": "c" * 16,
         "smartmixed.architecture": "512-256",
         "smartmixed.status": "finished",
         "smartmixed.strategy": strategy,
         "smartmixed.role": role,
+        "smartmixed.ranking": f"{recorded[1].key} {rank}",
         "mlflow.parentRunId": trial.info.run_id,
     }
     assert run.data.params == {"parameters": "123", "depth": "2", "phase_fraction": "0.125", "temperature": "0.3"}

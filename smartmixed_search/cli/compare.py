@@ -173,8 +173,8 @@ def points(mean: float, low: float, high: float) -> str:
     """Write a difference in points, with its interval if there is one."""
     if isnan(mean):
         return "–"
-    return f"{100 * mean:+.2f}" + ("" if isnan(low) else f" [{100 * low:+.2f}, {100 * high:+.2f}]")
+    return f"{100 * mean:+z.2f}" + ("" if isnan(low) else f" [{100 * low:+z.2f}, {100 * high:+z.2f}]")
 
 
 def _table(frame: "pd.DataFrame") -> str:
-    return frame.to_string(index=False, na_rep="–", float_format="{:.3f}".format)
+    return frame.to_string(index=False, na_rep="–", float_format="{:z.3f}".format)

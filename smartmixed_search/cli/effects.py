@@ -52,7 +52,7 @@ def effects(sweep: str | None, output_format: str, output_dir: Path, tracking_ur
         )
         return
     click.echo(f"{found.dataset}: mean over the trials with each value")
-    click.echo(found.levels[_LEVELS].to_string(index=False, na_rep="–", float_format="{:.4f}".format))
+    click.echo(found.levels[_LEVELS].to_string(index=False, na_rep="–", float_format="{:z.4f}".format))
     click.echo("\ndifferences in points [95 % interval over blocks: architectures with all other settings equal]")
     click.echo(_differences(found.paired, MEASURES))
     click.echo(f"\n{INTERVAL_CAVEAT}")
@@ -66,6 +66,6 @@ def _differences(paired: "pd.DataFrame", measures: dict[str, str]) -> str:
         blocks = int(rows["blocks"].max())
         lines.append(f"{setting}: {value} instead of {against} ({blocks} block{'s' if blocks != 1 else ''})")
         for measure, mean, low, high in zip(*(rows[name] for name in ("measure", "mean", "low", "high")), strict=True):
-            difference = f"{mean:+.3f}" if measure == "choice_confidence" else points(mean, low, high)
+            difference = f"{mean:+z.3f}" if measure == "choice_confidence" else points(mean, low, high)
             lines.append(f"  {difference:<24} {measures[measure]}")
     return "\n".join(lines)

@@ -130,11 +130,13 @@ def print_frame(frame: "pd.DataFrame", output_format: str, table_columns: Sequen
     elif output_format == "json":
         click.echo(frame.to_json(orient="records", indent=2))
     else:
-        for dataset, rows in frame.groupby("dataset", sort=False):
+        from smartmixed_search.identity import by_dataset
+
+        for dataset, rows in by_dataset(frame):
             click.echo(f"{dataset}:")
             click.echo(table(rows, table_columns))
 
 
 def table(rows: "pd.DataFrame", columns: Sequence[str]) -> str:
     """Return some columns as a table."""
-    return rows[list(columns)].to_string(index=False, na_rep="–", float_format="{:.4f}".format)
+    return rows[list(columns)].to_string(index=False, na_rep="–", float_format="{:z.4f}".format)

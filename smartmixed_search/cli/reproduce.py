@@ -93,7 +93,7 @@ def _networks(found: "Reproduction") -> str:
         shown[name], shown[f"{name} now"] = found.networks[name], found.networks[f"{name}_now"]
     shown["identical"] = found.networks["identical"].map({True: "yes", False: "no"})
     formats = {f"best_epoch{now}": "{:.0f}".format for now in ("", " now")}
-    return shown.to_string(index=False, na_rep="–", float_format="{:.6f}".format, formatters=formats)
+    return shown.to_string(index=False, na_rep="–", float_format="{:z.6f}".format, formatters=formats)
 
 
 def _verdict(found: "Reproduction") -> str:

@@ -128,7 +128,7 @@ def _trend(found: Preferences) -> str:
     if said == NOT_ENOUGH:
         words += f" ({'; '.join(found.trend['reason'].dropna().unique())})."
     else:
-        changes = (f"{row['family']} by {100 * row['slope']:+.1f} points" for _, row in found.trend.iterrows())
+        changes = (f"{row['family']} by {100 * row['slope']:+z.1f} points" for _, row in found.trend.iterrows())
         words += (
             f" From the first layer to the last, shares change: {', '.join(changes)}. {_most_chosen(found.by_depth)}"
         )
@@ -200,8 +200,8 @@ def _agreement(agreement: pd.DataFrame) -> str:
     if np.isnan(mean["kappa"]):
         words += ". Within a layer all neurons chose alike, so there is nothing to tell from chance."
     elif mean["kappa"] <= SLIGHT_KAPPA:
-        words += f" (kappa {mean['kappa']:.2f}). Beyond its layer, a neuron's position hardly decides what it chooses."
+        words += f" (kappa {mean['kappa']:z.2f}). Beyond its layer, a neuron's position hardly decides what it chooses."
     else:
-        words += f" (kappa {mean['kappa']:.2f}). So a neuron's position in its layer matters for what it chooses."
+        words += f" (kappa {mean['kappa']:z.2f}). So a neuron's position in its layer matters for what it chooses."
     table = html_table(agreement, _AGREEMENT, "Agreement between replicates by layer, kappa with 95 % intervals")
     return paragraph(words) + table

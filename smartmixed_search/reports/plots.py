@@ -81,7 +81,7 @@ def plot_margins(margins: pd.DataFrame, mean_margins: pd.DataFrame, ax: "Axes | 
         values = 100 * known[f"margin_{kind}"].to_numpy("float64")
         spread = -row + 0.16 * (np.arange(len(values)) * 0.618 % 1)  # the golden ratio keeps neighbours apart
         dots = ax.scatter(values, spread, s=16, color=SERIES[1], alpha=0.7, linewidth=0)
-        add_tips(dots, [f"{name}: {value:+.2f}" for name, value in zip(known["architecture"], values, strict=True)])
+        add_tips(dots, [f"{name}: {value:+z.2f}" for name, value in zip(known["architecture"], values, strict=True)])
         ax.text(0.01, -row + 0.36, MARGIN_LABELS[kind], transform=ax.get_yaxis_transform(), **drawing.TEXT)
         low, center, high = (100 * float(mean[name]) for name in ("low", "mean", "high"))
         ax.plot([0, 0], [-row - 0.3, -row + 0.25], color=MUTED, linewidth=1)
@@ -252,4 +252,4 @@ def _objective(trials: pd.DataFrame) -> str:
 
 def _trial_words(trial: "pd.Series[float]") -> str:
     settings = f"φ {trial['phase_fraction']:.2f} · τ {trial['temperature']:.2f}"
-    return f"{trial['architecture']} · {settings}: {100 * trial['objective']:.2f}"
+    return f"{trial['architecture']} · {settings}: {100 * trial['objective']:z.2f}"

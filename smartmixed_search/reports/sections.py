@@ -214,4 +214,4 @@ def _phases(comparison: Comparison) -> str:
 
 def _interval(found: Mapping[Hashable, Any]) -> str:
     mean, low, high = (100 * float(found[name]) for name in ("mean", "low", "high"))
-    return f"{mean:+.2f} points" + ("" if np.isnan(low) else f" (95 % interval {low:+.2f} to {high:+.2f})")
+    return f"{mean:+z.2f} points" + ("" if np.isnan(low) else f" (95 % interval {low:+z.2f} to {high:+z.2f})")

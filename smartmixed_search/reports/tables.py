@@ -14,7 +14,7 @@ Format = Callable[[Any], str]
 
 def fixed(decimals: int, scale: float = 1, *, sign: bool = False) -> Format:
     """Return a format of so many decimals, for values multiplied by `scale`."""
-    return lambda value: f"{scale * value:{'+' if sign else ''}.{decimals}f}"
+    return lambda value: f"{float(scale * value):{'+' if sign else ''}z.{decimals}f}"
 
 
 _CONTROL_ROW, _NUMBER = ' class="control"', ' class="number"'

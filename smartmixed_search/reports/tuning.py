@@ -89,8 +89,10 @@ def _response(dataset: str, setting: str, trials: pd.DataFrame, found: pd.DataFr
     label = plots.SETTINGS[setting]
     best = trials.iloc[trials["objective"].argmax()]
     tried, objective = counted(len(trials), "trial"), 100 * best["objective"]
-    described = f"{tried}; the best has {label} {best[setting]:.3g} and objective {objective:.2f}."
-    levels = "; ".join(f"{row['from']:.2g} to {row['to']:.2g}: {100 * row['mean']:+.2f}" for _, row in found.iterrows())
+    described = f"{tried}; the best has {label} {best[setting]:.3g} and objective {objective:z.2f}."
+    levels = "; ".join(
+        f"{row['from']:.2g} to {row['to']:.2g}: {100 * row['mean']:+z.2f}" for _, row in found.iterrows()
+    )
     if levels:
         described += f" Mean less that of the architecture, in points: {levels}."
     return figures.draw(

@@ -49,7 +49,7 @@ class Halving:
         for rung in self._seen.values():
             if rung.number == number and rung.stop:
                 return (
-                    f"stopped after {counted(rung.epochs, 'epoch')}: margin {rung.margin:+.4f} was not among the best "
+                    f"stopped after {counted(rung.epochs, 'epoch')}: margin {rung.margin:+z.4f} was not among the best "
                     "third of those that had come so far"
                 )
         return None

@@ -102,7 +102,7 @@ class SweepSummary:
         rows = {"sweep": self.name, "tracking store": shown(self.tracking_uri), "trials": str(self.trials)}
         rows |= {status: str(number) for status, number in self.settled.items()}
         if self.best is not None:
-            rows["best trial"] = f"{self.best.key}, objective {self.best.objective:+.4f}"
+            rows["best trial"] = f"{self.best.key}, objective {self.best.objective:+z.4f}"
         cells = "".join(f"<tr><th>{name}</th><td>{html.escape(value)}</td></tr>" for name, value in rows.items())
         notes = "".join(f"<p>{html.escape(line)}</p>" for line in self.messages())
         return f"<table>{cells}</table>{notes}"

@@ -14,7 +14,7 @@ import pandas as pd
 from smartmixed_search.evolution import counts_frame
 from smartmixed_search.preferences import Artifact, agreement, choices_frame
 from smartmixed_search.result import FINISHED
-from smartmixed_search.tracking import runs, schema, tables
+from smartmixed_search.tracking import columns, runs, schema, tables
 from smartmixed_search.tracking.queries import reading
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def read_frames(
     for artifact, making in readers.items():
         contents = list(_contents(client, addresses, trials, artifact)) or [("", "", "", _NOTHING[artifact])]
         found += [pd.concat([reader(*content) for content in contents], ignore_index=True) for reader in making]
-    return found
+    return [columns.with_checksum(frame, sweep) for frame in found]
 
 
 def _of_sweeps(
@@ -91,7 +91,7 @@ def _contents(
 ) -> Iterator[tuple[str, str, str, Mapping[str, Any]]]:
     from mlflow.exceptions import MlflowException
 
-    columns = (trials[name] for name in ("run_id", "dataset", "architecture", "trial"))
-    for run_id, dataset, architecture, trial in zip(*columns, strict=True):
+    known = (trials[name] for name in ("run_id", "dataset", "architecture", "trial"))
+    for run_id, dataset, architecture, trial in zip(*known, strict=True):
         with suppress(*_GONE, MlflowException):  # the run was deleted just now, or its file is
             yield dataset, architecture, trial, runs.read_json(client, addresses[run_id], artifact)

@@ -1,12 +1,13 @@
 """The columns that tables of runs have, each with where in a run its values are."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from smartmixed_search.config import PUBLISHED_PHASE_FRACTION, PUBLISHED_TEMPERATURE, SMARTMIXED
+from smartmixed_search.identity import DATASET
 from smartmixed_search.tracking import schema
 
 if TYPE_CHECKING:
@@ -31,6 +32,12 @@ def _param(name: str, dtype: str = "str") -> Column:
 
 def _metric(name: str, dtype: str = "float64") -> Column:
     return Column(lambda run: run.data.metrics.get(name), dtype)
+
+
+def checksum(sweep: "Run") -> str:
+    """Return the checksum of a sweep's data; empty where neither a tag nor the run's input holds one."""
+    given = sweep.inputs.dataset_inputs if sweep.inputs else []
+    return sweep.data.tags.get(schema.TAG_CHECKSUM) or next((str(one.dataset.digest) for one in given), "")
 
 
 _COMMON = {
@@ -97,6 +104,18 @@ def frame(found: Sequence["Run"], columns: Mapping[str, Column]) -> pd.DataFrame
     """Return one row per run."""
     values = {name: [column.read(run) for run in found] for name, column in columns.items()}
     return pd.DataFrame(values, dtype=object).astype({name: column.dtype for name, column in columns.items()})
+
+
+def with_checksum(rows: pd.DataFrame, sweep: "Run") -> pd.DataFrame:
+    """Return rows of a sweep, or of its trials, with the column `checksum`, which stored tables need not repeat."""
+    wider = rows.copy(deep=False)
+    wider.insert(list(rows).index("dataset") + 1, "checksum", pd.Series(checksum(sweep), rows.index, dtype="str"))
+    return wider
+
+
+def named(columns: Iterable[str]) -> list[str]:
+    """Return the names of a table's columns, given those that `frame` fills."""
+    return [name for column in columns for name in (DATASET if column == "dataset" else [column])]
 
 
 def strategy_frame(found: Sequence["Run"], trials: pd.DataFrame) -> pd.DataFrame:

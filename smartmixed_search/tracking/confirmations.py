@@ -8,9 +8,10 @@ import pandas as pd
 
 from smartmixed_search.config import SMARTMIXED, TrialConfig
 from smartmixed_search.errors import TrackingError
+from smartmixed_search.identity import DATASET
 from smartmixed_search.plugins import require_plugins
 from smartmixed_search.result import FINISHED
-from smartmixed_search.tracking import runs, schema, tables
+from smartmixed_search.tracking import columns, runs, schema, tables
 from smartmixed_search.tracking.store import open_store, resolve_tracking_uri, store_errors
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from mlflow.entities import Run
 
 CONFIRMATION_COLUMNS = [
-    "dataset",
+    *DATASET,
     "architecture",
     "phase_fraction",
     "temperature",
@@ -78,16 +79,21 @@ def sweep_to_confirm(sweep: str | None, k: int, tracking_uri: str) -> SweepToCon
     )
 
 
-def confirmed_table(client: "MlflowClient", sweeps: Iterable["Run"]) -> pd.DataFrame:
+def confirmed_table(client: "MlflowClient", sweeps: Sequence["Run"]) -> pd.DataFrame:
     """Return the strategies of the sweeps' confirmations, as `tables.strategy_table` does, with `confirms`.
 
-    `confirms` is the key of the trial that was confirmed. What was trained again under another name counts once.
+    `confirms` is the key of the trial that was confirmed, and the data are those of its sweep. What was trained again
+    under another name counts once.
     """
     found = _confirmations(client, sweeps)
     keys = {trial.info.run_id: trial.data.tags[schema.TAG_CONFIRMS_TRIAL] for trial in _trials(client, found)}
     rows = tables.strategy_table(client, found) if found else pd.DataFrame(columns=tables.STRATEGY_TABLE_COLUMNS)
-    rows = rows.assign(confirms=rows["parent_id"].map(keys).astype("str"))
-    return rows.drop_duplicates(["confirms", "trial", "strategy"], ignore_index=True)
+    data = {run.data.tags[schema.TAG_SWEEP]: columns.checksum(run) for run in sweeps}
+    data = {run.data.tags[schema.TAG_SWEEP]: data[run.data.tags[schema.TAG_CONFIRMS]] for run in found}
+    rows = rows.assign(
+        confirms=rows["parent_id"].map(keys).astype("str"), checksum=rows["sweep"].map(data).astype("str")
+    )
+    return rows.drop_duplicates([*DATASET, "confirms", "trial", "strategy"], ignore_index=True)
 
 
 def confirmations(sweep: str | None = None, tracking_uri: str | None = None) -> pd.DataFrame:
@@ -139,7 +145,7 @@ def _row(client: "MlflowClient", trial: "Run", known: pd.DataFrame) -> dict[str,
         return None
     before, metrics = known.loc[original], trial.data.metrics
     return {
-        **{name: before[name] for name in ("dataset", "architecture", "phase_fraction", "temperature")},
+        **{name: before[name] for name in (*DATASET, "architecture", "phase_fraction", "temperature")},
         **{name: before[name] for name in ("objective_kind", "objective")},
         "confirmed_objective": metrics["objective"],
         "replicates": int(trial.data.params["replicates"]),

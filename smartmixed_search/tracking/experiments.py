@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from smartmixed_search.errors import TrackingError
 from smartmixed_search.tracking import schema
 from smartmixed_search.tracking.uris import artifact_location
-from smartmixed_search.tracking.view import experiment_tags
+from smartmixed_search.tracking.view import experiment_tags, view_tags
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -36,7 +36,7 @@ def prepare(client: "MlflowClient", uri: str, dataset: str) -> str:
         name, location = schema.experiment_name(dataset), artifact_location(uri)
         return str(client.create_experiment(name, artifact_location=location, tags=experiment_tags()))
     present = client.get_experiment(experiment_id).tags
-    for name, value in experiment_tags().items():
-        if name not in present:  # the experiment is of an earlier version
+    for name, value in (experiment_tags() | present | view_tags()).items():
+        if present.get(name) != value:  # the experiment is of an earlier version
             client.set_experiment_tag(experiment_id, name, value)
     return experiment_id

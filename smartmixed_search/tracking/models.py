@@ -1,7 +1,8 @@
 """SmartMixed's best networks in MLflow's registry: versions of one model per dataset, each with the trial it is of.
 
 Everything is looked for before it is made, so repeating this after a crash or a lost answer completes what is missing.
-A trial has one version at most, known by its run; one that is no longer among the best keeps it.
+A trial has one version at most, known by its run; one that is no longer among the best keeps it. Other data under a
+dataset's name have a model of their own.
 """
 
 import hashlib
@@ -14,7 +15,8 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from smartmixed_search.errors import UserError
-from smartmixed_search.tracking import schema
+from smartmixed_search.identity import DIGITS
+from smartmixed_search.tracking import columns, runs, schema
 from smartmixed_search.tracking.model_files import write_model
 from smartmixed_search.tracking.networks import TrackedNetwork, read_tracked
 from smartmixed_search.tracking.uris import followed
@@ -22,7 +24,7 @@ from smartmixed_search.tracking.uris import followed
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import LoggedModel, Run
-    from mlflow.entities.model_registry import ModelVersion
+    from mlflow.entities.model_registry import ModelVersion, RegisteredModel
 
 BEST = 3
 """Trials whose best network is registered."""
@@ -49,14 +51,14 @@ class Registered:
     """Why a trial has none, a sentence each."""
 
 
-def model_name(dataset: str) -> str:
-    """Return the name of the registered model of a dataset.
+def model_name(dataset: str, checksum: str = "") -> str:
+    """Return the name of the registered model of a dataset; with a checksum if other data had the dataset's name first.
 
     Example:
-        >>> model_name("fashion-mnist")
-        'smartmixed-fashion-mnist'
+        >>> model_name("fashion-mnist"), model_name("train", "3f2a9188c0ffee00")
+        ('smartmixed-fashion-mnist', 'smartmixed-train-3f2a91')
     """
-    return _PREFIX + _plain(dataset)
+    return _PREFIX + _plain(dataset) + (f"-{checksum[:DIGITS]}" if checksum else "")
 
 
 def sweep_alias(sweep: str) -> str:
@@ -86,7 +88,7 @@ def register_best(client: "MlflowClient", sweep: "Run", trial_ids: Sequence[str]
         trial_ids: ids of the runs of its best trials, best first.
     """
     tags = sweep.data.tags
-    found = Registered(name=model_name(tags[schema.TAG_DATASET]), alias=sweep_alias(tags[schema.TAG_SWEEP]))
+    found = Registered(name=_own_name(client, sweep), alias=sweep_alias(tags[schema.TAG_SWEEP]))
     known = _versions(client, found.name, trial_ids)
     for run_id in trial_ids:
         trial = None if run_id in known else client.get_run(run_id)
@@ -99,6 +101,27 @@ def register_best(client: "MlflowClient", sweep: "Run", trial_ids: Sequence[str]
         client.set_registered_model_alias(found.name, found.alias, str(found.versions[0].version))
         _name_versions(client, sweep, found.versions)
     return found
+
+
+def _own_name(client: "MlflowClient", sweep: "Run") -> str:
+    """Return the name of the model that a sweep's networks are versions of: no model has versions for unlike data."""
+    dataset, checksum = sweep.data.tags[schema.TAG_DATASET], columns.checksum(sweep)
+    name = model_name(dataset)
+    known = client.search_registered_models(f"name = '{name}'")
+    return name if not known or _is_of(client, known[0], sweep) else model_name(dataset, checksum)
+
+
+def _is_of(client: "MlflowClient", model: "RegisteredModel", sweep: "Run") -> bool:
+    """Whether a model is of a sweep's data; one of an earlier version is of the data of its oldest version's trial."""
+    checksum = model.tags.get(schema.TAG_CHECKSUM)
+    if checksum is None:
+        of = [version.run_id for version in client.search_model_versions(f"name = '{model.name}'")]
+        clause = f"attributes.run_id IN ({_listed(of)})"
+        trials = runs.search(client, [sweep.info.experiment_id] if of else [], [clause], limit=1)
+        checksum = next((columns.checksum(trial) for trial in trials), "")
+        if checksum:
+            client.set_registered_model_tag(model.name, schema.TAG_CHECKSUM, checksum)
+    return checksum in ("", columns.checksum(sweep))
 
 
 def _versions(client: "MlflowClient", name: str, trial_ids: Sequence[str]) -> "dict[str, ModelVersion]":
@@ -127,7 +150,7 @@ def _register(client: "MlflowClient", name: str, sweep: "Run", trial: "Run") -> 
     model = _logged_model(client, trial, network)
     for run in (sweep, trial):
         _link(client, run, model.model_id)
-    _make_registered_model(client, name, trial.data.tags[schema.TAG_DATASET])
+    _make_registered_model(client, name, sweep)
     return client.create_model_version(
         name,
         followed(
@@ -171,12 +194,13 @@ def _link(client: "MlflowClient", run: "Run", model_id: str) -> None:
         client.log_outputs(run.info.run_id, [LoggedModelOutput(model_id, step=0)])
 
 
-def _make_registered_model(client: "MlflowClient", name: str, dataset: str) -> None:
+def _make_registered_model(client: "MlflowClient", name: str, sweep: "Run") -> None:
+    dataset, checksum = sweep.data.tags[schema.TAG_DATASET], columns.checksum(sweep)
     if client.search_registered_models(f"name = '{name}'"):
         return
     client.create_registered_model(
         name,
-        tags={schema.TAG_SCHEMA: schema.VERSION, schema.TAG_DATASET: dataset},
+        tags={schema.TAG_SCHEMA: schema.VERSION, schema.TAG_DATASET: dataset, schema.TAG_CHECKSUM: checksum},
         description=(
             f"SmartMixed's best networks on {dataset}, by validation. They take examples prepared as the dataset's "
             "are, x [B, D] float32, and return logits [B, C]. A sweep's best one has the sweep's name as its alias."
@@ -186,6 +210,7 @@ def _make_registered_model(client: "MlflowClient", name: str, dataset: str) -> N
 
 def _tags(trial: "Run", network: TrackedNetwork) -> dict[str, str]:
     of_trial = (schema.TAG_SCHEMA, schema.TAG_SWEEP, schema.TAG_TRIAL, schema.TAG_DATASET, schema.TAG_ARCHITECTURE)
+    data = {schema.TAG_CHECKSUM: columns.checksum(trial)}
     replicate = network.network.replicate
     figures = {
         "phase_fraction": trial.data.params["phase_fraction"],
@@ -194,7 +219,8 @@ def _tags(trial: "Run", network: TrackedNetwork) -> dict[str, str]:
         "val_loss": f"{network.val_losses[replicate]:.6g}",
         "test_accuracy": f"{network.test_accuracies[replicate]:.6g}",
     }
-    return {tag: trial.data.tags[tag] for tag in of_trial} | {f"smartmixed.{name}": v for name, v in figures.items()}
+    known = {tag: trial.data.tags[tag] for tag in of_trial}
+    return known | data | {f"smartmixed.{name}": value for name, value in figures.items()}
 
 
 def _description(trial: "Run", network: TrackedNetwork) -> str:

@@ -24,11 +24,12 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import Run
 
-    from smartmixed_search.comparison import Comparison
+    from smartmixed_search.comparison import Comparisons
 
 STATUS_COLUMNS = [
     "sweep",
     "dataset",
+    "checksum",
     "status",
     "trials",
     *schema.STATUSES,
@@ -93,7 +94,7 @@ def top(
 
 def compare(
     sweep: str | None = None, all_sweeps: bool = False, view: str = "tuned", tracking_uri: str | None = None
-) -> "list[Comparison]":
+) -> "Comparisons":
     """Compare the strategies, with statistics, on each dataset of which a trial has finished.
 
     In every architecture a strategy is represented by its trial of highest validation accuracy (`tuned`), or by the

@@ -8,8 +8,10 @@ and that the MLflow page shows the answers as columns (`view` saves two tables w
   `smartmixed.tables` and artifacts `tables/`: see `stored`; as its description, the tag `mlflow.note.content`, what
   `description.sweep_note` says, written when the sweep is closed;
 * sweep and trial: the dataset as an MLflow dataset, see `datasets`; as outputs, the models registered of them, see
-  `models`: versions of `smartmixed-<dataset>`, with the tags `smartmixed.{schema, sweep, trial, dataset, architecture,
-  phase_fraction, temperature, replicate, val_loss, test_accuracy}`; a sweep's best one has the sweep's name as alias;
+  `models`: versions of `smartmixed-<dataset>`, or `smartmixed-<dataset>-<digits of the checksum>` where other data had
+  the name before, with the tags `smartmixed.{schema, sweep, trial, dataset, checksum,
+  architecture, phase_fraction, temperature, replicate, val_loss, test_accuracy}`; a sweep's best one has the sweep's
+  name as alias;
 * trial: its ranking as its description; artifact `choice_counts.json` (how choices evolve: neurons by selection epoch,
   layer and function); artifact `environment.json` (device, threads, versions, data: what its figures may depend on
   beside the configuration); tags `smartmixed.weights_checksum` (of `weights.safetensors`, verified when it is read)
@@ -17,11 +19,14 @@ and that the MLflow page shows the answers as columns (`view` saves two tables w
   `smartmixed_test_accuracy`, `best_fixed_test_accuracy`;
 * confirmation, the run above the trials of `confirm`: all that a sweep's has, with the kind `confirmation`, and the tag
   `smartmixed.confirms` (name of the sweep) instead of `smartmixed.opened`, so that it is not taken for a sweep; its
-  trials have the tag `smartmixed.confirms_trial` (key of the trial that each confirms);
+  trials and their strategies have the tag `smartmixed.confirms_trial` (key of the trial that each confirms);
+* sweep, confirmation, trial and strategy: tag `smartmixed.checksum` of the data, which its dataset's name alone does
+  not identify. Runs of earlier versions lack it; their sweep's dataset input holds it as digest;
 * a failed or stopped trial: tag `smartmixed.reason`;
 * strategy: metrics `val_correct`, `test_correct` (summed over the replicates), which make ties exact, and
   `phase1_best_epoch`, and `val_loss_last`, `val_accuracy_last` (last epoch), and `optimizer_steps_spent`: 0 where the
-  network was reused, `optimizer_steps` elsewhere.
+  network was reused, `optimizer_steps` elsewhere; tag `smartmixed.ranking` (the trial's key and the rank, as words
+  that sort like the rankings of all trials, one after the other).
 """
 
 from smartmixed_search.config import TrialConfig, format_architecture
@@ -43,6 +48,7 @@ TAG_KIND = "smartmixed.kind"
 TAG_SWEEP = "smartmixed.sweep"
 TAG_KEY = "smartmixed.key"
 TAG_DATASET = "smartmixed.dataset"
+TAG_CHECKSUM = "smartmixed.checksum"
 TAG_ARCHITECTURE = "smartmixed.architecture"
 TAG_STATUS = "smartmixed.status"
 TAG_TRIAL = "smartmixed.trial"
@@ -55,6 +61,7 @@ TAG_TABLES = "smartmixed.tables"
 TAG_WEIGHTS = "smartmixed.weights_checksum"
 TAG_BEST_FIXED = "smartmixed.best_fixed"
 TAG_REASON = "smartmixed.reason"
+TAG_RANKING = "smartmixed.ranking"
 TAG_REUSED_FROM = "smartmixed.reused_from"
 TAG_PARENT = "mlflow.parentRunId"
 
@@ -118,13 +125,24 @@ def strategy_tags(trial: Tags, network: NetworkResult, parent: str) -> Tags:
         network: one of the strategy's.
         parent: id of the trial run.
     """
-    tags = {name: trial[name] for name in (TAG_ARCHITECTURE, TAG_TRIAL)} | {
+    common = (TAG_ARCHITECTURE, TAG_TRIAL, TAG_CHECKSUM, TAG_CONFIRMS_TRIAL)
+    tags = {name: trial[name] for name in common if name in trial} | {
         **_tags(STRATEGY, trial[TAG_SWEEP], f"{trial[TAG_KEY]}/{network.strategy}", trial[TAG_DATASET]),
         TAG_STRATEGY: network.strategy,
         TAG_ROLE: network.role,
         TAG_PARENT: parent,
     }
     return tags if network.reused_from is None else tags | {TAG_REUSED_FROM: network.reused_from}
+
+
+def ranking_tag(trial: str, rank: float | None) -> Tags:
+    """Return the tag by which strategies sort trial by trial and, in each, by rank; controls have none and come last.
+
+    Example:
+        >>> ranking_tag("3f2a9188c0ffee00", 2.0)["smartmixed.ranking"]
+        '3f2a9188c0ffee00 0002'
+    """
+    return {TAG_RANKING: f"{trial} {'control' if rank is None else f'{rank:04.0f}'}"}
 
 
 def _tags(kind: str, sweep: str, key: str, dataset: str) -> Tags:

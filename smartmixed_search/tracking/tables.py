@@ -7,6 +7,7 @@ import pandas as pd
 
 from smartmixed_search.datasets import dataset_name
 from smartmixed_search.errors import TrackingError, one_of
+from smartmixed_search.identity import DATASET, identified
 from smartmixed_search.result import FINISHED, SETTLED
 from smartmixed_search.space import JOINT
 from smartmixed_search.tracking import columns, runs, schema, stored, trash
@@ -17,9 +18,9 @@ if TYPE_CHECKING:
     from mlflow.entities import Run
 
 
-SWEEP_COLUMNS = list(columns.SWEEP)
-TRIAL_COLUMNS = list(columns.TRIAL)
-STRATEGY_TABLE_COLUMNS = [*columns.STRATEGY, *columns.OF_TRIAL]
+SWEEP_COLUMNS = columns.named(columns.SWEEP)
+TRIAL_COLUMNS = columns.named(columns.TRIAL)
+STRATEGY_TABLE_COLUMNS = columns.named([*columns.STRATEGY, *columns.OF_TRIAL])
 
 
 def find_sweeps(
@@ -55,14 +56,16 @@ def _not_recorded(client: "MlflowClient", uri: str, what: str, name: str | None,
     return TrackingError(one_of(what, name, names)) if names else nothing_recorded(uri)
 
 
-def joint_datasets(sweeps: Iterable["Run"]) -> set[str]:
-    """Return the datasets of those sweeps in which Optuna chose the architectures too."""
-    return {run.data.tags[schema.TAG_DATASET] for run in sweeps if run.data.params.get("search") == JOINT}
+def joint_datasets(sweeps: Iterable["Run"]) -> set[tuple[str, str]]:
+    """Return name and checksum of the datasets of those sweeps in which Optuna chose the architectures too."""
+    joint = (run for run in sweeps if run.data.params.get("search") == JOINT)
+    return {(run.data.tags[schema.TAG_DATASET], columns.checksum(run)) for run in joint}
 
 
 def sweep_table(sweeps: Sequence["Run"]) -> pd.DataFrame:
     """Return one row per sweep run."""
-    return columns.frame(sweeps, columns.SWEEP)
+    rows = (columns.with_checksum(columns.frame([run], columns.SWEEP), run) for run in sweeps)
+    return pd.concat(rows, ignore_index=True)
 
 
 def trial_table(client: "MlflowClient", sweeps: Iterable["Run"], status: str | None = None) -> pd.DataFrame:
@@ -75,9 +78,10 @@ def best_trials(trials: pd.DataFrame, k: int) -> pd.DataFrame:
 
     Equal ones are in the order they started.
     """
-    order = ["dataset", "objective_kind", "objective", "started"]
-    best = trials[trials["status"] == FINISHED].sort_values(order, ascending=[True, True, False, True])
-    return best.groupby(["dataset", "objective_kind"], sort=False).head(k)
+    apart = [*DATASET, "objective_kind"]
+    order = [*apart, "objective", "started"]
+    best = identified(trials[trials["status"] == FINISHED]).sort_values(order, ascending=[True] * 3 + [False, True])
+    return best.groupby(apart, sort=False).head(k)
 
 
 def _trials(client: "MlflowClient", sweep: "Run", status: str | None) -> pd.DataFrame:
@@ -86,7 +90,7 @@ def _trials(client: "MlflowClient", sweep: "Run", status: str | None) -> pd.Data
         trials = _trial_runs(client, sweep)
     else:
         trials = known if status in SETTLED else pd.concat([known, _unsettled(client, sweep)])
-    trials = trials.sort_values("started", kind="stable", ignore_index=True)
+    trials = columns.with_checksum(trials.sort_values("started", kind="stable", ignore_index=True), sweep)
     return trials if status is None else trials[trials["status"] == status]
 
 
@@ -114,7 +118,10 @@ def strategy_table(client: "MlflowClient", sweeps: Iterable["Run"]) -> pd.DataFr
     A trial that is only half recorded has no rows.
     """
     known = ((_stored(client, sweep, stored.STRATEGIES), sweep) for sweep in sweeps)
-    found = [read_runs(client, sweep)[stored.STRATEGIES] if rows is None else rows for rows, sweep in known]
+    found = [
+        columns.with_checksum(read_runs(client, sweep)[stored.STRATEGIES] if rows is None else rows, sweep)
+        for rows, sweep in known
+    ]
     return pd.concat(found, ignore_index=True)
 
 

@@ -3,13 +3,14 @@
 import pandas as pd
 
 from smartmixed_search.config import SMARTMIXED
+from smartmixed_search.identity import DATASET
 from smartmixed_search.ranking import block_rankings, leaderboard
 from smartmixed_search.result import CONVERGED_CONFIDENCE
 from smartmixed_search.tracking.tables import best_trials
 
 TOP_COLUMNS = {
     "strategy": [
-        "dataset",
+        *DATASET,
         "place",
         "strategy",
         "mean_rank",
@@ -26,7 +27,7 @@ TOP_COLUMNS = {
         "selection_converged",
     ],
     "architecture": [
-        "dataset",
+        *DATASET,
         "architecture",
         "rank",
         "strategy",
@@ -40,7 +41,7 @@ TOP_COLUMNS = {
         "trial",
     ],
     "trial": [
-        "dataset",
+        *DATASET,
         "architecture",
         "objective_kind",
         "objective",
@@ -67,10 +68,9 @@ def top_strategies(rows: pd.DataFrame, k: int) -> pd.DataFrame:
     """Return the first k places of the leaderboard of `tables.strategy_table`'s rows with ties, and SmartMixed's."""
     chosen = block_rankings(rows)
     board = leaderboard(rows, blocks=chosen)
-    smartmixed = chosen[chosen["strategy"] == SMARTMIXED].groupby("dataset")
+    smartmixed = chosen[chosen["strategy"] == SMARTMIXED].groupby([*DATASET, "strategy"])
     figures = smartmixed[_SETTING].median().join(smartmixed["choice_confidence"].mean())
-    for name in figures:
-        board[name] = board["dataset"].map(figures[name]).where(board["strategy"] == SMARTMIXED)
+    board = board.join(figures, on=[*DATASET, "strategy"])
     return _shown(board[(board["place"] <= k) | (board["strategy"] == SMARTMIXED)], "strategy")
 
 

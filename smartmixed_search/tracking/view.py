@@ -8,12 +8,14 @@ from smartmixed_search.tracking import schema
 
 _KEY = "mlflow.sharedViewState."
 _PARAMS = ["params.`phase_fraction`", "params.`temperature`"]
+_TRIAL = [f"tags.`{schema.TAG_SWEEP}`", f"tags.`{schema.TAG_TRIAL}`"]
 _MODELS = ["attributes.`Dataset`", "attributes.`Models`"]
 
 
 def _state(kind: str, order_by: str, ascending: bool, columns: Sequence[str]) -> dict[str, Any]:
     return {
-        "searchFilter": f"tags.`{schema.TAG_KIND}` = '{kind}'",
+        # What confirmations measured is apart: their trials and strategies alone have that tag.
+        "searchFilter": f"tags.`{schema.TAG_KIND}` = '{kind}' AND tags.`{schema.TAG_CONFIRMS_TRIAL}` IS NULL",
         "orderByKey": order_by,
         "orderByAsc": ascending,
         "startTime": "ALL",
@@ -38,18 +40,33 @@ _TRIAL_METRICS = (
 )
 _VIEWS = {
     "rankings": _state(
-        schema.STRATEGY, "metrics.`rank`", True, _metrics("rank", "test_accuracy", "val_accuracy") + _PARAMS
+        schema.STRATEGY,
+        f"tags.`{schema.TAG_RANKING}`",
+        True,
+        _metrics("rank", "test_accuracy", "val_accuracy") + _PARAMS + _TRIAL,
     ),
-    "trials": _state(schema.TRIAL, "metrics.`objective`", False, _metrics(*_TRIAL_METRICS) + _PARAMS + _MODELS),
+    "trials": _state(
+        schema.TRIAL,
+        "metrics.`objective`",
+        False,
+        ["params.`objective`", *_metrics(*_TRIAL_METRICS), *_PARAMS, *_MODELS],
+    ),
 }
 VIEWS = tuple(_VIEWS)
-"""The saved tables: of all strategies, best rank first, and of all trials, best objective first."""
+"""The saved tables: the ranking of each trial, one below the other, and all trials, best objective first.
+
+An objective is a margin or an accuracy: which one is beside it.
+"""
 
 
 def experiment_tags() -> dict[str, str]:
-    """Return the tags of an experiment by which MLflow's page opens on runs, and knows the saved tables."""
-    kind = {"mlflow.experimentKind": "custom_model_development"}
-    return kind | {_KEY + name: json.dumps(state) for name, state in _VIEWS.items()}
+    """Return the tags of a new experiment, by which MLflow's page opens on runs, and knows the saved tables."""
+    return {"mlflow.experimentKind": "custom_model_development"} | view_tags()
+
+
+def view_tags() -> dict[str, str]:
+    """Return the tags that hold the saved tables; what a user saves on the page has names of MLflow's making."""
+    return {_KEY + name: json.dumps(state) for name, state in _VIEWS.items()}
 
 
 def view_path(experiment_id: str, view: str) -> str:

@@ -61,6 +61,7 @@ class Tracker:
         self._client = connect(uri)
         self._sweep_run: Run | None = None
         self._inputs: list[DatasetInput] = []
+        self._data: schema.Tags = {}
         self._tables: stored.TableWriter | None = None
         self._recorded: dict[str, tuple[str, str]] = {}
         self.restored = 0
@@ -118,12 +119,13 @@ class Tracker:
             new = {name: value for name, value in params.items() if name not in run.data.params}
             asked = {"trials": space["trials"]} if space.get("trials") and running else {}
             tags = {schema.TAG_OPENED: opened} if running and self._confirms is None else {}
-            runs.log(self._client, run, params=new, metrics=asked, tags=tags, time=_now())
+            if "dataset" in environment:
+                self._inputs = [dataset_input(environment["dataset"])]
+                self._data = {schema.TAG_CHECKSUM: environment["dataset"]["checksum"]}
+            runs.log(self._client, run, params=new, metrics=asked, tags=tags | self._data, time=_now())
             self._client.log_dict(run.info.run_id, dict(environment), schema.ENVIRONMENT_FILE)
             for path in artifacts:
                 self._client.log_text(run.info.run_id, path.read_text(encoding="utf-8"), path.name)
-            if "dataset" in environment:
-                self._inputs = [dataset_input(environment["dataset"])]
             self._log_inputs(run)
             doubles.delete_unsettled(self._client, run)
         return str(run.info.run_id)
@@ -273,7 +275,7 @@ class Tracker:
         kept = doubles.keep_one(self._client, found)
         if kept is not None:
             return kept
-        tags = schema.trial_tags(self._sweep, key, config, self._opened.info.run_id)
+        tags = schema.trial_tags(self._sweep, key, config, self._opened.info.run_id) | self._data
         if self._confirms is not None:
             tags |= {schema.TAG_CONFIRMS_TRIAL: self._confirms.original_key(config)}
         started = _now() - round(1000 * seconds)
@@ -351,13 +353,14 @@ class Tracker:
             found = [run for run in known if run.data.tags[schema.TAG_STRATEGY] == strategy]
             run = doubles.keep_one(self._client, found) or self._create_strategy(trial, result.config, networks[0])
             if not runs.has_settled(run, FINISHED):
+                metrics = records.strategy_metrics(networks, ranking)
                 run = runs.log(
                     self._client,
                     run,
                     params=records.strategy_params(result.config, networks),
-                    metrics=records.strategy_metrics(networks, ranking),
+                    metrics=metrics,
                     curves=records.strategy_curves(networks),
-                    tags={schema.TAG_STATUS: FINISHED},
+                    tags={schema.TAG_STATUS: FINISHED} | schema.ranking_tag(result.key, metrics.get("rank")),
                 )
                 runs.end(self._client, run, FINISHED, ended)
             recorded.append(run)
