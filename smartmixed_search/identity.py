@@ -18,7 +18,7 @@ def identified(rows: pd.DataFrame) -> pd.DataFrame:
     """Return rows whose `checksum` is nowhere missing; without the column, a name is taken for one dataset."""
     if "checksum" not in rows:
         return rows.assign(checksum="")
-    return rows.assign(checksum=rows["checksum"].fillna("")) if rows["checksum"].hasnans else rows
+    return rows.assign(checksum=rows["checksum"].astype("str").fillna("")) if rows["checksum"].hasnans else rows
 
 
 def by_dataset(rows: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
