@@ -94,7 +94,9 @@ def top(
 def print_top(frame: "pd.DataFrame", output_format: str, by: str, k: int = 3) -> None:
     """Print what `queries.top` has found, and a note where SmartMixed's selection has not converged."""
     if output_format == "table" and by == "strategy":
-        for dataset, rows in frame.groupby("dataset", sort=False):
+        from smartmixed_search.identity import by_dataset
+
+        for dataset, rows in by_dataset(frame):
             click.echo(f"{dataset}:")
             lines = table(rows, _TABLE_COLUMNS[by]).splitlines()
             listed = int((rows["place"] <= k).sum())

@@ -7,6 +7,7 @@ from importlib.resources import files
 import pandas as pd
 
 from smartmixed_search.comparison import Comparison
+from smartmixed_search.identity import by_dataset
 from smartmixed_search.reports import plots, sections
 from smartmixed_search.reports.about import summary
 from smartmixed_search.reports.choices import preferences
@@ -171,8 +172,8 @@ def _tuning(data: ReportData, drawn: Figures) -> str:
     finished = data.finished.dropna(subset=["objective"])
     if finished.empty:
         return paragraph("Not enough data: no trial has finished.")
-    parts = list(finished.groupby("dataset"))
+    parts = list(by_dataset(finished))
     return "".join(
-        (f"<h3>{escape(str(dataset))}</h3>" if len(parts) > 1 else "") + tuning(str(dataset), trials, drawn)
+        (f"<h3>{escape(dataset)}</h3>" if len(parts) > 1 else "") + tuning(dataset, trials, drawn)
         for dataset, trials in parts
     )

@@ -82,7 +82,7 @@ def format_progress(progress: Progress, objective: str) -> str:
 
 
 def _best(best: tuple[float, str], count: int, median: float, objective: str) -> str:
-    write = ("{:+.4f}" if objective == "margin" else "{:.4f}").format
+    write = ("{:+z.4f}" if objective == "margin" else "{:.4f}").format
     of = f" of {count}" if count > 1 else ""
     beside = f", median {write(median)}" if count > 1 else ""
     return f"best{of} on validation: {objective} {write(best[0])} ({best[1]}){beside}"
