@@ -26,7 +26,7 @@ def check_ray_folder() -> Path:
             f"the folder of temporary files must have a path of at most {most} bytes, for Ray's sockets lie there, "
             f"however: {folder.parent}; set RAY_TMPDIR to a shorter one, such as /tmp"
         )
-    nearest = next(place for place in (folder, *folder.parents) if os.access(place, os.F_OK))
+    nearest = next((place for place in (folder, *folder.parents) if os.access(place, os.F_OK)), folder)
     if not (nearest.is_dir() and os.access(nearest, os.W_OK | os.X_OK)):
         raise ResourceError(f"Ray's folder must be writable, however: {folder} is not; set RAY_TMPDIR to another one")
     return folder
