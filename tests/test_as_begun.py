@@ -1,12 +1,17 @@
 """A sweep that was begun before a default changed is continued by the same command with the default it had."""
 
+import sys
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from smartmixed_search.datasets import load_dataset
 from smartmixed_search.search.directory import Resolved, SweepDirectory
-from smartmixed_search.search.sweep import as_begun
+from smartmixed_search.search.progress import ProgressPrinter
+from smartmixed_search.search.proposals import Proposer
+from smartmixed_search.search.session import Plan
+from smartmixed_search.search.sweep import as_begun, say_outlook
 from smartmixed_search.space import SearchSpace
 
 PLAIN = {"name": "mine", "dataset": "digits", "architecture": {"choices": [64, "64-32"]}, "trials": 12}
@@ -56,3 +61,28 @@ def test_a_space_that_says_all_is_what_it_says(tmp_path: Path) -> None:
     begin(tmp_path, "t1", SearchSpace.from_dict(PLAIN | SAID_THEN))
     said = SearchSpace.from_dict(PLAIN | {"phase_fraction": 0.5, "temperature": 0.3, "logit_learning_rate": "auto"})
     assert as_begun(said, "t1", tmp_path) == said
+
+
+def test_a_sweep_that_goes_on_with_former_defaults_says_so_before_the_first_trial(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    wanted = SearchSpace.from_dict(PLAIN)
+    data = load_dataset("digits")
+    resolved = Resolved.of("t1", wanted.former, data)
+    directory = SweepDirectory.of(tmp_path, "t1")
+    plan = Plan(
+        space=wanted.former,
+        dataset=data,
+        directory=directory,
+        resolved=resolved,
+        tracking_uri="",
+        proposer=Proposer(wanted.former),
+    )
+    say_outlook(plan, wanted, ProgressPrinter(sys.stderr, "margin", quiet=True))
+    lines = capsys.readouterr().err.splitlines()
+    told = "phase_fraction 0.125, temperature 0.3, logit_learning_rate none"
+    assert lines[0] == f"t1 goes on with the defaults of when it was begun: {told}"
+    assert lines[1].startswith("trials: 12 asked, 2 possible")
+    assert lines[2].startswith("selection: 44 steps at logit_learning_rate 0.001 move a logit by 0.044 at most: too ")
+    say_outlook(replace(plan, space=wanted), wanted, ProgressPrinter(sys.stderr, "margin", quiet=True))
+    assert capsys.readouterr().err == "", "nothing a user should change"

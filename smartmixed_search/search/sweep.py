@@ -74,7 +74,7 @@ def run_sweep(
     printer = ProgressPrinter(sys.stderr, wanted.options["objective"], quiet=not progress)
     printer.step(f"loading {wanted.dataset}")
     plan = _plan(wanted, name, output_dir, tracking_uri, data_dir)
-    _say_outlook(plan, wanted, printer)
+    say_outlook(plan, wanted, printer)
     return carry_out(
         plan,
         concurrency=concurrency,
@@ -112,10 +112,11 @@ def _plan(
     )
 
 
-def _say_outlook(plan: Plan, wanted: SearchSpace, printer: ProgressPrinter) -> None:
+def say_outlook(plan: Plan, wanted: SearchSpace, printer: ProgressPrinter) -> None:
     """Say what is known before the first trial, and what of it a user should change also where no progress is shown."""
     if plan.space is not wanted:
-        keys = ", ".join(f"{key} {plan.space.to_dict()[key]}" for key in wanted.unsaid)
+        before = plan.space.to_dict()
+        keys = ", ".join(f"{key} {'none' if before[key] is None else before[key]}" for key in wanted.unsaid)
         printer.say(f"{plan.directory.name} goes on with the defaults of when it was begun: {keys}")
     for remark in remarks(plan.space):
         printer.say(remark)
