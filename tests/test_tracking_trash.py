@@ -183,10 +183,10 @@ def test_one_question_suffices_where_nothing_was_deleted(uri: str, monkeypatch: 
     asked: list[Any] = []
     search = trash.runs.search
 
-    def counted(client: Any, ids: Any, clauses: Any, **options: Any) -> Any:
+    def counted(client: Any, ids: Any, clauses: Any, *order: Any, **options: Any) -> Any:
         if options.get("deleted"):
             asked.append(clauses)
-        return search(client, ids, clauses, **options)
+        return search(client, ids, clauses, *order, **options)
 
     monkeypatch.setattr(trash.runs, "search", counted)
     top(tracking_uri=uri)
