@@ -38,10 +38,10 @@ def make_sweep(
         hash="a" * 64,
         seed=seed,
         dataset={"name": "digits", "checksum": "c" * 16},
-        space={"dataset": "digits", "trials": 3},
+        space={"dataset": "digits", "trials": 3, "epochs": 4},
     )
     directory = SweepDirectory.of(output, name)
-    with directory.claim(resolved, "dataset: digits\ntrials: 3\n"), Ledger(directory.ledger) as ledger:
+    with directory.claim(resolved, "dataset: digits\ntrials: 3\nepochs: 4\n"), Ledger(directory.ledger) as ledger:
         for number in range(trials):
             config = TrialConfig(
                 dataset="digits", architecture=(4 + number,), strategies=STRATEGIES, epochs=4, seed=seed
@@ -200,7 +200,16 @@ def test_a_damaged_environment_is_written_anew_and_says_so(
 
 @pytest.mark.parametrize(
     "content",
-    [b"", b"trials: [", b"- 1", b"dataset: digits\ntrials: many\n", b"dataset: dagits\ntrials: 3\n", b"\xff", None],
+    [
+        b"",
+        b"trials: [",
+        b"- 1",
+        b"\xff",
+        b"dataset: digits\ntrials: many\nepochs: 4\n",
+        b"dataset: digits\ntrials: 3\nepochs: 8\n",
+        b"dataset: digits\ntrials: 3\n",
+        None,
+    ],
 )
 def test_a_damaged_space_is_written_anew(sync: Run, tmp_path: Path, tracking_uri: str, content: bytes | None) -> None:
     directory = make_sweep(tmp_path, "first", trials=4)
