@@ -24,15 +24,14 @@ def locate(where: str | Path) -> Path:
         where: a path, or a URI such as `s3://bucket/runs`.
 
     Raises:
-        ConfigError: no such storage is known, or the package that knows it is not installed; or the path is relative,
-            and the current folder has been deleted.
+        ConfigError: no such storage is known, or the package that knows it is not installed.
 
     Example:
         >>> locate("file:///tmp/runs")
         PosixPath('/tmp/runs')
     """
     if "://" not in str(where):
-        return _absolute(Path(where))
+        return Path(where).absolute()
     from upath import UPath
 
     try:
@@ -41,17 +40,7 @@ def locate(where: str | Path) -> Path:
     except (ImportError, ValueError) as error:
         reason = " ".join(str(error).split())
         raise ConfigError(f"a URI must be of storage that fsspec knows, however: {str(where)!r} ({reason})") from error
-    return _absolute(Path(path.path)) if {"file", "local"} & {protocol, *protocol} else cast(Path, path)
-
-
-def _absolute(path: Path) -> Path:
-    try:
-        return path.absolute()
-    except FileNotFoundError as error:
-        raise ConfigError(
-            f"the current folder must exist for {str(path)!r} to be in it, however: it has been deleted; "
-            "go to another, or give an absolute path"
-        ) from error
+    return Path(path.path).absolute() if {"file", "local"} & {protocol, *protocol} else cast(Path, path)
 
 
 def is_local(path: Path) -> bool:

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from smartmixed_search.errors import ConfigError
 from smartmixed_search.files import is_local, locate
+from smartmixed_search.plugins import current_folder
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,6 +28,8 @@ class _OutputDir(click.ParamType[Path]):
     name = "folder"
 
     def convert(self, value: str | Path, param: click.Parameter | None, ctx: click.Context | None) -> Path:
+        if current_folder() is None:  # torch cannot be loaded there, and whatever is relative means nothing
+            raise ConfigError("the current folder must exist, however: it has been deleted; go to another")
         path = locate(value)
         if is_local(path) and path.exists() and not path.is_dir():
             self.fail(f"--output-dir must be a folder, however: {str(value)!r} is a file", param, ctx)
