@@ -37,7 +37,7 @@ def all_runs(uri: str) -> dict[str, list[Any]]:
     ids = [experiment.experiment_id for experiment in client.search_experiments()]
     kinds: dict[str, list[Any]] = {"sweep": [], "trial": [], "strategy": []}
     for run in client.search_runs(ids):
-        kinds[run.data.tags["smartmixed.kind"]].append(run)
+        kinds.setdefault(run.data.tags["smartmixed.kind"], []).append(run)
     return kinds
 
 
