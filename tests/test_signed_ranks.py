@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from smartmixed_search.signed_ranks import signed_rank_p
+from smartmixed_search.signed_ranks import approximated_up_to, counted_up_to, signed_rank_p
 
 SIZES = st.lists(st.integers(0, 5), min_size=1, max_size=8)
 """Sizes of differences with many ties and zeros."""
@@ -79,3 +79,18 @@ def test_many_differences_agree_with_the_normal_approximation() -> None:
     differences = np.random.default_rng(1).normal(0.05, 1, 500).round(1)
     expected = stats.wilcoxon(differences, zero_method="zsplit", method="asymptotic").pvalue
     assert signed_rank_p(differences) == pytest.approx(expected, rel=1e-3)
+
+
+@pytest.mark.parametrize("share", [0, 0.05, 0.2, 0.4, 0.499])
+@pytest.mark.parametrize("ranks", [np.arange(1, 401), np.sort(np.arange(400) // 8 * 2 + 1)])
+def test_the_approximation_is_what_would_be_counted(ranks: np.ndarray, share: float) -> None:
+    most = int((0.1 + 0.8 * share) * ranks.sum())
+    assert approximated_up_to(most, ranks) == pytest.approx(counted_up_to(most, ranks), rel=1e-3, abs=0)
+
+
+def test_thousands_of_differences_take_no_counting() -> None:
+    differences = np.random.default_rng(1).normal(0.05, 1, 5000)
+    expected = stats.wilcoxon(differences, method="asymptotic").pvalue
+    assert signed_rank_p(differences) == pytest.approx(expected, rel=1e-2)
+    assert signed_rank_p(np.append(differences, [0.5] * 10)) < signed_rank_p(differences)
+    assert signed_rank_p(np.concatenate([differences, -differences])) == 1
