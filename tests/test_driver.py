@@ -284,6 +284,25 @@ def test_trial_stopped_just_before_a_crash_is_not_run_again(sweep, tmp_path):
     assert not report(again, 0, 2, margin=-5.0)  # as decided before, whatever it reports now
 
 
+def test_nothing_is_waited_for_after_a_fault(sweep):
+    """Tune, with no trial running, would ask for the one to be tried again for ten minutes."""
+    sweep.driver.next()
+    fail(sweep, LOST)
+    assert sweep.driver.waiting
+    sweep.driver.end(SweepError("taken over"))
+    assert not sweep.driver.waiting
+
+
+def test_what_an_interrupt_does_to_a_trial_is_not_counted_against_it(sweep, tmp_path):
+    sweep.driver.next()
+    sweep.driver.interrupt()
+    for kind in (LOST, RAISED):
+        fail(sweep, kind)
+    assert sweep.driver.stopping
+    assert [type(event).__name__ for event in sweep.ledger.events] == ["Proposed"]
+    assert Sweep(tmp_path, sweep.ledger).driver.next().proposal.number == 0
+
+
 def test_nothing_begins_after_an_interrupt(sweep):
     sweep.driver.next()
     sweep.driver.interrupt()

@@ -105,7 +105,7 @@ class SweepDriver:
     @property
     def waiting(self) -> bool:
         """Whether there will be more trials, though not now."""
-        return self._queue.waiting and not self.interrupted
+        return self._queue.waiting and not self.interrupted and self.fault is None
 
     def interrupt(self) -> None:
         """Begin to end the sweep; fit for a signal handler."""
@@ -192,6 +192,8 @@ class SweepDriver:
             self._restore(number)
             return
         if not restoring and self._settle_ended(number):  # the worker was lost between its last write and its last word
+            return
+        if self.interrupted:  # what interrupts a whole job may end its workers, too: the trial goes on with the sweep
             return
         reason = _why_failed(files, kind, message)
         setback = Setback(number=number, kind=kind, host=host, reason=reason)
