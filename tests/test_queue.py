@@ -227,9 +227,23 @@ def test_a_lost_trial_has_the_baselines_that_it_had(ledger):
     keys = [queue.proposal(number).config.key for number in range(3)]
     again = TrialQueue(ledger, Script(*SAME_BASELINES), trials=3, restore=keys)
     found = {handout.proposal.number: handout.baselines_of for handout in iter(again.next, None)}
-    assert found == {0: None, 1: keys[0], 2: None}
+    assert found == {0: None, 2: None}
+    again.restored(0)
+    assert again.next() == Handout(again.proposal(1), keys[0])
     alone = TrialQueue(ledger, Script(*SAME_BASELINES), trials=3, reuse=False, restore=keys)
     assert [handout.baselines_of for handout in iter(alone.next, None)] == [None, None, None]
+
+
+def test_trial_waits_while_the_baselines_that_it_could_reuse_are_trained_again(ledger):
+    queue = TrialQueue(ledger, Script(*SAME_BASELINES), trials=1)
+    key = queue.next().proposal.config.key
+    finish(queue, 0)
+    again = TrialQueue(ledger, Script(*SAME_BASELINES), trials=4, restore=[key])
+    assert handed_out(again) == [0, 2]
+    again.retry(0)
+    assert handed_out(again) == [0]
+    again.restored(0)
+    assert again.next() == Handout(again.proposal(1), key)
 
 
 def test_no_more_trials_wait_than_could_run(ledger):

@@ -62,7 +62,7 @@ class TrialQueue:
         self.trials = trials
         self.running: dict[int, Proposal] = {}
         """Trials handed out and not yet settled, by number."""
-        self.restoring: dict[int, Proposal] = {}
+        self.restoring: dict[int, Handout] = {}
         """Settled trials handed out again, by number, until they are back: `restored`."""
         self._proposer = proposer
         self._concurrency = concurrency
@@ -72,6 +72,7 @@ class TrialQueue:
         self._told: dict[int, Settled] = {}
         self._awaiting: defaultdict[int, list[int]] = defaultdict(list)
         self._baselines: dict[str, str] = {}
+        self._trained_by: dict[str, str] = {}
         self._held: list[Proposal] = []
         self._again: deque[Proposal] = deque()
         for event in ledger.events:
@@ -83,7 +84,8 @@ class TrialQueue:
                 case Settled():
                     self._tell(event)
         self._put_back = deque(self._proposals[proposed.number] for proposed in ledger.unfinished)
-        self._lost = deque(self._proposals[one.number] for one in ledger.settled.values() if one.key in restore)
+        self._lost = [self._as_before(one) for one in ledger.settled.values() if one.key in restore]
+        self._away = {lost.proposal.config.key for lost in self._lost}
 
     @property
     def exhausted(self) -> bool:
@@ -118,10 +120,11 @@ class TrialQueue:
 
     def next(self) -> Handout | None:
         """Hand out the next trial; None if there is none, or none before others have settled: see `waiting`."""
-        if self._lost:
-            lost = self._lost.popleft()
-            self.restoring[lost.number] = lost
-            return Handout(lost, self._took_over_from(lost))
+        for lost in self._lost:
+            if lost.baselines_of not in self._away:
+                self._lost.remove(lost)
+                self.restoring[lost.proposal.number] = lost
+                return lost
         if self._again:
             return self._hand_out(self._again.popleft())
         for proposal in self._held:
@@ -144,7 +147,7 @@ class TrialQueue:
     def retry(self, number: int) -> None:
         """Have a trial that is running handed out again, before any other: those held back for it still are."""
         if number in self.restoring:
-            self._lost.appendleft(self.restoring.pop(number))
+            self._lost.insert(0, self.restoring.pop(number))
         else:
             self._again.append(self.running.pop(number))
 
@@ -158,7 +161,9 @@ class TrialQueue:
     def restored(self, number: int) -> Settled:
         """Take back a trial that was handed out again, and return how it ended the first time: that stays as it is."""
         del self.restoring[number]
-        return self.ledger.settled[number]
+        settled = self.ledger.settled[number]
+        self._away.remove(settled.key)
+        return settled
 
     def _wants_more(self) -> bool:
         busy = len(self.running) + len(self._held)
@@ -166,28 +171,26 @@ class TrialQueue:
         return not enough and bool(self._put_back or not self.exhausted)
 
     def _is_ready(self, proposal: Proposal) -> bool:
-        """Whether no running trial is training the baselines that this one could reuse."""
+        """Whether no trial is training the baselines that this one could reuse, for the first time or again."""
         wanted = proposal.config.baseline_key
-        if not self._reuse or wanted in self._baselines or not _has_baselines(proposal.config):
+        if not self._reuse or not _has_baselines(proposal.config):
             return True
+        if wanted in self._baselines:
+            return self._baselines[wanted] not in self._away
         return all(other.config.baseline_key != wanted for other in self.running.values())
 
     def _hand_out(self, proposal: Proposal) -> Handout:
         self.running[proposal.number] = proposal
         return Handout(proposal, self._baselines.get(proposal.config.baseline_key) if self._reuse else None)
 
-    def _took_over_from(self, lost: Proposal) -> str | None:
-        """Return whose baselines a settled trial had: those of the first to finish with them, unless that is itself.
+    def _as_before(self, lost: Settled) -> Handout:
+        """Hand out a settled trial with the baselines it had: of the first to finish with them, unless that is itself.
 
         A stack of other networks rounds otherwise, so that the result would not be the same to the last bit.
         """
-        same = (
-            one
-            for one in self.ledger.settled.values()
-            if one.status == FINISHED and self._proposals[one.number].config.baseline_key == lost.config.baseline_key
-        )
-        first = next(same)
-        return first.key if self._reuse and first.number != lost.number else None
+        proposal = self._proposals[lost.number]
+        first = self._trained_by[proposal.config.baseline_key]
+        return Handout(proposal, first if self._reuse and first != lost.key else None)
 
     def _propose(self) -> Proposal:
         proposal = self._proposer.propose(self.ledger.next_number)
@@ -202,8 +205,10 @@ class TrialQueue:
     def _tell(self, settled: Settled) -> None:
         self._told[settled.number] = settled
         if settled.status == FINISHED:
+            shared = self._proposals[settled.number].config.baseline_key
+            self._trained_by.setdefault(shared, settled.key)
             # The latest one: it has all that it has taken over, and an earlier one may have been run without reuse.
-            self._baselines[self._proposals[settled.number].config.baseline_key] = settled.key
+            self._baselines[shared] = settled.key
         for number in (settled.number, *self._awaiting.pop(settled.number, ())):
             self._proposer.tell(self._proposals[number], settled.status, settled.objective)
 
