@@ -125,7 +125,8 @@ class SearchSpace:
         sampler = read_word("sampler", plain.get("sampler", SAMPLERS[0]), SAMPLERS)
         if search == JOINT and sampler == GRID:
             raise ConfigError("sampler must be tpe or random for search 'joint', however: 'grid'")
-        said = {**_defaults(sampler), **plain}
+        scheduler = read_word("scheduler", plain.get("scheduler", SCHEDULERS[0]), SCHEDULERS)
+        said = {**_defaults(sampler, scheduler), **plain}
         settings = {key: parse_field(key, said[key], rule) for key, rule in SETTINGS.items()}
         settings |= {key: parse_words(key, said[key], words) for key, words in _WORDS.items()}
         architecture = parse_architectures(plain["architecture"])
@@ -141,7 +142,7 @@ class SearchSpace:
             options=parse_options(plain),
             sampler=sampler,
             search=search,
-            scheduler=read_word("scheduler", plain.get("scheduler", SCHEDULERS[0]), SCHEDULERS),
+            scheduler=scheduler,
             resources=parse_resources(plain.get("resources", {})),
             unsaid=tuple(key for key in _CHANGED if key not in plain),
         )
@@ -257,10 +258,15 @@ class SearchSpace:
         )
 
 
-def _defaults(sampler: str) -> dict[str, Any]:
-    """Return what a space's settings say where they do not; a grid, which needs steps, keeps to one phase setting."""
+def _defaults(sampler: str, scheduler: str) -> dict[str, Any]:
+    """Return what a space's settings say where they do not.
+
+    A grid, which needs steps, keeps to one phase setting; asha, which compares trials only when the longest selection
+    is over, to one phase fraction.
+    """
     kept = PUBLISHED_SETTING if sampler == GRID else {}
-    return {**_DEFAULTS, **_CHANGED, **kept}
+    early = {"phase_fraction": PUBLISHED_PHASE_FRACTION} if scheduler == ASHA else {}
+    return {**_DEFAULTS, **_CHANGED, **kept, **early}
 
 
 def _overridden(plain: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:

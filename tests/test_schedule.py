@@ -29,6 +29,17 @@ def test_no_rung_is_as_late_as_the_last_epoch():
     assert space(epochs=12, phase_fraction=0.25).rungs == (4,)
 
 
+@pytest.mark.parametrize("epochs", [100, {"choices": [8, 16]}])
+def test_length_of_a_selection_that_is_not_said_leaves_room_for_rungs(epochs):
+    """As it did at first: a sweep begun then goes on, and one trial in three is stopped early, not late."""
+    silent = SearchSpace.from_dict(
+        {key: value for key, value in PLAIN.items() if key != "phase_fraction"} | {"epochs": epochs}
+    )
+    assert silent.rungs == space(epochs=epochs, phase_fraction=0.125).rungs
+    assert "phase_fraction" in silent.unsaid
+    assert "phase_fraction" not in silent.tunable
+
+
 def test_there_are_no_rungs_without_the_scheduler():
     assert space(scheduler="none").rungs == ()
 
