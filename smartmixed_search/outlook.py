@@ -105,7 +105,9 @@ class Reach:
 
 
 def _ends(field: Field) -> tuple[Value, ...]:
-    return field.values if isinstance(field, Choices) else tuple(dict.fromkeys(field.extremes))
+    """Return the least and the largest number of a field, and every word: steps, rates and travel are monotonic."""
+    words = field.values if isinstance(field, Choices) else ()
+    return tuple(dict.fromkeys([*field.extremes, *(one for one in words if not isinstance(one, int | float))]))
 
 
 def _any_values(space: SearchSpace) -> dict[str, Value]:

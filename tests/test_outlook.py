@@ -87,6 +87,15 @@ def test_fewer_examples_take_fewer_steps():
     assert Reach.of(make(epochs=8, batch_size=10, train_examples=40, **FIXED), 1000).steps == (4, 4)
 
 
+def test_the_reach_of_many_choices_is_seen_in_their_ends():
+    """All together there are ten billion trials."""
+    many = {"choices": [*range(2, 202)]}
+    space = make(
+        epochs=many, batch_size=many, train_examples={"choices": ["none", *range(100, 300)]}, learning_rate=many
+    )
+    assert Reach.of(space, 1000).steps == (1, 101 * 500)
+
+
 def test_one_of_several_rates_may_be_too_small():
     rates = {"choices": ["auto", "none", 0.5]}
     reach = Reach.of(make(epochs=10, batch_size=10, logit_learning_rate=rates, **FIXED), 100)
