@@ -136,6 +136,14 @@ def test_lease_of_a_process_that_is_gone_is_stale_at_once(lease, holder):
     hold(lease.with_name(".lock"))
 
 
+@pytest.mark.parametrize("content", [b"", b"{", b"[1]", b'{"pid": 7}'])
+def test_damaged_lease_is_as_good_as_absent(lease, content):
+    lease.write_bytes(content)
+    lock.refuse_if_held(lease.with_name(".lock"), "demo")
+    hold(lease.with_name(".lock"))
+    assert not lease.exists()
+
+
 def test_processes_of_another_namespace_are_not_mistaken_for_those_here(monkeypatch):
     assert lock._namespace() is not None
     monkeypatch.setattr(os, "getpid", lambda: 1)  # as in a namespace of its own that sees the /proc of all

@@ -176,7 +176,7 @@ def _is_of_here(found: dict[str, Any]) -> bool:
 
 
 def _runs_here(found: dict[str, Any]) -> bool:
-    return _is_of_here(found) and found["started"] == _started(found["pid"]) is not None
+    return _is_of_here(found) and found.get("started") == _started(found["pid"]) is not None
 
 
 def _namespace() -> str | None:
@@ -200,8 +200,12 @@ def _started(pid: int) -> int | None:
 
 
 def _read(path: Path) -> dict[str, Any] | None:
-    content = read_bytes(path)
-    return None if content is None else dict(json.loads(content))
+    """Read a lease; one that is damaged is as good as absent, for a holder that lives writes it anew."""
+    with suppress(ValueError, TypeError):
+        found = dict(json.loads(read_bytes(path) or b""))
+        if found.keys() >= {"pid", "host", "token"}:
+            return found
+    return None
 
 
 def _write(path: Path, mine: dict[str, Any]) -> None:
