@@ -123,6 +123,12 @@ class Counting:
         return call
 
 
+SWEEPS = ["search_experiments", "search_runs"]
+"""What is asked to find sweeps."""
+TRASH = ["search_runs"]
+"""What is asked for each of their tables: whether any run has been deleted."""
+
+
 @pytest.fixture
 def client(monkeypatch: pytest.MonkeyPatch, uri: str) -> Counting:
     counting = Counting(queries.open_store(uri))
@@ -134,7 +140,9 @@ def client(monkeypatch: pytest.MonkeyPatch, uri: str) -> Counting:
 @pytest.mark.parametrize("filters", [{}, {"min_depth": 2}, {"max_params": 80}, {"dataset": "wine"}], ids=str)
 def test_one_run_is_read_unless_mlflow_filters(client: Counting, uri: str, by: str, filters: dict[str, Any]) -> None:
     top(by=by, tracking_uri=uri, **filters)
-    assert (client.asked, client.fetched) == (["search_experiments", "search_runs"], 1)
+    tables = 2 if by == "trial" and "max_params" in filters else 1
+    assert client.asked == [*SWEEPS, *TRASH * tables]
+    assert client.fetched == 1
 
 
 @pytest.mark.parametrize(
@@ -151,13 +159,14 @@ def test_the_store_filters_and_gives_what_matches_alone(
     client: Counting, uri: str, by: str, where: str, matching: int
 ) -> None:
     top(by=by, tracking_uri=uri, where=where)
-    assert client.asked == ["search_experiments", "search_runs", "search_runs"]
-    assert client.fetched == 1 + matching
+    names = [] if matching else ["search_runs"]  # where nothing matches, whether there is such a name at all
+    assert client.asked == [*SWEEPS, *TRASH, "search_runs", *names]
+    assert client.fetched == 1 + (matching or 4)  # those of the sweep, each of which may have the name
 
 
 def test_the_store_filters_across_sweeps_at_once(client: Counting, uri: str) -> None:
     top(all_sweeps=True, tracking_uri=uri, where="metrics.test_accuracy > 0.985")
-    assert client.asked == ["search_experiments", "search_runs", "search_runs"]
+    assert client.asked == [*SWEEPS, *TRASH * 3, "search_runs"]
     assert client.fetched == 3 + 2  # the sweeps' runs; the control of the new one and the old one's ReLU
 
 

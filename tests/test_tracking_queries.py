@@ -168,14 +168,14 @@ def test_top_reads_no_run_but_the_sweep_s(uri: str, monkeypatch: pytest.MonkeyPa
     read: list[int] = []
     search = runs.search
 
-    def counting(*args: Any) -> Any:
-        found = list(search(*args))
+    def counting(*args: Any, **options: Any) -> Any:
+        found = list(search(*args, **options))
         read.append(len(found))
         return iter(found)
 
     monkeypatch.setattr(runs, "search", counting)
     top(1, by=by, tracking_uri=uri)
-    assert read == [1]
+    assert read == [1, 0], "the sweep's, and none of the trash"
 
 
 def test_top_refuses_what_it_does_not_know(uri: str) -> None:
