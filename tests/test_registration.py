@@ -41,6 +41,6 @@ def test_a_slow_registry_is_announced_and_not_waited_for_forever(monkeypatch: py
     monkeypatch.setattr(registration, "_QUIET_SECONDS", 0.0)
     monkeypatch.setattr(registration, "_PATIENCE_SECONDS", 0.05)
     assert said(lambda: time.sleep(1)) == [
-        "registering the networks of SmartMixed's 3 best trials as models in MLflow, some 10 seconds",
+        "registering SmartMixed's best networks as models in MLflow, some 10 seconds",
         f"SmartMixed's best networks could not be registered in MLflow (it takes too long): {SYNC}",
     ]

@@ -36,6 +36,7 @@ def test_failures_are_counted_by_reason():
 def test_unconverged_trials_are_announced_in_one_line():
     (line,) = replace(SUMMARY, unconverged=3).messages()
     assert line.startswith("selection has not converged in 3 of 4 finished trials (mean choice confidence below 0.5)")
+    assert "auto" not in line, "which may be what the sweep has"
 
 
 def test_interrupted_sweep_says_how_to_continue():

@@ -19,7 +19,7 @@ from smartmixed_search.search.progress import END_SECONDS
 from smartmixed_search.search.proposals import Proposer
 from smartmixed_search.space import SearchSpace
 
-_GIB = 2**30
+_MIB, _GIB = 2**20, 2**30
 _MOST_CONFIGS = 200  # more say nothing new about the cost
 _START_SECONDS = 20.0
 """Until Ray has started and the first trial trains: 12 to 28 seconds on two cores."""
@@ -80,10 +80,15 @@ def _describe(space: SearchSpace, cost: Estimate, at_once: int, epochs: int) -> 
             f"{counted(cost.networks, 'network')} × {epochs} epochs"
             f" = {cost.network_epochs:,} network epochs",
             f"parameters of a network: {parameters}",
-            f"memory of the largest trial: {cost.memory / _GIB:.2f} GiB, data included{split}",
+            f"memory of the largest trial: {_size(cost.memory)}, data included{split}",
             _time(cost, at_once),
         ]
     )
+
+
+def _size(memory: int) -> str:
+    """Write a size in bytes in the unit in which it is not 0.00."""
+    return f"{memory / _GIB:.2f} GiB" if memory >= _GIB else f"{memory / _MIB:.1f} MiB"
 
 
 def _time(cost: Estimate, at_once: int) -> str:

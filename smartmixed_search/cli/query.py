@@ -66,7 +66,9 @@ def top(
 ) -> None:
     """Show the top 3 of a sweep, with the phase fraction and temperature that got SmartMixed there.
 
-    For the best strategies of the leaderboard these are medians over SmartMixed's architectures. With filters the
+    For the best strategies of the leaderboard these are medians over SmartMixed's architectures. An architecture is a
+    block there and counts once: mean_rank is a strategy's mean place in it, mrr the mean of 1 / rank, wins in how many
+    it was the first (a tie is shared), top3_rate the share in which it was among the first three. With filters the
     answer is as if only the runs that match had been recorded; ranks are those among them.
     """
     from smartmixed_search.tracking import queries

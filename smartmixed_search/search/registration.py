@@ -3,7 +3,6 @@
 import threading
 from collections.abc import Callable
 
-from smartmixed_search.tracking.models import BEST
 from smartmixed_search.tracking.writer import Tracker
 
 _QUIET_SECONDS = 2.0
@@ -22,7 +21,7 @@ def register_networks(tracker: Tracker, say: Callable[[str], None]) -> None:
     work = _Registration(tracker)
     work.join(_QUIET_SECONDS)
     if work.is_alive():
-        say(f"registering the networks of SmartMixed's {BEST} best trials as models in MLflow, some 10 seconds")
+        say("registering SmartMixed's best networks as models in MLflow, some 10 seconds")
         work.join(_PATIENCE_SECONDS)
     for sentence in work.left_out:
         say(sentence)

@@ -75,7 +75,7 @@ class SweepSummary:
                 f"selection has not converged in {self.unconverged} of "
                 f"{counted(self.settled[FINISHED], 'finished trial')} "
                 f"(mean choice confidence below {CONVERGED_CONFIDENCE}): {UNDECIDED}; "
-                "more epochs or a higher logit_learning_rate help, auto for one"
+                "more steps (epochs, phase_fraction, a smaller batch_size) or a higher logit_learning_rate help"
             )
         if self.settled[STOPPED]:
             lines.append(
