@@ -244,6 +244,15 @@ def test_progress_counts_epochs_of_running_trials(sweep):
     assert sweep.driver.progress().running == {0: 0.0, 1: 0.5}
 
 
+def test_training_begins_with_the_first_epoch_and_not_with_the_workers(sweep):
+    sweep.driver.next()
+    before = sweep.driver.progress()
+    assert before.training == before.elapsed
+    sweep.driver.reported(0, {"epoch": 0, "epochs": 10})
+    after = sweep.driver.progress()
+    assert after.training < after.elapsed
+
+
 def test_progress_shows_the_best_of_all_sessions(sweep, tmp_path):
     config = sweep.driver.next().proposal.config
     sweep.train(0)

@@ -4,7 +4,16 @@ from dataclasses import replace
 from smartmixed_search.search.progress import Progress, ProgressPrinter, format_progress
 
 START = Progress(
-    total=4, settled=0, failed=0, stopped=0, running={}, best=None, objectives=(0, 0.0), elapsed=0.0, settled_before=0
+    total=4,
+    settled=0,
+    failed=0,
+    stopped=0,
+    running={},
+    best=None,
+    objectives=(0, 0.0),
+    elapsed=0.0,
+    training=0.0,
+    settled_before=0,
 )
 
 
@@ -28,13 +37,14 @@ def test_line_names_everything_that_is_known():
         running={2: 0.5},
         best=(0.91234, "64-32"),
         objectives=(2, 0.9),
-        elapsed=50.0,
+        elapsed=70.0,
+        training=50.0,
         settled_before=0,
     )
     assert (
         format_progress(progress, "accuracy")
         == "2/4 settled · 1 running · 1 failed · best of 2 on validation: accuracy 0.9123 (64-32), median 0.9000"
-        " · 50 seconds elapsed · about 45 seconds left"
+        " · 70 seconds elapsed · about 45 seconds left"
     )
 
 
@@ -48,17 +58,19 @@ def test_nothing_done_gives_no_estimate():
 
 
 def test_epochs_of_running_trials_give_an_estimate():
-    assert replace(START, running={0: 0.25, 1: 0.25}, elapsed=10.0).seconds_left == 70.0
+    assert replace(START, running={0: 0.25, 1: 0.25}, elapsed=70.0, training=10.0).seconds_left == 70.0, (
+        "that workers took a minute to start does not count"
+    )
 
 
 def test_the_first_epochs_give_none_yet():
     """They tell how long workers take to start."""
-    assert replace(START, running={0: 0.2, 1: 0.2}, elapsed=10.0).seconds_left is None
+    assert replace(START, running={0: 0.2, 1: 0.2}, training=10.0).seconds_left is None
     assert "left" not in format_progress(replace(START, running={0: 0.2}, elapsed=10.0), "margin")
 
 
 def test_trials_of_earlier_sessions_do_not_flatter_the_estimate():
-    assert replace(START, settled=3, settled_before=2, elapsed=10.0).seconds_left == 10.0
+    assert replace(START, settled=3, settled_before=2, training=10.0).seconds_left == 10.0
 
 
 def test_finished_sweep_has_no_time_left():

@@ -82,6 +82,7 @@ class SweepDriver:
         self._asked_to_stop = False
         self._active: set[int] = set()
         self._started_at = time.monotonic()
+        self._trains_since: float | None = None
         self._settled_before = len(queue.ledger.settled)
         self._ended = Counter(one.status for one in queue.ledger.settled.values())
         self._best = best_of(queue.ledger.settled.values())
@@ -152,6 +153,7 @@ class SweepDriver:
         """
         if "halt" in metrics:
             raise SweepError(metrics["halt"])
+        self._trains_since = self._trains_since or time.monotonic()
         epochs = metrics["epoch"] + 1
         self._shares[number] = epochs / metrics["epochs"]
         if number in self._queue.restoring:  # it has passed its rungs
@@ -218,6 +220,7 @@ class SweepDriver:
 
     def progress(self) -> Progress:
         """Return where the sweep stands."""
+        now = time.monotonic()
         return Progress(
             total=self._queue.trials,
             settled=len(self._queue.ledger.settled),
@@ -226,7 +229,8 @@ class SweepDriver:
             running={number: self._shares.get(number, 0.0) for number in self._queue.running | self._queue.restoring},
             best=None if self._best is None else (self._best.objective or 0.0, self._architecture(self._best.number)),
             objectives=(len(self._objectives), median(self._objectives) if self._objectives else 0.0),
-            elapsed=time.monotonic() - self._started_at,
+            elapsed=now - self._started_at,
+            training=now - (self._trains_since or self._started_at),
             settled_before=self._settled_before,
         )
 

@@ -35,6 +35,8 @@ class Progress:
     """Of how many trials it is the best, and their median: the best of many looks better than it is."""
     elapsed: float
     """Seconds of this session."""
+    training: float
+    """Seconds since a worker first reported an epoch; as `elapsed` until then."""
     settled_before: int
     """Trials that had ended when this session began."""
 
@@ -42,14 +44,14 @@ class Progress:
     def seconds_left(self) -> float | None:
         """Estimate until the last trial has ended, from what was done in this session; None while that is too little.
 
-        Before that it would be an estimate of how long workers take to start.
+        How long workers took to start does not come again, and is left out.
         """
         partly = sum(self.running.values())
         settled = self.settled - self.settled_before
         if not settled and partly < _CREDIBLE_SHARE:
             return None
         done = settled + partly
-        return max(0.0, self.total - self.settled - partly) * self.elapsed / done
+        return max(0.0, self.total - self.settled - partly) * self.training / done
 
 
 def format_progress(progress: Progress, objective: str) -> str:
@@ -57,13 +59,14 @@ def format_progress(progress: Progress, objective: str) -> str:
 
     Example:
         >>> half = Progress(total=8, settled=3, failed=0, stopped=0, running={3: 0.5, 4: 0.5}, best=(0.0125, "512-256"),
-        ...                 objectives=(3, 0.002), elapsed=60.0, settled_before=0)
+        ...                 objectives=(3, 0.002), elapsed=80.0, training=60.0,
+        ...                 settled_before=0)
         >>> for part in format_progress(half, "margin").split(" · "):
         ...     print(part)
         3/8 settled
         2 running
         best of 3 on validation: margin +0.0125 (512-256), median +0.0020
-        60 seconds elapsed
+        80 seconds elapsed
         about 75 seconds left
     """
     parts = [f"{progress.settled}/{progress.total} settled"]
