@@ -87,7 +87,7 @@ def test_pixels_are_divided_by_255_and_stay_with_their_labels(tmp_path: Path) ->
     stored(tmp_path, files())
     dataset = load_dataset("mnist", tmp_path)
     np.testing.assert_array_equal(dataset.x_train[:, 3], np.float32(dataset.y_train * 25) / np.float32(255))
-    assert str(dataset.preparation) == "flattened from 2 × 2 row by row, divided by 255"
+    assert str(dataset.preparation) == "flattened from 4 × 4 row by row, divided by 255"
 
 
 def test_the_official_test_set_is_kept_as_it_is(tmp_path: Path) -> None:

@@ -63,7 +63,7 @@ def table(value: object) -> np.ndarray:
 def test_examples_of_any_shape_are_flattened(tmp_path: Path) -> None:
     dataset = load_dataset(written(tmp_path, packed()))
     assert (dataset.name, dataset.features, dataset.classes) == ("mine", 6, 3)
-    assert str(dataset.preparation).startswith("flattened from 2 × 3 row by row, each feature less its mean")
+    assert str(dataset.preparation).startswith("flattened from 3 × 2 row by row, each feature less its mean")
 
 
 def test_an_example_may_be_one_number(tmp_path: Path) -> None:

@@ -161,7 +161,7 @@ def test_weights_that_were_damaged_in_mlflow_are_noticed(tracking_uri: str, tmp_
     weights = checksum(Path(made.weights_path or "").read_bytes())
     make_tracker(tracking_uri).record_trial(replace(made, weights_checksum=weights))
     assert fetch_network(made.key, tracking_uri=tracking_uri).trial == made.key
-    (kept,) = tmp_path.glob("mlartifacts/*/*/artifacts/weights.safetensors")
+    (kept,) = tmp_path.rglob("weights.safetensors")
     content = bytearray(kept.read_bytes())
     content[-5] ^= 1
     kept.write_bytes(content)

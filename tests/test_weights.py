@@ -97,7 +97,7 @@ def _with(metadata: dict[str, str] | None) -> Callable[[Path], Path]:
         (_with({"choices": '{"0": [["relu", "relu"]]}', "config": "{}"}), None, "whole file"),
         (_with({"choices": '{"0": 5}', "config": "{}"}), None, "whole file"),
         (_with({"choices": "[]", "config": "{}"}), None, "whole file"),
-        (_with({"choices": '{"0": []}', "config": "{}"}), None, "must fit hidden layers"),
+        (_with({"choices": '{"0": []}', "config": '{"dataset": "digits"}'}), None, "must fit hidden layers"),
     ],
 )
 def test_a_file_without_the_network_is_refused_in_one_line(
