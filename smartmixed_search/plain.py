@@ -15,7 +15,7 @@ Value = Number | str | None
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 _SHOWN = 60
 _SECRETS = (
-    re.compile(r"((?<!sqlite)(?<!file)://)[^\s'\"]*(@)"),  # a password may hold slashes, although it should not
+    re.compile(r"((?<!sqlite)(?<!file)://)\S*(@)"),  # a password may hold slashes and quotes, although it should not
     re.compile(r"((?<!sqlite)(?<!file)://[^\s'\"?#]*[?#])[^\s'\")]+()"),
 )
 

@@ -41,6 +41,11 @@ def test_the_top_3_a_sentence_and_the_next_commands(uri: str, capsys: pytest.Cap
     ]
 
 
+def test_the_next_commands_hold_no_password(uri: str, capsys: pytest.CaptureFixture[str]) -> None:
+    answer(uri, "--tracking-uri", "http://me:secret@host:5000")
+    assert "smartmixed-search compare --tracking-uri 'http://…@host:5000'\n" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     "changes", [{"interrupted": True}, {"undelivered": 1}, {"settled": FINISHED | {"finished": 0}}]
 )

@@ -5,14 +5,17 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from smartmixed_search.cli import main
+from smartmixed_search.datasets import load_dataset
 from smartmixed_search.errors import DatasetError, TrackingError
 from smartmixed_search.tracking import queries
 from smartmixed_search.tracking.queries import TOP_COLUMNS, status, top
 from tests.factories import make_result
-from tests.top_sweeps import EVERY, full_store, record, rows
+from tests.top_sweeps import EVERY, empty_store, full_store, record, rows
+from tests.tracked import make_tracker
 
 
 @pytest.fixture(scope="module")
@@ -32,6 +35,25 @@ def test_a_dataset_s_latest_sweep_is_taken_or_all_of_its_sweeps(uri: str) -> Non
     assert architectures(dataset="digits") == ["64", "8-4", "8-4-2"]
     assert architectures(dataset="digits", all_sweeps=True) == ["16", "64", "8-4", "8-4-2"]
     assert architectures(dataset="digits", sweep="old") == ["16"]
+
+
+def test_a_file_stands_for_what_it_holds_and_not_for_its_name(store_template: Path, tmp_path: Path) -> None:
+    uri, files = empty_store(store_template, tmp_path), [tmp_path / name / "train.npz" for name in ("1", "2", "3")]
+    for seed, file in enumerate(files):
+        file.parent.mkdir()
+        np.savez(file, x=np.random.default_rng(seed).normal(size=(60, 3)), y=np.arange(60) % 2)
+    for sweep, file in zip(("first", "second"), files, strict=False):
+        data = load_dataset(str(file))
+        environment = {"git": None, "dataset": {"name": "train", "checksum": data.checksum, **data.sizes}}
+        make_tracker(uri, sweep, "train", environment=environment).record_trial(make_result(dataset="train"))
+    for all_sweeps in (False, True):
+        for sweep, file in zip(("first", "second"), files, strict=False):
+            found = top(by="trial", dataset=str(file), all_sweeps=all_sweeps, tracking_uri=uri)
+            assert found["sweep"].tolist() == [sweep]
+        with pytest.raises(TrackingError, match=r"on the data of that file \(\w{6}\), however: those on 'train'"):
+            top(dataset=str(files[2]), all_sweeps=all_sweeps, tracking_uri=uri)
+    with pytest.raises(TrackingError, match="must be on the data of that file"):
+        top(dataset=str(files[1]), sweep="first", tracking_uri=uri)
 
 
 @pytest.mark.parametrize("by", EVERY)

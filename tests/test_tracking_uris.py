@@ -11,6 +11,8 @@ from smartmixed_search.tracking.uris import followed, normalize_uri, shown
         ("http://TOKEN@host:5000", "http://…@host:5000"),
         ("https://me:secret@host/mlflow", "https://…@host/mlflow"),
         ("https://me:sec/re@t@host", "https://…@host"),
+        ("https://me:se'c\"ret 1@host", "https://…@host"),
+        ("https://host/?token=se'cret)1", "https://host/?…"),
         ("postgresql://me:secret@host/db?password=secret", "postgresql://…@host/db?…"),
         ("me:secret@host/db", "…@host/db"),
         ("http://host:5000/?token=secret#secret", "http://host:5000/?…"),
@@ -25,6 +27,7 @@ def test_a_uri_is_shown_without_its_secrets(uri: str, seen: str) -> None:
 def test_secrets_inside_of_a_message_are_left_out() -> None:
     message = "request to 'http://me:secret@host/api?key=secret' failed"
     assert concealed(message) == "request to 'http://…@host/api?…' failed"
+    assert concealed('"http://me:se\'cret@host" failed, says it@host') == '"http://…@host" failed, says it@host'
 
 
 @pytest.mark.parametrize("uri", ["http://host:5000?token=secret", "http://me:secret@host:5000/#secret"])

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from smartmixed_search.cli.query import print_top
+from smartmixed_search.plain import concealed
 
 if TYPE_CHECKING:
     from smartmixed_search.search.summary import SweepSummary
@@ -37,9 +38,9 @@ def print_answer(summary: "SweepSummary") -> None:
 
 
 def _options() -> str:
-    """Return the options by which another command finds the same store, if they were given."""
+    """Return the options by which another command finds the same store, if they were given; secrets left out."""
     context, found = click.get_current_context(), ""
     for name in ("output_dir", "tracking_uri"):
         if context.get_parameter_source(name) == click.core.ParameterSource.COMMANDLINE:
-            found += f" --{name.replace('_', '-')} {shlex.quote(str(context.params[name]))}"
+            found += f" --{name.replace('_', '-')} {shlex.quote(concealed(str(context.params[name])))}"
     return found

@@ -39,7 +39,11 @@ _STATUS_COLUMNS = [
 )
 @sweep_option
 @all_sweeps_option
-@click.option("--dataset", metavar="NAME", help="Only sweeps on it: the latest, or with --all-sweeps all of them.")
+@click.option(
+    "--dataset",
+    metavar="NAME",
+    help="Only sweeps on it, or on what an .npz file holds: the latest, or with --all-sweeps all of them.",
+)
 @click.option("--min-depth", type=click.IntRange(min=1), help="Only networks with so many hidden layers.")
 @click.option("--max-params", type=click.IntRange(min=1), help="Only networks with at most so many parameters.")
 @click.option(

@@ -1,13 +1,14 @@
 """The runs of sweeps as pandas tables with fixed columns, whatever the store holds."""
 
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from smartmixed_search.datasets import dataset_name
+from smartmixed_search.datasets import dataset_name, load_dataset
 from smartmixed_search.errors import TrackingError, one_of
-from smartmixed_search.identity import DATASET, identified
+from smartmixed_search.identity import DATASET, DIGITS, identified
 from smartmixed_search.result import FINISHED, SETTLED
 from smartmixed_search.space import JOINT
 from smartmixed_search.tracking import columns, runs, schema, stored, trash
@@ -28,19 +29,23 @@ def find_sweeps(
 ) -> list["Run"]:
     """Return the sweep run of that name, the latest by default, or all of them with the latest first.
 
-    Of `dataset`, the name of one or the path of an `.npz` file, if it is given.
+    Of `dataset`, the name of one or the path of an `.npz` file, if it is given: on what a file holds, where there is
+    one, for other data may have had its name.
 
     Raises:
         TrackingError: there is none, or none of that name or on that dataset.
-        DatasetError: an `.npz` file's name is that of another dataset.
+        DatasetError: an `.npz` file's name is that of another dataset, or it is damaged.
     """
+    data = None
     if dataset is not None and dataset.endswith(".npz"):
+        data = load_dataset(dataset).checksum if Path(dataset).expanduser().is_file() else None
         dataset = dataset_name(dataset)
     if sweep is None:
-        found = runs.sweep_runs(client, limit=None if all_sweeps else 1, dataset=dataset)
+        found = runs.sweep_runs(client, limit=None if all_sweeps or data else 1, dataset=dataset)
         if not found:
             raise _not_recorded(client, uri, "a dataset", dataset, schema.TAG_DATASET)
-        return found
+        found = _on_data(found, data)
+        return found if all_sweeps else found[:1]
     found = runs.sweep_runs(client, sweep)
     if not found:
         raise _not_recorded(client, uri, "a sweep", sweep, schema.TAG_SWEEP)
@@ -48,7 +53,23 @@ def find_sweeps(
     if not on_dataset:
         other = found[0].data.tags[schema.TAG_DATASET]
         raise TrackingError(f"sweep {sweep!r} must be on dataset {dataset!r}, however: it is on {other!r}")
-    return on_dataset
+    return _on_data(on_dataset, data)
+
+
+def _on_data(sweeps: list["Run"], checksum: str | None) -> list["Run"]:
+    """Return those of some sweeps on one dataset's name that are on certain data; None: on whichever.
+
+    Raises:
+        TrackingError: none is.
+    """
+    found = [run for run in sweeps if checksum in (None, columns.checksum(run))]
+    if not found:
+        others = ", ".join(dict.fromkeys(columns.checksum(run)[:DIGITS] or "unknown data" for run in sweeps))
+        raise TrackingError(
+            f"a sweep must be on the data of that file ({str(checksum)[:DIGITS]}), however: those on "
+            f"{sweeps[0].data.tags[schema.TAG_DATASET]!r} are on other data ({others})"
+        )
+    return found
 
 
 def _not_recorded(client: "MlflowClient", uri: str, what: str, name: str | None, tag: str) -> TrackingError:

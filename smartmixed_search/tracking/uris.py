@@ -5,7 +5,6 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from smartmixed_search.errors import TrackingError
-from smartmixed_search.plain import concealed
 
 SQLITE = "sqlite:///"
 WHO_ASKS = "MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN"
@@ -48,7 +47,11 @@ def shown(uri: str) -> str:
         >>> print(shown("http://me:secret@host:5000"), shown("sqlite:////home/me@work/mlflow.db"))
         http://…@host:5000 sqlite:////home/me@work/mlflow.db
     """
-    return concealed(uri) if "://" in uri else re.sub(r"^.*:.*@", "…@", uri)
+    if "://" not in uri:
+        return re.sub(r"^.*:.*@", "…@", uri)
+    if uri.startswith(("sqlite:", "file:")):
+        return uri
+    return re.sub(r"(?s)(?<=[?#]).+", "…", re.sub(r"(?s)(?<=://).*@", "…@", uri))  # whatever letters a secret has
 
 
 def store_name(uri: str) -> str:
