@@ -4,8 +4,9 @@ import subprocess
 import sys
 
 CORE = """
-    activations comparison config datasets errors estimate evaluation evolution formats frozen layout modules
-    preferences randomness ranking reports result reuse space stack state training trial tuning_response weights
+    activations checksums comparison config datasets errors estimate evaluation evolution formats frozen identity layout
+    machine modules outlook plugins preferences randomness ranking reports result reuse rules selection_rate signed_ranks
+    space stack state training trial tuning_response weights
 """
 
 
