@@ -5,8 +5,8 @@ import sys
 
 CORE = """
     activations checksums comparison config datasets errors estimate evaluation evolution formats frozen identity layout
-    machine modules outlook plugins preferences randomness ranking reports result reuse rules selection_rate signed_ranks
-    space stack state training trial tuning_response weights
+    machine modules outlook plugins preferences randomness ranking reports result reuse rules selection_rate
+    signed_ranks space stack state training trial tuning_response weights
 """
 
 
