@@ -218,6 +218,7 @@ def test_failing_trials_are_recorded_and_do_not_end_the_sweep(ray_session, track
 def test_failed_trials_are_tried_again_when_asked(ray_session, tracking_uri, tmp_path):
     sweep(tmp_path, trials.failing_when_wide, trials=3, max_failures=0)
     assert sweep(tmp_path, trials=3).settled["failed"] == 1
+    assert sweep(tmp_path, trials=1, retry_failed=True).settled["failed"] == 1, "where none is left to run, none is"
     summary = sweep(tmp_path, trials=3, retry_failed=True)
     assert summary.settled == {"finished": 3, "failed": 0, "stopped": 0}
     assert summary.failures == {}

@@ -73,14 +73,15 @@ def carry_out(
         lost = lost_results(directory, plan.resolved, plan.tracking_uri)
         cluster = stack.enter_context(ExitStack())
         placement = None
-        if lost or count_settled(directory.ledger, but_failed=retry_failed) < plan.space.trials:
+        left = count_settled(directory.ledger, but_failed=retry_failed) < plan.space.trials
+        if lost or left:
             printer.step("starting Ray" if ray_address is None else f"joining the Ray cluster at {ray_address}")
             cluster.enter_context(ray_session(ray_address))
             placement = _place(plan.space.resources, concurrency)
         meet_store(plan.tracking_uri, plan.resolved, continued=directory.resolved.exists())
         lock = stack.enter_context(directory.claim(plan.resolved, plan.space.to_yaml(), printer.say))
         ledger = stack.enter_context(Ledger(directory.ledger))
-        if retry_failed and (reopened := ledger.reopen_failed()):
+        if left and retry_failed and (reopened := ledger.reopen_failed()):
             printer.say(f"trying {counted(reopened, 'failed trial')} again")
         session = _Session(plan, ledger, lock, printer, max_failures, reuse, deterministic)
         return session.run(placement, cluster, run, lost)
