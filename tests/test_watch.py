@@ -52,6 +52,20 @@ def test_moment_without_an_answer_is_no_end(lost):
     assert not lost.told.is_set()
 
 
+def test_nobody_asks_for_ray_once_it_may_be_left(lost):
+    asked, answered = threading.Event(), threading.Event()
+
+    def answer() -> bool:
+        asked.set()
+        threading.Event().wait(0.05)
+        answered.set()
+        return True
+
+    with watched(answer, lost.told.set, lost.left.set, every=0.001):
+        assert asked.wait(SOON)
+    assert answered.is_set()
+
+
 class Node:
     """What Ray keeps of the processes that it has started."""
 

@@ -83,3 +83,4 @@ def watched(
         yield
     finally:
         over.set()
+        thread.join(_ANSWER_SECONDS)  # whoever asks for a Ray that has been left is given a new one
