@@ -2,10 +2,8 @@
 
 import errno
 import os
-import secrets
 import shutil
 from pathlib import Path
-from tempfile import TemporaryFile
 from typing import Any, cast
 
 from smartmixed_search.errors import ConfigError
@@ -82,6 +80,8 @@ def check_place(path: Path, what: str) -> None:
     folder = path.absolute().parent
     if not folder.is_dir():
         raise ConfigError(f"{what} must be in a folder that exists, however: {str(path)!r}")
+    from tempfile import TemporaryFile  # every command line's start would bring all of hashlib along
+
     try:
         with TemporaryFile(dir=folder):  # permissions alone do not tell: of a disk that may only be read, say
             pass
@@ -93,7 +93,7 @@ def check_place(path: Path, what: str) -> None:
 
 def temporary_for(path: Path) -> Path:
     """Return a new name beside a path; no other process has it, be it on another host or in another container."""
-    return path.with_name(f".{path.name}.{secrets.token_hex(8)}{_TEMPORARY}")
+    return path.with_name(f".{path.name}.{os.urandom(8).hex()}{_TEMPORARY}")
 
 
 def remove_temporaries(folder: Path) -> None:

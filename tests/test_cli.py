@@ -218,7 +218,8 @@ def test_help_and_version_load_nothing_heavy() -> None:
         "from smartmixed_search.cli import main\n"
         "try: main(['--version'])\n"
         "except SystemExit: pass\n"
-        "print(sorted({'torch', 'pandas', 'numpy', 'ray', 'mlflow', 'optuna'} & set(sys.modules)))"
+        "heavy = {'torch', 'pandas', 'numpy', 'ray', 'mlflow', 'optuna', 'socket', 'tempfile'}\n"
+        "print(sorted(heavy & set(sys.modules)))"
     )
     output = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=50)
     assert output.stdout.splitlines() == ["smartmixed-search, version 0.1.0", "[]"]

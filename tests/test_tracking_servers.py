@@ -1,6 +1,7 @@
 """What a user is told of a server that does not answer as it should, with stand-ins for servers and proxies."""
 
 import json
+import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -10,7 +11,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from smartmixed_search.cli import cli
+from smartmixed_search.cli import cli, local
 from smartmixed_search.errors import ConfigError, TrackingError
 from smartmixed_search.tracking.servers import without_models
 from smartmixed_search.tracking.store import check_store, connect, store_errors
@@ -120,6 +121,18 @@ def test_a_page_is_never_announced_on_a_port_that_is_taken(tracking_uri: str) ->
     assert answer.stdout == ""
     assert isinstance(answer.exception, ConfigError)
     assert "must be free to listen on" in str(answer.exception)
+
+
+def test_a_store_that_may_only_be_read_has_a_page(tracking_uri: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    make_tracker(tracking_uri)
+    started: list[list[str]] = []
+    monkeypatch.setattr(os, "access", lambda path, mode: mode != os.W_OK)
+    monkeypatch.setattr(os, "execv", lambda program, arguments: started.append(arguments))
+    monkeypatch.setattr(local, "_require_free", lambda host, port: None)
+    answer = CliRunner().invoke(cli, ["ui", "--tracking-uri", tracking_uri], catch_exceptions=False)
+    assert answer.stdout.startswith("rankings on digits: http://127.0.0.1:5000/#/experiments/")
+    assert answer.stderr.startswith("the store may only be read")
+    assert tracking_uri in started[0]
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,6 @@
 """`spaces`, `doctor` and `ui`: what is here, and whether it works."""
 
 import os
-import socket
 import sys
 from pathlib import Path
 
@@ -55,7 +54,7 @@ def ui(host: str, port: int, output_dir: Path, tracking_uri: str | None, debug: 
     """Serve MLflow's page over the tracking store, until Ctrl-C."""
     from smartmixed_search.tracking.schema import EXPERIMENT_PREFIX
     from smartmixed_search.tracking.store import open_store, prepare_store, resolve_tracking_uri
-    from smartmixed_search.tracking.uris import store_name
+    from smartmixed_search.tracking.uris import SQLITE, store_name
     from smartmixed_search.tracking.view import VIEWS, view_path
 
     uri = resolve_tracking_uri(tracking_uri, output_dir)
@@ -64,7 +63,10 @@ def ui(host: str, port: int, output_dir: Path, tracking_uri: str | None, debug: 
     client = open_store(uri)
     if not served:
         _require_free(host, port)
-        prepare_store(uri)  # MLflow's page shows artifacts where the store says they are
+        if os.access(uri.removeprefix(SQLITE), os.W_OK):
+            prepare_store(uri)  # MLflow's page shows artifacts where the store says they are
+        else:
+            click.echo("the store may only be read: where it was moved, its page shows no artifacts", err=True)
     for experiment in client.search_experiments(filter_string=f"name LIKE '{EXPERIMENT_PREFIX}%'"):
         dataset = experiment.name.removeprefix(EXPERIMENT_PREFIX)
         for view in VIEWS:
@@ -91,6 +93,8 @@ def ui(host: str, port: int, output_dir: Path, tracking_uri: str | None, debug: 
 
 def _require_free(host: str, port: int) -> None:
     """Make sure that nobody listens where the page is to be: the links would lead into another store."""
+    import socket
+
     from smartmixed_search.errors import ConfigError
 
     try:
