@@ -32,7 +32,7 @@ def import_plugins(names: Iterable[str], folder: str | None = None) -> None:
             continue
         try:
             with _last_on_path(folder or current_folder()):
-                _log.info("importing plugin %r from %s", name, _place(name))
+                _log.info("importing plugin %r%s", name, _from_where(name))
                 importlib.import_module(name)
         except (Exception, SystemExit) as error:  # a plugin is the user's code: whatever it raises is theirs to mend
             reason = f"{type(error).__name__}: {' '.join(str(error).split())}"
@@ -80,7 +80,7 @@ def _last_on_path(folder: str | None) -> Iterator[None]:
         sys.path.remove(folder)
 
 
-def _place(name: str) -> str:
-    """Return where a module, or the package that it is in, would be imported from."""
+def _from_where(name: str) -> str:
+    """Say where a module, or the package that it is in, would be imported from; nothing if that is no file."""
     spec = importlib.machinery.PathFinder.find_spec(name.partition(".")[0])
-    return (spec and spec.origin) or "an unknown place"
+    return f" from {spec.origin}" if spec and spec.origin else ""
