@@ -74,6 +74,14 @@ def test_address_where_nothing_answers_is_refused_soon():
             check_address(address)
 
 
+@pytest.fixture
+def no_ray(monkeypatch):
+    """This process is connected to no Ray, as far as a test can tell; the one that tests share stays as it is."""
+    monkeypatch.setattr(clusters.ray, "is_initialized", lambda: False)
+    monkeypatch.setattr(clusters.ray, "shutdown", lambda: None)
+
+
+@pytest.mark.usefixtures("no_ray")
 @pytest.mark.parametrize(
     ("raised", "told"),
     [
@@ -102,6 +110,7 @@ def test_whatever_keeps_ray_from_joining_is_told_in_one_line(monkeypatch, raised
     assert not isinstance(refused.value, NoClusterError)
 
 
+@pytest.mark.usefixtures("no_ray")
 def test_a_token_file_that_is_not_there_is_named(monkeypatch):
     def init(**_):
         raise AuthenticationError("no token")
@@ -114,7 +123,7 @@ def test_a_token_file_that_is_not_there_is_named(monkeypatch):
 
 
 @pytest.fixture
-def starts(monkeypatch):
+def starts(monkeypatch, no_ray):
     """The settings of each start of a Ray that does not start unless this is changed."""
     tried = []
 
@@ -147,6 +156,7 @@ def test_a_folder_too_long_for_sockets_is_refused_before_ray_starts(starts, monk
     assert starts == []
 
 
+@pytest.mark.usefixtures("no_ray")
 @pytest.mark.parametrize("before", [{}, {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN_PATH": "/no/such/file"}])
 def test_a_ray_of_one_s_own_has_a_new_token_for_its_length_only(monkeypatch, before):
     for name in ("RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH", "RAY_USAGE_STATS_ENABLED"):

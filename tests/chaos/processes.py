@@ -17,7 +17,9 @@ _LISTEN = "0A"
 
 def environment(changes: Mapping[str, str] | None = None) -> dict[str, str]:
     """Return the variables of every process here: this tree is the one it imports, and Ray does not call home."""
-    paths = f"{ROOT}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"
+    paths = os.pathsep.join(
+        filter(None, [str(ROOT), os.environ.get("PYTHONPATH")])
+    )  # an empty one is the current folder
     return os.environ | {"PYTHONPATH": paths, "RAY_USAGE_STATS_ENABLED": "0"} | dict(changes or {})
 
 
