@@ -29,7 +29,7 @@ VARIANTS = {
     "handed off from the best epoch": {"handoff_from": "best", "learning_rate": 0.3},
     "reinitialized": {"handoff": "reinitialize", "objective": "accuracy"},
     "sampled evaluation": {"evaluation": "sampled"},
-    "divergent members": {"learning_rate": 1e60},
+    "divergent members": {"learning_rate": 1e38},
 }
 
 
