@@ -31,9 +31,10 @@ from contenders import (
     vmapped,
 )
 
-from smartmixed_search.config import SMARTMIXED, TrialConfig, parse_architecture
 from smartmixed_search.datasets import Dataset, data_directory, load_dataset
-from smartmixed_search.parts import Part
+from smartmixed_search.engine.parts import Part
+from smartmixed_search.families.mlp import parse_architecture
+from smartmixed_search.trials.config import SMARTMIXED, TrialConfig
 
 TARGETED = "512-256-128"
 DEEP = "768-512-512-256-256-128"

@@ -18,9 +18,9 @@ import torch
 from benchmarking import Row, interleaved, parser, per_call, progress, report
 from torch import Tensor, nn
 
-from smartmixed_search.activations import PUBLISHED_POOL, get_activation
-from smartmixed_search.frozen import FrozenNetwork, sort_neurons
-from smartmixed_search.modules import MixedActivation
+from smartmixed_search.export.frozen import FrozenNetwork, sort_neurons
+from smartmixed_search.method.activations import PUBLISHED_POOL, get_activation
+from smartmixed_search.method.modules import MixedActivation
 
 SIZES = (784, 512, 256, 128, 10)
 THREADS = 2

@@ -43,12 +43,12 @@ class Untracked:
 
 def drive(folder: Path, trials: int, address: str, tracked: bool) -> None:
     """Be the driver: run the sweep, or continue it, with trials that all have the same figures."""
-    from smartmixed_search.config import TrialConfig
     from smartmixed_search.datasets import load_dataset
+    from smartmixed_search.engine.trial import run_trial
     from smartmixed_search.search import session
     from smartmixed_search.search.sweep import run_sweep
-    from smartmixed_search.space import SearchSpace
-    from smartmixed_search.trial import run_trial
+    from smartmixed_search.space.space import SearchSpace
+    from smartmixed_search.trials.config import TrialConfig
 
     example = run_trial(TrialConfig(dataset="digits", architecture=(8, 4), epochs=EPOCHS), load_dataset("digits"))
 

@@ -25,9 +25,8 @@ from benchmarking import SWEEP_SPACE, Row, interleaved, parser, per_call, progre
 from ray import tune
 from store_of_runs import make_store
 
-from smartmixed_search.config import TrialConfig
 from smartmixed_search.datasets import load_dataset
-from smartmixed_search.result import TrialResult
+from smartmixed_search.engine.trial import run_trial
 from smartmixed_search.search.cluster import TrialResources, ray_session
 from smartmixed_search.search.directory import Resolved, SweepDirectory
 from smartmixed_search.search.driver import Follower, SweepDriver
@@ -36,15 +35,16 @@ from smartmixed_search.search.ledger import Event, Ledger, Settled
 from smartmixed_search.search.progress import ProgressPrinter
 from smartmixed_search.search.proposals import Proposal, Proposer
 from smartmixed_search.search.queue import TrialQueue
+from smartmixed_search.search.ray_tune import Placement, run_trials
 from smartmixed_search.search.recorder import Recorder
 from smartmixed_search.search.study import StudyView
-from smartmixed_search.search.tuning import Placement, run_trials
 from smartmixed_search.search.worker import Job, SharedDataset
-from smartmixed_search.space import SearchSpace
+from smartmixed_search.space.space import SearchSpace
 from smartmixed_search.tracking.queries import top
 from smartmixed_search.tracking.schema import EXPERIMENT_PREFIX
 from smartmixed_search.tracking.store import analyze_store, connect, prepare_store
-from smartmixed_search.trial import run_trial
+from smartmixed_search.trials.config import TrialConfig
+from smartmixed_search.trials.result import TrialResult
 
 CONCURRENCY = 2
 WARM_UP = 0.1  # share of the trials that is not counted: workers start up

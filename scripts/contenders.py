@@ -12,12 +12,12 @@ from torch.func import grad, stack_module_state, vmap
 from torchvision import transforms
 from torchvision.datasets import MNIST
 
-from smartmixed_search.activations import PUBLISHED_POOL, get_activation, resolve_pool
-from smartmixed_search.config import SMARTMIXED, TrialConfig
 from smartmixed_search.datasets import Dataset
-from smartmixed_search.modules import SelectiveActivation, freeze_selections
-from smartmixed_search.parts import Part
-from smartmixed_search.training import TwoPhaseTraining
+from smartmixed_search.engine.parts import Part
+from smartmixed_search.engine.training import TwoPhaseTraining
+from smartmixed_search.method.activations import PUBLISHED_POOL, get_activation, resolve_pool
+from smartmixed_search.method.modules import SelectiveActivation, freeze_selections
+from smartmixed_search.trials.config import SMARTMIXED, TrialConfig
 
 STRATEGIES = (SMARTMIXED, *PUBLISHED_POOL)
 BATCH = 128

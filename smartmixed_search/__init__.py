@@ -6,17 +6,23 @@ Everything public is importable from here; modules are loaded when a name is fir
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from smartmixed_search.system.version import __version__
+
 if TYPE_CHECKING:
-    from smartmixed_search.activations import register_activation
-    from smartmixed_search.comparison import Comparison, compare_strategies
-    from smartmixed_search.config import TrialConfig
+    from smartmixed_search.analysis.comparison import Comparison, compare_strategies
+    from smartmixed_search.analysis.evolution import by_epoch
+    from smartmixed_search.analysis.leaderboard import block_rankings, leaderboard
+    from smartmixed_search.analysis.preferences import agreement, by_depth, by_layer, mean_agreement, trend, verdict
+    from smartmixed_search.analysis.statistics import NotEnoughData
+    from smartmixed_search.analysis.tuning import importance, response
     from smartmixed_search.datasets import Dataset, load_dataset
+    from smartmixed_search.engine.reproduction import Reproduction
+    from smartmixed_search.engine.trial import run_trial
     from smartmixed_search.errors import SmartMixedError, UserError
-    from smartmixed_search.evolution import by_epoch
-    from smartmixed_search.frozen import FrozenNetwork
-    from smartmixed_search.modules import MixedActivation, SelectiveActivation, freeze_selections
-    from smartmixed_search.preferences import agreement, by_depth, by_layer, mean_agreement, trend, verdict
-    from smartmixed_search.ranking import block_rankings, leaderboard
+    from smartmixed_search.export.frozen import FrozenNetwork
+    from smartmixed_search.export.weights import load_network
+    from smartmixed_search.method.activations import register_activation
+    from smartmixed_search.method.modules import MixedActivation, SelectiveActivation, freeze_selections
     from smartmixed_search.reports import (
         plot_critical_difference,
         plot_curves,
@@ -27,62 +33,58 @@ if TYPE_CHECKING:
         plot_preferences,
         plot_tuning,
     )
-    from smartmixed_search.reproduction import Reproduction
-    from smartmixed_search.result import NetworkResult, TrialResult
+    from smartmixed_search.reports.report import report
     from smartmixed_search.search.confirmation import confirm_sweep
+    from smartmixed_search.search.reproduce import reproduce
     from smartmixed_search.search.summary import SweepSummary
     from smartmixed_search.search.sweep import run_sweep
-    from smartmixed_search.space import SearchSpace, shipped_spaces
-    from smartmixed_search.statistics import NotEnoughData
+    from smartmixed_search.space.files import shipped_spaces
+    from smartmixed_search.space.space import SearchSpace
     from smartmixed_search.tracking.choices import choice_agreement, choice_counts, choices
     from smartmixed_search.tracking.confirmations import confirmations
     from smartmixed_search.tracking.curves import curves
     from smartmixed_search.tracking.effects import Effects, effects
     from smartmixed_search.tracking.queries import compare, status, strategies, sweeps, top, trials
-    from smartmixed_search.tracking.reporting import report
-    from smartmixed_search.tracking.reproducing import reproduce
-    from smartmixed_search.trial import run_trial
-    from smartmixed_search.tuning_response import importance, response
-    from smartmixed_search.weights import load_network
-
-__version__ = "0.1.0"
+    from smartmixed_search.trials.config import TrialConfig
+    from smartmixed_search.trials.records import NetworkResult
+    from smartmixed_search.trials.result import TrialResult
 
 _HOMES = {
-    "Comparison": "comparison",
+    "Comparison": "analysis.comparison",
     "Dataset": "datasets",
     "Effects": "tracking.effects",
-    "FrozenNetwork": "frozen",
-    "MixedActivation": "modules",
-    "NetworkResult": "result",
-    "NotEnoughData": "statistics",
-    "Reproduction": "reproduction",
-    "SearchSpace": "space",
-    "SelectiveActivation": "modules",
+    "FrozenNetwork": "export.frozen",
+    "MixedActivation": "method.modules",
+    "NetworkResult": "trials.records",
+    "NotEnoughData": "analysis.statistics",
+    "Reproduction": "engine.reproduction",
+    "SearchSpace": "space.space",
+    "SelectiveActivation": "method.modules",
     "SmartMixedError": "errors",
     "SweepSummary": "search.summary",
-    "TrialConfig": "config",
-    "TrialResult": "result",
+    "TrialConfig": "trials.config",
+    "TrialResult": "trials.result",
     "UserError": "errors",
-    "agreement": "preferences",
-    "block_rankings": "ranking",
-    "by_depth": "preferences",
-    "by_epoch": "evolution",
-    "by_layer": "preferences",
+    "agreement": "analysis.preferences",
+    "block_rankings": "analysis.leaderboard",
+    "by_depth": "analysis.preferences",
+    "by_epoch": "analysis.evolution",
+    "by_layer": "analysis.preferences",
     "choice_agreement": "tracking.choices",
     "choice_counts": "tracking.choices",
     "choices": "tracking.choices",
     "compare": "tracking.queries",
-    "compare_strategies": "comparison",
+    "compare_strategies": "analysis.comparison",
     "confirm_sweep": "search.confirmation",
     "confirmations": "tracking.confirmations",
     "curves": "tracking.curves",
     "effects": "tracking.effects",
-    "freeze_selections": "modules",
-    "importance": "tuning_response",
-    "leaderboard": "ranking",
+    "freeze_selections": "method.modules",
+    "importance": "analysis.tuning",
+    "leaderboard": "analysis.leaderboard",
     "load_dataset": "datasets",
-    "load_network": "weights",
-    "mean_agreement": "preferences",
+    "load_network": "export.weights",
+    "mean_agreement": "analysis.preferences",
     "plot_critical_difference": "reports",
     "plot_curves": "reports",
     "plot_evolution": "reports",
@@ -91,20 +93,20 @@ _HOMES = {
     "plot_parallel": "reports",
     "plot_preferences": "reports",
     "plot_tuning": "reports",
-    "register_activation": "activations",
-    "reproduce": "tracking.reproducing",
-    "report": "tracking.reporting",
-    "response": "tuning_response",
+    "register_activation": "method.activations",
+    "reproduce": "search.reproduce",
+    "report": "reports.report",
+    "response": "analysis.tuning",
     "run_sweep": "search.sweep",
-    "run_trial": "trial",
-    "shipped_spaces": "space",
+    "run_trial": "engine.trial",
+    "shipped_spaces": "space.files",
     "status": "tracking.queries",
     "strategies": "tracking.queries",
     "sweeps": "tracking.queries",
     "top": "tracking.queries",
-    "trend": "preferences",
+    "trend": "analysis.preferences",
     "trials": "tracking.queries",
-    "verdict": "preferences",
+    "verdict": "analysis.preferences",
 }
 
 __all__ = [

@@ -1,20 +1,70 @@
-"""The core stands alone."""
+"""The house: every room imports only what stands below it, and the core knows neither Ray, Optuna nor MLflow."""
 
+import ast
 import subprocess
 import sys
+from pathlib import Path
 
-CORE = """
-    activations checksums comparison config datasets errors estimate evaluation evolution formats frozen identity layout
-    machine modules outlook plugins preferences randomness ranking reports result reuse rules selection_rate
-    signed_ranks space stack state training trial tuning_response weights
-"""
+import pytest
+
+import smartmixed_search
+
+PACKAGE = Path(smartmixed_search.__file__).parent
+FLOORS = (
+    {"errors"},
+    {"method", "system", "tasks"},
+    {"families", "datasets"},
+    {"export", "trials"},
+    {"analysis", "engine", "space"},
+    {"tracking"},
+    {"reports", "search"},
+    {"cli", "__init__"},
+    {"__main__"},
+)
+"""From the ground up; README's picture is the same."""
+FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
+CORE = sorted(set().union(*FLOORS[: [*FLOORS].index({"tracking"})]))
+SOURCES = sorted(PACKAGE.rglob("*.py"))
+
+
+def room_of(parts: tuple[str, ...]) -> str:
+    return parts[0] if parts else "__init__"
+
+
+def test_the_rooms_are_those_of_the_picture() -> None:
+    rooms = {path.relative_to(PACKAGE).with_suffix("").parts[0] for path in SOURCES}
+    assert rooms == set(FLOOR)
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=[str(path.relative_to(PACKAGE)) for path in SOURCES])
+def test_a_room_imports_only_what_stands_below_it(path: Path) -> None:
+    here = room_of(path.relative_to(PACKAGE).with_suffix("").parts)
+    for node in ast.walk(ast.parse(path.read_text())):
+        names = [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+        names += [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+        for package, *parts in (name.split(".") for name in names):
+            if package == "smartmixed_search":
+                there = room_of(tuple(parts))
+                assert there == here or FLOOR[there] < FLOOR[here], f"line {node.lineno}: {here} imports {there}"
+
+
+def imported_by(modules: list[str]) -> set[str]:
+    program = (
+        "import sys, importlib\n"
+        f"for name in {modules!r}: importlib.import_module(name)\n"
+        "print(*sorted({name.partition('.')[0] for name in sys.modules}))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=50)
+    return set(done.stdout.split())
 
 
 def test_the_core_imports_neither_ray_nor_optuna_nor_mlflow() -> None:
-    program = (
-        "import sys, importlib\n"
-        f"for name in {CORE.split()!r}: importlib.import_module('smartmixed_search.' + name)\n"
-        "print(sorted({'ray', 'optuna', 'mlflow'} & set(sys.modules)))"
-    )
-    output = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=50)
-    assert output.stdout.strip() == "[]"
+    paths = [
+        path.relative_to(PACKAGE.parent).with_suffix("") for room in CORE for path in (PACKAGE / room).rglob("*.py")
+    ]
+    assert not {"ray", "optuna", "mlflow"} & imported_by([".".join(path.parts) for path in paths])
+
+
+def test_the_method_needs_torch_and_numpy_alone() -> None:
+    others = {"pandas", "scipy", "sklearn", "yaml", "click", "matplotlib", "safetensors", "torchvision"}
+    assert not others & imported_by(["smartmixed_search.method"])

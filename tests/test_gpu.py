@@ -8,13 +8,13 @@ import pytest
 import torch
 from torch import Tensor
 
-from smartmixed_search.activations import register_activation, unregister_activation
-from smartmixed_search.config import CONTROLS, SELECTIVE, TrialConfig
 from smartmixed_search.datasets import load_dataset
-from smartmixed_search.training import TwoPhaseTraining
-from smartmixed_search.trial import run_trial
-from tests.reference import toy_dataset
-from tests.test_training import CPU, wavy
+from smartmixed_search.engine.training import TwoPhaseTraining
+from smartmixed_search.engine.trial import run_trial
+from smartmixed_search.method.activations import register_activation, unregister_activation
+from smartmixed_search.trials.config import CONTROLS, SELECTIVE, TrialConfig
+from tests.engine.test_training import CPU, wavy
+from tests.helpers.reference import toy_dataset
 
 pytestmark = [
     pytest.mark.gpu,
@@ -84,7 +84,7 @@ def test_captured_steps_equal_eager_ones(monkeypatch: pytest.MonkeyPatch, change
     config = dataclasses.replace(CONFIG, **changes)
     captured = train(config)
     assert graphs(captured) == 2
-    monkeypatch.setattr("smartmixed_search.steps.recorder", lambda _: None)
+    monkeypatch.setattr("smartmixed_search.engine.stack.steps.recorder", lambda _: None)
     eager = train(config)
     assert graphs(eager) == 0
     for one, other in zip(captured.stack.parameters.tensors(), eager.stack.parameters.tensors(), strict=True):

@@ -14,8 +14,8 @@ from matplotlib.axes import Axes
 import smartmixed_search as sms
 from smartmixed_search.errors import TrackingError
 from smartmixed_search.tracking import runs
-from tests.factories import make_result
-from tests.tracked import make_tracker
+from tests.helpers.factories import make_result
+from tests.helpers.tracked import make_tracker
 
 pytestmark = pytest.mark.timeout(180)
 

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 
 import click
 
-from smartmixed_search import __version__
 from smartmixed_search.cli.compare import compare
 from smartmixed_search.cli.confirm import confirm
 from smartmixed_search.cli.effects import effects
@@ -18,10 +17,11 @@ from smartmixed_search.cli.report import report
 from smartmixed_search.cli.reproduce import reproduce
 from smartmixed_search.cli.run import run
 from smartmixed_search.cli.sync import sync
-from smartmixed_search.errors import UserError, one_of
-from smartmixed_search.files import is_full
-from smartmixed_search.machine import some_home
-from smartmixed_search.plain import concealed
+from smartmixed_search.errors import UserError
+from smartmixed_search.errors.messages import concealed, one_of
+from smartmixed_search.system.files import is_full
+from smartmixed_search.system.machine import some_home
+from smartmixed_search.system.version import __version__
 
 
 class _Commands(click.Group):

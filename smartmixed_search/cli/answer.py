@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from smartmixed_search.cli.query import print_top
-from smartmixed_search.plain import concealed
+from smartmixed_search.errors.messages import concealed
 
 if TYPE_CHECKING:
     from smartmixed_search.search.summary import SweepSummary

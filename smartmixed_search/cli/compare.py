@@ -14,8 +14,8 @@ from smartmixed_search.cli.query import say_stopped
 if TYPE_CHECKING:
     import pandas as pd
 
-    from smartmixed_search.comparison import Comparison
-    from smartmixed_search.statistics import Friedman, NotEnoughData
+    from smartmixed_search.analysis.comparison import Comparison
+    from smartmixed_search.analysis.statistics import Friedman, NotEnoughData
 
 _WIDTH = 110
 _BOARD_COLUMNS = [
@@ -68,15 +68,15 @@ def compare(
 def _leaderboards(found: "list[Comparison]") -> "pd.DataFrame":
     import pandas as pd
 
-    from smartmixed_search.comparison import COMPARISON_COLUMNS
+    from smartmixed_search.analysis.comparison import COMPARISON_COLUMNS
 
     return pd.concat([pd.DataFrame(columns=COMPARISON_COLUMNS), *(one.leaderboard for one in found)])
 
 
 def _text(comparison: "Comparison") -> str:
-    from smartmixed_search.comparison import MARGINS
-    from smartmixed_search.phases import GAINS
-    from smartmixed_search.statistics import ALPHA, ROPE
+    from smartmixed_search.analysis.comparison import MARGINS
+    from smartmixed_search.analysis.phases import GAINS
+    from smartmixed_search.analysis.statistics import ALPHA, ROPE
 
     conclusion = f"{comparison.dataset} ({comparison.view} view): {comparison.conclusion}"
     if comparison.leaderboard.empty:
@@ -115,7 +115,7 @@ def _leaderboard(board: "pd.DataFrame") -> str:
 
 
 def _architectures(comparison: "Comparison") -> str:
-    from smartmixed_search.config import by_size
+    from smartmixed_search.families.mlp import by_size
 
     chosen = comparison.architectures.sort_values("architecture", key=lambda names: names.map(by_size))
     ranks = chosen["rank"].map(" ({})".format, na_action="ignore").fillna("")
@@ -143,7 +143,7 @@ def _pairs(pairs: "pd.DataFrame") -> str:
 
 
 def _controls(controls: "pd.DataFrame") -> "list[str]":
-    from smartmixed_search.comparison import CONTROL_WORDS
+    from smartmixed_search.analysis.comparison import CONTROL_WORDS
 
     if controls.empty:
         return []
@@ -152,7 +152,7 @@ def _controls(controls: "pd.DataFrame") -> "list[str]":
 
 
 def _friedman(found: "Friedman | NotEnoughData", alpha: float) -> str:
-    from smartmixed_search.statistics import NotEnoughData
+    from smartmixed_search.analysis.statistics import NotEnoughData
 
     if isinstance(found, NotEnoughData):
         return f"Friedman's test: not enough data: {found.reason}."

@@ -14,9 +14,9 @@ from typing import Literal
 
 from smartmixed_search.datasets.embedded import EMBEDDED
 from smartmixed_search.errors import DatasetError, ResourceError, TrackingError
-from smartmixed_search.files import is_local, locate
-from smartmixed_search.machine import machine_memory, usable_cpus
 from smartmixed_search.search.ray_files import check_ray_folder, missing_token_file
+from smartmixed_search.system.files import is_local, locate
+from smartmixed_search.system.machine import machine_memory, usable_cpus
 
 _GIB = 2**30
 _LEAST_MEMORY = 4 * _GIB

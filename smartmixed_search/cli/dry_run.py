@@ -9,15 +9,15 @@ import torch
 
 from smartmixed_search.datasets import Dataset, load_dataset
 from smartmixed_search.datasets.dataset import describe_sizes
-from smartmixed_search.durations import in_words
-from smartmixed_search.estimate import Estimate, estimate
-from smartmixed_search.machine import usable_cpus
-from smartmixed_search.outlook import Reach, count_trials, remarks
-from smartmixed_search.plain import counted
+from smartmixed_search.engine.estimate import Estimate, estimate
+from smartmixed_search.errors.messages import counted
 from smartmixed_search.search.cluster import slots, trial_resources
 from smartmixed_search.search.progress import END_SECONDS
 from smartmixed_search.search.proposals import Proposer
-from smartmixed_search.space import SearchSpace
+from smartmixed_search.space.outlook import Reach, count_trials, remarks
+from smartmixed_search.space.space import SearchSpace
+from smartmixed_search.system.durations import in_words
+from smartmixed_search.system.machine import usable_cpus
 
 _MIB, _GIB = 2**20, 2**30
 _MOST_CONFIGS = 200  # more say nothing new about the cost

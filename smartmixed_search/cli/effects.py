@@ -33,7 +33,7 @@ def effects(sweep: str | None, output_format: str, output_dir: Path, tracking_ur
 
     Made for grids such as the shipped space `ablation`. CSV and JSON hold the paired differences.
     """
-    from smartmixed_search.setting_effects import INTERVAL_CAVEAT, MEASURES
+    from smartmixed_search.analysis.effects import INTERVAL_CAVEAT, MEASURES
     from smartmixed_search.tracking import effects as tracked
     from smartmixed_search.tracking.store import resolve_tracking_uri
 

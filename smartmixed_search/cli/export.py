@@ -9,8 +9,8 @@ from smartmixed_search.cli.options import common, plugin_option
 from smartmixed_search.errors import NetworkError
 
 if TYPE_CHECKING:
+    from smartmixed_search.export.weights import TrainedNetwork
     from smartmixed_search.tracking.networks import TrackedNetwork
-    from smartmixed_search.weights import TrainedNetwork
 
 _LOADING = {
     "safetensors": "smartmixed_search.load_network({!r})",
@@ -57,7 +57,7 @@ def export(
     as the dataset's are, which is printed and stands in the file's metadata, and returns logits. Plugins are not
     imported unless --plugin says so: the store may be somebody else's.
     """
-    from smartmixed_search.formats import encode, new_file
+    from smartmixed_search.export.formats import encode, new_file
     from smartmixed_search.tracking.networks import fetch_network
     from smartmixed_search.tracking.store import resolve_tracking_uri
 

@@ -14,9 +14,9 @@ from smartmixed_search.cli.options import common, data_dir
 @common
 def spaces(name: str | None, output_dir: Path, tracking_uri: str | None, debug: bool) -> None:
     """List the shipped search spaces, or print one of them (a start for your own)."""
-    from smartmixed_search.plain import counted
-    from smartmixed_search.space import SearchSpace
-    from smartmixed_search.space_files import find_space, shipped_spaces
+    from smartmixed_search.errors.messages import counted
+    from smartmixed_search.space.files import find_space, shipped_spaces
+    from smartmixed_search.space.space import SearchSpace
 
     if name is not None:
         click.echo(find_space(name).read_text(encoding="utf-8"), nl=False)
@@ -37,7 +37,7 @@ def spaces(name: str | None, output_dir: Path, tracking_uri: str | None, debug: 
 def doctor(data_dir: Path | None, output_dir: Path, tracking_uri: str | None, debug: bool) -> None:
     """Check this machine: versions, processors, what Ray needs, GPUs, disk, datasets, tracking store."""
     from smartmixed_search.cli.diagnosis import diagnose
-    from smartmixed_search.plain import concealed
+    from smartmixed_search.errors.messages import concealed
 
     checks = diagnose(output_dir, tracking_uri, data_dir)
     width = max(len(check.name) for check in checks)

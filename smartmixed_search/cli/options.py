@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from smartmixed_search.errors import ConfigError
-from smartmixed_search.files import is_local, locate
-from smartmixed_search.plugins import current_folder
+from smartmixed_search.system.files import is_local, locate
+from smartmixed_search.system.plugins import current_folder
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -134,7 +134,7 @@ def print_frame(frame: "pd.DataFrame", output_format: str, table_columns: Sequen
     elif output_format == "json":
         click.echo(frame.to_json(orient="records", indent=2))
     else:
-        from smartmixed_search.identity import by_dataset
+        from smartmixed_search.analysis.identity import by_dataset
 
         for dataset, rows in by_dataset(frame):
             click.echo(f"{dataset}:")

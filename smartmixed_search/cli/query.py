@@ -100,7 +100,7 @@ def top(
 def print_top(frame: "pd.DataFrame", output_format: str, by: str, k: int = 3) -> None:
     """Print what `queries.top` has found, and a note where SmartMixed's selection has not converged."""
     if output_format == "table" and by == "strategy":
-        from smartmixed_search.identity import by_dataset
+        from smartmixed_search.analysis.identity import by_dataset
 
         for dataset, rows in by_dataset(frame):
             click.echo(f"{dataset}:")
@@ -111,7 +111,7 @@ def print_top(frame: "pd.DataFrame", output_format: str, by: str, k: int = 3) ->
         print_frame(frame, output_format, _TABLE_COLUMNS[by])
     undecided = frame[~frame["selection_converged"].fillna(True)]
     if not undecided.empty:
-        from smartmixed_search.result import CONVERGED_CONFIDENCE, UNDECIDED
+        from smartmixed_search.trials.records import CONVERGED_CONFIDENCE, UNDECIDED
 
         lowest, highest = undecided["choice_confidence"].min(), undecided["choice_confidence"].max()
         span = f"{lowest:.2f}" if round(highest - lowest, 2) == 0 else f"{lowest:.2f} to {highest:.2f}"
@@ -153,7 +153,7 @@ def status(
 
 def say_stopped(sweeps: "pd.DataFrame") -> None:
     """Say how many trials were stopped early, if any were: what is shown is a selected sample then."""
-    from smartmixed_search.plain import counted
+    from smartmixed_search.errors.messages import counted
 
     stopped = int(sweeps["stopped"].sum())
     if stopped:

@@ -21,11 +21,11 @@ from smartmixed_search.cli.options import common, sweep_option
 def report(sweep: str | None, out: Path, keep: bool, output_dir: Path, tracking_uri: str | None, debug: bool) -> None:
     """Write one self-contained HTML page: conclusion, leaderboard, rankings, preferences, curves, tuning."""
     from smartmixed_search.errors import TrackingError
-    from smartmixed_search.files import check_place, write_atomically
+    from smartmixed_search.system.files import check_place, write_atomically
 
     check_place(out, "--out")
     click.echo("loading MLflow and matplotlib", err=True)
-    from smartmixed_search.tracking import reporting
+    from smartmixed_search.reports import report as reporting
     from smartmixed_search.tracking.store import resolve_tracking_uri
 
     made = reporting.make_report(sweep, resolve_tracking_uri(tracking_uri, output_dir))

@@ -9,8 +9,8 @@ import click
 from smartmixed_search.cli.options import common, data_dir, plugin_option
 
 if TYPE_CHECKING:
-    from smartmixed_search.reproduction import Reproduction
-    from smartmixed_search.tracking.reproducing import Recorded
+    from smartmixed_search.engine.reproduction import Reproduction
+    from smartmixed_search.tracking.recorded import Recorded
 
 _SECONDS = 10.0
 """How often progress is shown."""
@@ -41,8 +41,8 @@ def reproduce(
     else's. Exit code 1: the figures do not agree.
     """
     from smartmixed_search.datasets import load_dataset
-    from smartmixed_search.reproduction import reproduce_trial
-    from smartmixed_search.tracking.reproducing import recorded_trial
+    from smartmixed_search.engine.reproduction import reproduce_trial
+    from smartmixed_search.tracking.recorded import recorded_trial
     from smartmixed_search.tracking.store import resolve_tracking_uri
 
     recorded = recorded_trial(trial, sweep, resolve_tracking_uri(tracking_uri, output_dir), plugins)
@@ -68,8 +68,8 @@ class _Progress:
 
 
 def _introduction(recorded: "Recorded") -> list[str]:
-    from smartmixed_search import __version__
-    from smartmixed_search.config import format_architecture
+    from smartmixed_search.families.mlp import format_architecture
+    from smartmixed_search.system.version import __version__
 
     trial, software = recorded.trial, recorded.sweep_environment.get("software", {})
     architecture, then = format_architecture(trial.config.architecture), software.get("smartmixed-search", "?")
@@ -97,8 +97,8 @@ def _networks(found: "Reproduction") -> str:
 
 
 def _verdict(found: "Reproduction") -> str:
-    from smartmixed_search.plain import are, counted
-    from smartmixed_search.reproduction import TOLERANCE
+    from smartmixed_search.engine.reproduction import TOLERANCE
+    from smartmixed_search.errors.messages import are, counted
 
     differing = "; ".join(f"{name}: {then} then, {now} now" for name, (then, now) in found.differences.items())
     where = f"the environment differs ({differing})" if differing else "the recorded environment is the same"

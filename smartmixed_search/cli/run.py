@@ -64,15 +64,15 @@ def run(
     """
     if name is not None and not dry_run:
         _refuse_second(output_dir, name)
-    from smartmixed_search.plain import check_keys
-    from smartmixed_search.rules import SPACE_KEYS
-    from smartmixed_search.space_files import find_space, read_space_file
+    from smartmixed_search.space.files import find_space, read_space_file
+    from smartmixed_search.trials.plain import check_keys
+    from smartmixed_search.trials.rules import SPACE_KEYS
 
     # Before what takes seconds to import: a wrong name is told at once.
     check_keys("a space", {**read_space_file(find_space(space)), **_settings(settings)}, SPACE_KEYS)
     step = _step(quiet)
     step(f"reading {space}, and loading what trains")
-    from smartmixed_search.space import SearchSpace
+    from smartmixed_search.space.space import SearchSpace
 
     flags = {"trials": trials, "seed": seed, "dataset": dataset, "epochs": epochs, "replicates": replicates}
     given = given_resources(cpus_per_trial, gpus_per_trial)
@@ -120,7 +120,7 @@ def _refuse_second(output_dir: Path, sweep: str) -> None:
 
 def _settings(settings: tuple[str, ...]) -> dict[str, Any]:
     """Read KEY=VALUE pairs, the value being YAML."""
-    from smartmixed_search.space_files import read_yaml
+    from smartmixed_search.space.files import read_yaml
 
     values: dict[str, Any] = {}
     for setting in settings:

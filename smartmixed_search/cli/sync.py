@@ -26,8 +26,8 @@ def sync(sweep: str | None, plugins: tuple[str, ...], output_dir: Path, tracking
     being run is left to the process that runs it. Networks with functions of plugins are registered where --plugin
     names these: the folder may be somebody else's.
     """
-    from smartmixed_search.plugins import import_plugins
     from smartmixed_search.search.sync import find_sweeps
+    from smartmixed_search.system.plugins import import_plugins
     from smartmixed_search.tracking.store import prepare_store, resolve_tracking_uri
 
     import_plugins(plugins)

@@ -8,7 +8,8 @@ from smartmixed_search.datasets.embedded import EMBEDDED, read_embedded
 from smartmixed_search.datasets.mnist import FOLDERS, download_mnist, missing_files, read_mnist
 from smartmixed_search.datasets.npz import read_npz
 from smartmixed_search.datasets.split import split
-from smartmixed_search.errors import DatasetError, one_of
+from smartmixed_search.errors import DatasetError
+from smartmixed_search.errors.messages import one_of
 
 DATASETS = (*EMBEDDED, *FOLDERS)
 """Datasets with a name of their own; any other is the path of an `.npz` file."""

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from smartmixed_search.datasets.source import Source, check_size
 from smartmixed_search.errors import DatasetError
-from smartmixed_search.plain import show
+from smartmixed_search.errors.messages import show
 
 _REQUIRED = ("x", "y")
 _OPTIONAL = ("x_test", "y_test")

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from smartmixed_search.errors import DatasetError
-from smartmixed_search.machine import machine_memory
+from smartmixed_search.system.machine import machine_memory
 
 _WORK_BYTES = 24
 """Of memory for every value while examples are split and scaled: two copies in float64, two in float32."""

@@ -3,8 +3,8 @@
 import numpy as np
 import pandas as pd
 
-from smartmixed_search.plain import counted
-from smartmixed_search.preferences import CONTRADICTED, FAMILIES, HOLDS, NOT_ENOUGH, NOT_SHOWN, verdict
+from smartmixed_search.analysis.preferences import CONTRADICTED, FAMILIES, HOLDS, NOT_ENOUGH, NOT_SHOWN, verdict
+from smartmixed_search.errors.messages import counted
 from smartmixed_search.reports import plots
 from smartmixed_search.reports.data import Preferences
 from smartmixed_search.reports.figures import GRID_SIZE, Figures
@@ -21,7 +21,7 @@ from smartmixed_search.reports.tables import (
     paragraph,
     percent,
 )
-from smartmixed_search.result import CONVERGED_CONFIDENCE, UNDECIDED
+from smartmixed_search.trials.records import CONVERGED_CONFIDENCE, UNDECIDED
 
 CLAIM = "The article claims a trend from ReLU / Leaky ReLU in early layers to ELU / SELU in deep ones."
 SLIGHT_KAPPA = 0.2

@@ -6,8 +6,8 @@ from datetime import datetime
 
 import pandas as pd
 
-from smartmixed_search.comparison import Comparison
-from smartmixed_search.result import FINISHED
+from smartmixed_search.analysis.comparison import Comparison
+from smartmixed_search.trials.records import FINISHED
 
 MOST_CURVES = 24
 

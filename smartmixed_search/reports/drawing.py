@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from smartmixed_search.analysis.statistics import Array
 from smartmixed_search.reports.palette import INK, MUTED, look, order
 from smartmixed_search.reports.svg import name_series
-from smartmixed_search.statistics import Array
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -6,8 +6,8 @@ from importlib.resources import files
 
 import pandas as pd
 
-from smartmixed_search.comparison import Comparison
-from smartmixed_search.identity import by_dataset
+from smartmixed_search.analysis.comparison import Comparison
+from smartmixed_search.analysis.identity import by_dataset
 from smartmixed_search.reports import plots, sections
 from smartmixed_search.reports.about import summary
 from smartmixed_search.reports.choices import preferences

@@ -8,7 +8,7 @@ import zlib
 from dataclasses import dataclass
 from typing import Literal
 
-from smartmixed_search.config import CONTROLS, SMARTMIXED
+from smartmixed_search.trials.config import CONTROLS, SMARTMIXED
 
 INK, MUTED, GRID = "#1b1f24", "#5c6670", "#d5dade"
 SERIES = ("#d04a02", "#0072b2", "#b0528a", "#b57a00", "#3a96cf", "#00855f", "#8a7f00", "#7a4fd0", "#8a5a3c")

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from smartmixed_search.analysis.statistics import ROPE, Array, Friedman, NotEnoughData
 from smartmixed_search.reports import drawing
 from smartmixed_search.reports.palette import GRID, INK, MUTED, SERIES, look
 from smartmixed_search.reports.svg import add_tips, name_series
-from smartmixed_search.statistics import ROPE, Array, Friedman, NotEnoughData
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -177,7 +177,7 @@ def plot_tuning(
 ) -> "Axes":
     """Draw the objective of every trial against a setting, `phase_fraction` or `temperature` (on a log axis).
 
-    `response` is what `tuning_response.response` returns; it is drawn over the trials, around their mean.
+    `response` is what `tuning.response` returns; it is drawn over the trials, around their mean.
     """
     ax = drawing.axes(ax)
     known = trials.dropna(subset=["objective", setting])

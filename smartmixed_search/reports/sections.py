@@ -5,9 +5,10 @@ from typing import Any
 
 import numpy as np
 
-from smartmixed_search.comparison import CONTROL_WORDS, MARGINS, Comparison
-from smartmixed_search.config import by_size
-from smartmixed_search.phases import GAINS
+from smartmixed_search.analysis.comparison import CONTROL_WORDS, MARGINS, Comparison
+from smartmixed_search.analysis.phases import GAINS
+from smartmixed_search.analysis.statistics import ROPE, NotEnoughData
+from smartmixed_search.families.mlp import by_size
 from smartmixed_search.reports import plots
 from smartmixed_search.reports.about import moment
 from smartmixed_search.reports.data import ReportData
@@ -28,8 +29,7 @@ from smartmixed_search.reports.tables import (
     p_words,
     paragraph,
 )
-from smartmixed_search.result import UNDECIDED
-from smartmixed_search.statistics import ROPE, NotEnoughData
+from smartmixed_search.trials.records import UNDECIDED
 
 _LEADERBOARD: dict[str, tuple[str, Format]] = {
     "place": ("place", count),

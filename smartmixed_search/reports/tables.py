@@ -6,8 +6,8 @@ from typing import Any
 
 import pandas as pd
 
-from smartmixed_search.config import by_size
-from smartmixed_search.result import CONTROL
+from smartmixed_search.families.mlp import by_size
+from smartmixed_search.trials.records import CONTROL
 
 Format = Callable[[Any], str]
 

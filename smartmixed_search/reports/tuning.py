@@ -2,7 +2,9 @@
 
 import pandas as pd
 
-from smartmixed_search.plain import counted
+from smartmixed_search.analysis.statistics import ALPHA, NotEnoughData
+from smartmixed_search.analysis.tuning import importance, response
+from smartmixed_search.errors.messages import counted
 from smartmixed_search.reports import plots
 from smartmixed_search.reports.figures import GRID_SIZE, Figures
 from smartmixed_search.reports.tables import (
@@ -19,8 +21,6 @@ from smartmixed_search.reports.tables import (
     paragraph,
     percent,
 )
-from smartmixed_search.statistics import ALPHA, NotEnoughData
-from smartmixed_search.tuning_response import importance, response
 
 _FACTORS = {"architecture": "architecture", **plots.SETTINGS}
 _IMPORTANCE: dict[str, tuple[str, Format]] = {

@@ -14,7 +14,8 @@ from typing import Any
 import ray
 from ray.job_config import JobConfig
 
-from smartmixed_search.errors import ResourceError, in_short
+from smartmixed_search.errors import ResourceError
+from smartmixed_search.errors.messages import in_short
 from smartmixed_search.search import own_ray
 from smartmixed_search.search.ray_files import missing_token_file
 

@@ -2,16 +2,15 @@
 
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from smartmixed_search.config import TrialConfig
-from smartmixed_search.confirmed import Confirmed
+from smartmixed_search.analysis.confirmed import Confirmed
 from smartmixed_search.datasets import Dataset, load_dataset
+from smartmixed_search.engine.trial import run_trial
 from smartmixed_search.errors import SweepError
-from smartmixed_search.plugins import import_plugins
 from smartmixed_search.search.directory import Resolved, SweepDirectory
 from smartmixed_search.search.ledger import read_configs
 from smartmixed_search.search.lock import refuse_if_held
@@ -20,11 +19,11 @@ from smartmixed_search.search.proposals import Proposal
 from smartmixed_search.search.session import Plan, carry_out, check_count
 from smartmixed_search.search.summary import SweepSummary
 from smartmixed_search.search.worker import TrialFunction
-from smartmixed_search.space import SearchSpace
-from smartmixed_search.tracking import reporting
+from smartmixed_search.space.space import SearchSpace
+from smartmixed_search.system.plugins import import_plugins
 from smartmixed_search.tracking.confirmations import SweepToConfirm, sweep_to_confirm
 from smartmixed_search.tracking.store import DEFAULT_OUTPUT_DIR, OUTPUT_DIR_VARIABLE, resolve_tracking_uri
-from smartmixed_search.trial import run_trial
+from smartmixed_search.trials.config import TrialConfig
 
 
 def confirm_sweep(
@@ -46,12 +45,12 @@ def confirm_sweep(
     progress: bool = True,
     plugins: Sequence[str] = (),
     run: TrialFunction = run_trial,
+    renew: Callable[[str, str], object] | None = None,
 ) -> SweepSummary:
     """Train the k best trials of a sweep again, all their strategies and controls included, on seeds it never used.
 
-    `compare` and `report` prefer what this measures; a report that is kept with the sweep's run is renewed. Whatever
-    interrupts it, the same call continues; a larger k adds trials, another number of replicates begins anew. It is not
-    among the sweeps that `status` and `top` know.
+    `compare` and `report` prefer what this measures. Whatever interrupts it, the same call continues; a larger k adds
+    trials, another number of replicates begins anew. It is not among the sweeps that `status` and `top` know.
 
     Args:
         sweep: its name; the latest by default. MLflow alone has to know it.
@@ -72,6 +71,7 @@ def confirm_sweep(
         progress: whether progress is shown.
         plugins: modules to import first; those that the sweep names must have been, for a store may be a stranger's.
         run: what trains a trial.
+        renew: called with the sweep's name and the store once all is delivered, such as to renew a report kept there.
 
     Raises:
         UserError: something given is not valid, the sweep has no finished trial, or the data are not those it used.
@@ -100,8 +100,8 @@ def confirm_sweep(
         progress=progress,
         run=run,
     )
-    if not summary.undelivered:
-        reporting.renew(found.name, uri, progress=progress)
+    if not summary.undelivered and renew is not None:
+        renew(found.name, uri)
     return summary
 
 

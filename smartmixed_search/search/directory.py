@@ -11,11 +11,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self
 
-from smartmixed_search.checksums import checksum, seal, unseal
-from smartmixed_search.confirmed import Confirmed
+from smartmixed_search.analysis.confirmed import Confirmed
 from smartmixed_search.datasets import Dataset
 from smartmixed_search.errors import SweepError
-from smartmixed_search.files import (
+from smartmixed_search.errors.messages import show
+from smartmixed_search.search.lock import Lock, lock_path, one_writer
+from smartmixed_search.space.space import SearchSpace
+from smartmixed_search.system.checksums import checksum, seal, unseal
+from smartmixed_search.system.files import (
     is_full,
     is_gone,
     is_local,
@@ -25,10 +28,7 @@ from smartmixed_search.files import (
     remove_temporaries,
     write_atomically,
 )
-from smartmixed_search.plain import show
-from smartmixed_search.result import TrialResult
-from smartmixed_search.search.lock import Lock, lock_path, one_writer
-from smartmixed_search.space import SearchSpace
+from smartmixed_search.trials.result import TrialResult
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _TAKEN = {"mlflow.db", "mlartifacts"}

@@ -11,9 +11,9 @@ from typing import Any
 
 import torch
 
-import smartmixed_search
+from smartmixed_search.system.version import __version__
 
-_ROOT = Path(smartmixed_search.__file__).parents[1]
+_ROOT = Path(__file__).parents[2]
 _PROCESSORS = Path("/proc/cpuinfo")  # on Linux
 _PACKAGES = ("torch", "ray", "optuna", "mlflow", "numpy", "scipy", "pandas", "scikit-learn")
 
@@ -27,7 +27,7 @@ def environment(dataset: Mapping[str, str | int]) -> dict[str, Any]:
     """
     return {
         "software": {
-            "smartmixed-search": smartmixed_search.__version__,
+            "smartmixed-search": __version__,
             "python": platform.python_version(),
             **{name: importlib.metadata.version(name) for name in _PACKAGES},
         },

@@ -6,9 +6,9 @@ The ledger keeps every comparison, so that a continued sweep decides as before, 
 from collections import defaultdict
 from collections.abc import Sequence
 
-from smartmixed_search.plain import counted
-from smartmixed_search.schedule import RUNG_FACTOR
+from smartmixed_search.errors.messages import counted
 from smartmixed_search.search.ledger import Ledger, Rung
+from smartmixed_search.space.schedule import RUNG_FACTOR
 
 
 class Halving:

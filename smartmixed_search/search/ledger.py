@@ -21,11 +21,11 @@ from pathlib import Path
 from types import TracebackType, UnionType
 from typing import Any, Self, get_args, get_origin, get_type_hints
 
-from smartmixed_search.checksums import seal, unseal
-from smartmixed_search.config import TrialConfig
 from smartmixed_search.errors import SweepError
-from smartmixed_search.result import FAILED, SETTLED
 from smartmixed_search.search.log import Log, read_lines
+from smartmixed_search.system.checksums import seal, unseal
+from smartmixed_search.trials.config import TrialConfig
+from smartmixed_search.trials.records import FAILED, SETTLED
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from smartmixed_search.errors import SweepError
-from smartmixed_search.files import is_local, not_writable, read_bytes, write_atomically
+from smartmixed_search.system.files import is_local, not_writable, read_bytes, write_atomically
 
 _NO_LOCKS = (errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS)
 """What file systems say that know no locks, as some on a network do."""

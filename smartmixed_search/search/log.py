@@ -8,7 +8,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol, Self
 
-from smartmixed_search.files import is_local, read_bytes, sync_directory
+from smartmixed_search.system.files import is_local, read_bytes, sync_directory
 
 _CHUNK = 100
 """Lines of one object of a log on storage that cannot append: so much is written again with every line."""

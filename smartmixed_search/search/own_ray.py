@@ -15,9 +15,10 @@ from ray._private import ray_constants
 from ray._private.node import Node
 from ray.job_config import JobConfig
 
-from smartmixed_search.errors import ResourceError, in_short
-from smartmixed_search.machine import usable_cpus
+from smartmixed_search.errors import ResourceError
+from smartmixed_search.errors.messages import in_short
 from smartmixed_search.search.ray_files import check_ray_folder
+from smartmixed_search.system.machine import usable_cpus
 
 _raylet: Any = importlib.import_module("ray._raylet")  # compiled, and typed in part
 

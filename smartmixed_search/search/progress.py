@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TextIO
 
-from smartmixed_search.durations import in_words
-from smartmixed_search.plain import concealed
+from smartmixed_search.errors.messages import concealed
+from smartmixed_search.system.durations import in_words
 
 _REWRITE_SECONDS = 0.5
 _LINE_SECONDS = 10.0

@@ -12,9 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from smartmixed_search.architectures import ListedArchitectures, Widths
-from smartmixed_search.config import TrialConfig, parse_architecture
-from smartmixed_search.fields import Constant
+from smartmixed_search.families.mlp import parse_architecture
 from smartmixed_search.search.sampling import (
     ARCHITECTURE,
     DEPTH,
@@ -23,7 +21,10 @@ from smartmixed_search.search.sampling import (
     make_sampler,
     width_parameter,
 )
-from smartmixed_search.space import GRID, JOINT, PUBLISHED_SETTING, SearchSpace
+from smartmixed_search.space.architectures import ListedArchitectures, Widths
+from smartmixed_search.space.fields import Constant
+from smartmixed_search.space.space import GRID, JOINT, PUBLISHED_SETTING, SearchSpace
+from smartmixed_search.trials.config import TrialConfig
 
 _ATTEMPTS = 20
 """How often a proposal is drawn anew if it is a trial that is settled already."""

@@ -6,10 +6,10 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Protocol
 
-from smartmixed_search.config import SELECTIVE, SMARTMIXED, TrialConfig
-from smartmixed_search.result import FINISHED
 from smartmixed_search.search.ledger import Duplicate, Ledger, Proposed, Settled
 from smartmixed_search.search.proposals import Proposal
+from smartmixed_search.trials.config import SELECTIVE, SMARTMIXED, TrialConfig
+from smartmixed_search.trials.records import FINISHED
 
 EXHAUSTED_AFTER = 50
 """Duplicate proposals in a row after which a space counts as exhausted."""

@@ -12,22 +12,23 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any, Protocol
 
-from smartmixed_search.checksums import seal, unseal
-from smartmixed_search.config import TrialConfig
 from smartmixed_search.errors import TrackingError
-from smartmixed_search.files import read_bytes, write_atomically
-from smartmixed_search.plain import counted
-from smartmixed_search.result import CONVERGED_CONFIDENCE, FAILED, FINISHED, SETTLED, STOPPED, TrialResult
+from smartmixed_search.errors.messages import counted
 from smartmixed_search.search.deliveries import Deliveries
+from smartmixed_search.search.delivery import Delivery
 from smartmixed_search.search.directory import Resolved, SweepDirectory
 from smartmixed_search.search.environment import environment
 from smartmixed_search.search.ledger import Event, Proposed, Settled, best_of
 from smartmixed_search.search.registration import register_networks
-from smartmixed_search.tracking.delivery import Delivery
+from smartmixed_search.system.checksums import seal, unseal
+from smartmixed_search.system.files import read_bytes, write_atomically
 from smartmixed_search.tracking.schema import REASON_LENGTH
 from smartmixed_search.tracking.store import analyze_store, prepare_store
 from smartmixed_search.tracking.uris import store_name
 from smartmixed_search.tracking.writer import Tracker
+from smartmixed_search.trials.config import TrialConfig
+from smartmixed_search.trials.records import CONVERGED_CONFIDENCE, FAILED, FINISHED, SETTLED, STOPPED
+from smartmixed_search.trials.result import TrialResult
 
 _PATIENCE_SECONDS = 30.0
 """How long the end of a sweep waits for a store that accepts nothing."""

@@ -12,11 +12,11 @@ from optuna.storages import InMemoryStorage
 from optuna.study import Study, StudyDirection
 from optuna.trial import TrialState, create_trial
 
-from smartmixed_search.architectures import ListedArchitectures
-from smartmixed_search.fields import Choices, Constant, Field, Range
-from smartmixed_search.plain import Number, Value
-from smartmixed_search.result import FAILED, FINISHED, STOPPED
-from smartmixed_search.space import TPE, SearchSpace
+from smartmixed_search.space.architectures import ListedArchitectures
+from smartmixed_search.space.fields import Choices, Constant, Field, Range
+from smartmixed_search.space.space import TPE, SearchSpace
+from smartmixed_search.trials.plain import Number, Value
+from smartmixed_search.trials.records import FAILED, FINISHED, STOPPED
 
 ARCHITECTURE, DEPTH, WIDTH = "architecture", "depth", "width"
 

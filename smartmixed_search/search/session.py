@@ -14,9 +14,7 @@ from ray.tune import TuneError
 
 from smartmixed_search.datasets import Dataset
 from smartmixed_search.errors import ConfigError, SweepError
-from smartmixed_search.plain import counted
-from smartmixed_search.plugins import current_folder
-from smartmixed_search.resources import Resources
+from smartmixed_search.errors.messages import counted
 from smartmixed_search.search.cluster import cluster_nodes, ray_session, slots, trial_resources
 from smartmixed_search.search.directory import Resolved, SweepDirectory
 from smartmixed_search.search.driver import SweepDriver
@@ -26,13 +24,15 @@ from smartmixed_search.search.lock import Lock
 from smartmixed_search.search.lost import lost_results
 from smartmixed_search.search.progress import ProgressPrinter
 from smartmixed_search.search.queue import Proposes, TrialQueue
+from smartmixed_search.search.ray_tune import Placement, run_trials
 from smartmixed_search.search.recorder import Recorder, meet_store
 from smartmixed_search.search.study import StudyView
 from smartmixed_search.search.summary import SweepSummary, summarize
-from smartmixed_search.search.tuning import Placement, run_trials
 from smartmixed_search.search.watch import AGAIN, RAY_LOST, check_own_ray, ray_answers, watched
 from smartmixed_search.search.worker import Job, SharedDataset, TrialFunction
-from smartmixed_search.space import SearchSpace
+from smartmixed_search.space.resources import Resources
+from smartmixed_search.space.space import SearchSpace
+from smartmixed_search.system.plugins import current_folder
 
 
 @dataclass(frozen=True, kw_only=True)

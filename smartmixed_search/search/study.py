@@ -16,11 +16,11 @@ from optuna.storages.journal import BaseJournalBackend
 from optuna.study import StudyDirection
 from optuna.trial import TrialState, create_trial
 
-from smartmixed_search.config import TrialConfig
-from smartmixed_search.files import is_local, write_atomically
 from smartmixed_search.search.ledger import Duplicate, Event, Proposed, Rung, Settled
 from smartmixed_search.search.sampling import STATES, distributions, quiet_optuna
-from smartmixed_search.space import SearchSpace
+from smartmixed_search.space.space import SearchSpace
+from smartmixed_search.system.files import is_local, write_atomically
+from smartmixed_search.trials.config import TrialConfig
 
 _REWRITE_SECONDS = 30.0
 """How often a journal is written anew where files cannot be appended to."""

@@ -5,13 +5,13 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from smartmixed_search.config import TrialConfig
-from smartmixed_search.plain import are, counted
-from smartmixed_search.result import CONVERGED_CONFIDENCE, FAILED, FINISHED, SETTLED, STOPPED, UNDECIDED
+from smartmixed_search.errors.messages import are, counted
 from smartmixed_search.search.directory import SweepDirectory
 from smartmixed_search.search.ledger import Settled, best_of
 from smartmixed_search.search.queue import EXHAUSTED_AFTER, TrialQueue
 from smartmixed_search.tracking.uris import shown
+from smartmixed_search.trials.config import TrialConfig
+from smartmixed_search.trials.records import CONVERGED_CONFIDENCE, FAILED, FINISHED, SETTLED, STOPPED, UNDECIDED
 
 _REASONS_SHOWN = 3
 

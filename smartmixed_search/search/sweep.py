@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from smartmixed_search.datasets import load_dataset
-from smartmixed_search.outlook import Reach, remarks
+from smartmixed_search.engine.trial import run_trial
 from smartmixed_search.search.directory import Resolved, SweepDirectory
 from smartmixed_search.search.lock import refuse_if_held
 from smartmixed_search.search.progress import ProgressPrinter
@@ -14,7 +14,8 @@ from smartmixed_search.search.proposals import Proposer
 from smartmixed_search.search.session import Plan, carry_out, check_count
 from smartmixed_search.search.summary import SweepSummary
 from smartmixed_search.search.worker import TrialFunction
-from smartmixed_search.space import SearchSpace
+from smartmixed_search.space.outlook import Reach, remarks
+from smartmixed_search.space.space import SearchSpace
 from smartmixed_search.tracking.store import (
     DEFAULT_OUTPUT_DIR,
     OUTPUT_DIR_VARIABLE,
@@ -22,7 +23,6 @@ from smartmixed_search.tracking.store import (
     require_schema,
     resolve_tracking_uri,
 )
-from smartmixed_search.trial import run_trial
 
 __all__ = ["SweepSummary", "run_sweep"]
 

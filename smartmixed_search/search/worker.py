@@ -13,16 +13,16 @@ import ray
 import torch
 from ray import tune
 
-from smartmixed_search.config import TrialConfig
 from smartmixed_search.datasets import Dataset
-from smartmixed_search.determinism import deterministic
 from smartmixed_search.errors import TrialInterrupted
-from smartmixed_search.files import remove_temporaries, write_atomically
-from smartmixed_search.plugins import import_plugins
-from smartmixed_search.result import TrialResult
 from smartmixed_search.search.cluster import TrialResources
 from smartmixed_search.search.directory import SweepDirectory, TrialDirectory
-from smartmixed_search.space import SearchSpace
+from smartmixed_search.space.space import SearchSpace
+from smartmixed_search.system.determinism import deterministic
+from smartmixed_search.system.files import remove_temporaries, write_atomically
+from smartmixed_search.system.plugins import import_plugins
+from smartmixed_search.trials.config import TrialConfig
+from smartmixed_search.trials.result import TrialResult
 
 REPORT_SECONDS = 1.0
 STOP_SECONDS = 1.0

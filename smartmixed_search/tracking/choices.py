@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from smartmixed_search.evolution import counts_frame
-from smartmixed_search.preferences import Artifact, agreement, choices_frame
-from smartmixed_search.result import FINISHED
+from smartmixed_search.analysis.evolution import counts_frame
+from smartmixed_search.analysis.preferences import Artifact, agreement, choices_frame
 from smartmixed_search.tracking import columns, runs, schema, tables
 from smartmixed_search.tracking.queries import reading
+from smartmixed_search.trials.records import FINISHED
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

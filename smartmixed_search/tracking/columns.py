@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from smartmixed_search.config import PUBLISHED_PHASE_FRACTION, PUBLISHED_TEMPERATURE, SMARTMIXED
-from smartmixed_search.identity import DATASET
+from smartmixed_search.analysis.identity import DATASET
 from smartmixed_search.tracking import schema
+from smartmixed_search.trials.config import PUBLISHED_PHASE_FRACTION, PUBLISHED_TEMPERATURE, SMARTMIXED
 
 if TYPE_CHECKING:
     from mlflow.entities import Run

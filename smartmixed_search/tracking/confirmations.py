@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from smartmixed_search.config import SMARTMIXED, TrialConfig
+from smartmixed_search.analysis.identity import DATASET
 from smartmixed_search.errors import TrackingError
-from smartmixed_search.identity import DATASET
-from smartmixed_search.plugins import require_plugins
-from smartmixed_search.result import FINISHED
+from smartmixed_search.system.plugins import require_plugins
 from smartmixed_search.tracking import columns, runs, schema, tables
 from smartmixed_search.tracking.store import open_store, resolve_tracking_uri, store_errors
+from smartmixed_search.trials.config import SMARTMIXED, TrialConfig
+from smartmixed_search.trials.records import FINISHED
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -160,7 +160,7 @@ def _row(client: "MlflowClient", trial: "Run", known: pd.DataFrame) -> dict[str,
 
 
 def _margin(client: "MlflowClient", trial: "Run") -> dict[str, float]:
-    from smartmixed_search.statistics import mean_intervals  # scipy takes half a second to import
+    from smartmixed_search.analysis.statistics import mean_intervals  # scipy takes half a second to import
 
     rival = trial.data.tags.get(schema.TAG_BEST_FIXED)
     parent = runs.equals(schema.TAG_PARENT, trial.info.run_id)

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from smartmixed_search.config import SMARTMIXED
 from smartmixed_search.datasets.dataset import describe_sizes
-from smartmixed_search.plain import counted
-from smartmixed_search.result import CONTROL, FINISHED, RANKED, SETTLED
+from smartmixed_search.errors.messages import counted
+from smartmixed_search.trials.config import SMARTMIXED
+from smartmixed_search.trials.records import CONTROL, FINISHED, RANKED, SETTLED
 
 if TYPE_CHECKING:
-    from smartmixed_search.comparison import Comparison
+    from smartmixed_search.analysis.comparison import Comparison
 
 NOTE = "mlflow.note.content"
 """The tag that the page shows as a run's description."""
@@ -61,7 +61,7 @@ def sweep_note(
     if strategies.empty:
         parts.append("No trial has finished yet, so there is nothing to rank.")
     else:
-        from smartmixed_search.comparison import compare_strategies  # scipy takes half a second to import
+        from smartmixed_search.analysis.comparison import compare_strategies  # scipy takes half a second to import
 
         parts += _results(compare_strategies(strategies, joint=joint))
     note = "\n\n".join([*parts, *_facts(sizes or {}, settings or {}), _commands(confirms or sweep)])

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from smartmixed_search.setting_effects import level_means, paired_effects, trial_measures, varying_settings
+from smartmixed_search.analysis.effects import level_means, paired_effects, trial_measures, varying_settings
 from smartmixed_search.tracking import runs, schema, tables
 from smartmixed_search.tracking.queries import reading
 
@@ -15,9 +15,9 @@ class Effects:
 
     dataset: str
     levels: pd.DataFrame
-    """See `setting_effects.level_means`."""
+    """See `effects.level_means`."""
     paired: pd.DataFrame
-    """See `setting_effects.paired_effects`."""
+    """See `effects.paired_effects`."""
 
 
 def effects(sweep: str | None = None, tracking_uri: str | None = None) -> Effects:

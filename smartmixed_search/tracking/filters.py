@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from smartmixed_search.config import SMARTMIXED
-from smartmixed_search.errors import ConfigError, one_of
-from smartmixed_search.plain import show
-from smartmixed_search.result import FINISHED
+from smartmixed_search.errors import ConfigError
+from smartmixed_search.errors.messages import one_of, show
 from smartmixed_search.tracking import runs, schema, tables
 from smartmixed_search.tracking.servers import reason
+from smartmixed_search.trials.config import SMARTMIXED
+from smartmixed_search.trials.records import FINISHED
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

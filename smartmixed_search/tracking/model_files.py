@@ -11,8 +11,8 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import torch
 
-from smartmixed_search.formats import encode
-from smartmixed_search.weights import TrainedNetwork
+from smartmixed_search.export.formats import encode
+from smartmixed_search.export.weights import TrainedNetwork
 
 _FLAVOR = "pytorch"
 _LOADER = "mlflow.pytorch"

@@ -14,8 +14,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
+from smartmixed_search.analysis.identity import DIGITS
 from smartmixed_search.errors import UserError
-from smartmixed_search.identity import DIGITS
 from smartmixed_search.tracking import columns, runs, schema
 from smartmixed_search.tracking.model_files import write_model
 from smartmixed_search.tracking.networks import TrackedNetwork, read_tracked

@@ -7,14 +7,15 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from smartmixed_search.checksums import checksum
-from smartmixed_search.config import SMARTMIXED
-from smartmixed_search.errors import NetworkError, TrackingError, one_of
-from smartmixed_search.plugins import import_plugins, require_plugins
+from smartmixed_search.errors import NetworkError, TrackingError
+from smartmixed_search.errors.messages import one_of
+from smartmixed_search.export.weights import TrainedNetwork, read_network
+from smartmixed_search.system.checksums import checksum
+from smartmixed_search.system.plugins import import_plugins, require_plugins
 from smartmixed_search.tracking import runs, schema
 from smartmixed_search.tracking.store import open_store, resolve_tracking_uri, store_errors
 from smartmixed_search.tracking.trials import find_trial
-from smartmixed_search.weights import TrainedNetwork, read_network
+from smartmixed_search.trials.config import SMARTMIXED
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

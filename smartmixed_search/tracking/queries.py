@@ -12,19 +12,20 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from smartmixed_search.errors import ConfigError, one_of
-from smartmixed_search.result import FINISHED
+from smartmixed_search.errors import ConfigError
+from smartmixed_search.errors.messages import one_of
 from smartmixed_search.tracking import schema, tables
 from smartmixed_search.tracking.confirmations import confirmed_table
 from smartmixed_search.tracking.filters import Filters
 from smartmixed_search.tracking.store import open_store, resolve_tracking_uri, store_errors
 from smartmixed_search.tracking.top import TOP_COLUMNS, top_by_architecture, top_strategies, top_trials
+from smartmixed_search.trials.records import FINISHED
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import Run
 
-    from smartmixed_search.comparison import Comparisons
+    from smartmixed_search.analysis.comparison import Comparisons
 
 STATUS_COLUMNS = [
     "sweep",
@@ -105,7 +106,7 @@ def compare(
         ConfigError: the view is unknown.
         TrackingError: see the module.
     """
-    from smartmixed_search.comparison import compare_all  # scipy takes half a second to import
+    from smartmixed_search.analysis.comparison import compare_all  # scipy takes half a second to import
 
     with reading(sweep, all_sweeps, tracking_uri) as (client, found):
         rows, joint = tables.strategy_table(client, found), tables.joint_datasets(found)
@@ -135,7 +136,7 @@ def trials(sweep: str | None = None, all_sweeps: bool = False, tracking_uri: str
 def strategies(sweep: str | None = None, all_sweeps: bool = False, tracking_uri: str | None = None) -> pd.DataFrame:
     """Return one row per strategy or control of every finished trial, with `tables.STRATEGY_TABLE_COLUMNS`.
 
-    `ranking.leaderboard` and `ranking.block_rankings` take the table as it is.
+    `leaderboard.leaderboard` and `ranking.block_rankings` take the table as it is.
     """
     with reading(sweep, all_sweeps, tracking_uri) as (client, found):
         return tables.strategy_table(client, found)

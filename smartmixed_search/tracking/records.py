@@ -11,12 +11,12 @@ from typing import Any
 
 import pandas as pd
 
-from smartmixed_search.config import SMARTMIXED, TrialConfig
-from smartmixed_search.ranking import best_fixed_strategy
-from smartmixed_search.result import DIVERGED, Choice, NetworkResult, TrialResult
+from smartmixed_search.trials.config import SMARTMIXED, TrialConfig
+from smartmixed_search.trials.ranking import best_fixed_strategy
+from smartmixed_search.trials.records import DIVERGED, Choice, Metrics, NetworkResult, choice_metrics
+from smartmixed_search.trials.result import TrialResult
 
 Params = dict[str, str]
-Metrics = dict[str, float]
 Curve = list[tuple[int, float]]
 
 _PARAM_LENGTH = 6000
@@ -25,7 +25,6 @@ _COUNTED = ("rank", "rank_mean", "val_rank", "val_correct", "test_correct")
 _RANKED = [*_COUNTED, "test_accuracy"]
 _SCORES = ("val_accuracy", "val_loss", "test_accuracy", "test_loss")
 _CURVES = ("train_loss", "val_loss", "val_accuracy")
-_CHOICE_STATISTICS = ("confidence", "entropy", "changed")
 
 
 def sweep_params(space: Mapping[str, Any], seed: int) -> Params:
@@ -69,17 +68,6 @@ def trial_metrics(result: TrialResult, ranking: pd.DataFrame) -> Metrics:
     if rival is not None:
         metrics["best_fixed_test_accuracy"] = _row(ranking, rival)["test_accuracy"]
     return metrics | choice_metrics(result.choices)
-
-
-def choice_metrics(choices: Sequence[Choice]) -> Metrics:
-    """Return what the selection arrived at: `choice_…` over all neurons, `choice_…_layer0` … by hidden layer."""
-    metrics: Metrics = {}
-    widths = [len(functions) for functions in choices[0].functions]
-    for name in _CHOICE_STATISTICS:
-        by_layer = [statistics.fmean(layer) for layer in zip(*(getattr(c, name) for c in choices), strict=True)]
-        metrics[f"choice_{name}"] = statistics.fmean(by_layer, weights=widths)
-        metrics |= {f"choice_{name}_layer{layer}": value for layer, value in enumerate(by_layer)}
-    return metrics
 
 
 def choices_artifact(choices: Sequence[Choice]) -> dict[str, dict[str, list[str]]]:

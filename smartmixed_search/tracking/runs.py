@@ -8,9 +8,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from smartmixed_search.result import FAILED, FINISHED, STOPPED
 from smartmixed_search.tracking import schema
 from smartmixed_search.tracking.uris import followed
+from smartmixed_search.trials.records import FAILED, FINISHED, STOPPED
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from smartmixed_search.errors import TrackingError
-from smartmixed_search.plain import concealed
+from smartmixed_search.errors.messages import concealed
 from smartmixed_search.tracking.uris import WHO_ASKS, shown
 
 if TYPE_CHECKING:

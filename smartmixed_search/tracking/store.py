@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from smartmixed_search.errors import TrackingError
-from smartmixed_search.files import is_local, locate
-from smartmixed_search.machine import some_home
+from smartmixed_search.system.files import is_local, locate
+from smartmixed_search.system.machine import some_home
 from smartmixed_search.tracking import database, servers
 from smartmixed_search.tracking.servers import reason
 from smartmixed_search.tracking.uris import SQLITE, normalize_uri, shown, sqlite_path

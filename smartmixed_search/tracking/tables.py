@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from smartmixed_search.analysis.identity import DATASET, DIGITS, identified
 from smartmixed_search.datasets import dataset_name, load_dataset
-from smartmixed_search.errors import TrackingError, one_of
-from smartmixed_search.identity import DATASET, DIGITS, identified
-from smartmixed_search.result import FINISHED, SETTLED
-from smartmixed_search.space import JOINT
+from smartmixed_search.errors import TrackingError
+from smartmixed_search.errors.messages import one_of
+from smartmixed_search.space.space import JOINT
 from smartmixed_search.tracking import columns, runs, schema, stored, trash
 from smartmixed_search.tracking.store import nothing_recorded
+from smartmixed_search.trials.records import FINISHED, SETTLED
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -134,7 +135,7 @@ def _trial_runs(client: "MlflowClient", sweep: "Run") -> pd.DataFrame:
 
 
 def strategy_table(client: "MlflowClient", sweeps: Iterable["Run"]) -> pd.DataFrame:
-    """Return one row per strategy or control of every finished trial; `ranking.leaderboard` takes it as it is.
+    """Return one row per strategy or control of every finished trial; `leaderboard.leaderboard` takes it as it is.
 
     A trial that is only half recorded has no rows.
     """

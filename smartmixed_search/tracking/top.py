@@ -2,11 +2,11 @@
 
 import pandas as pd
 
-from smartmixed_search.config import SMARTMIXED
-from smartmixed_search.identity import DATASET
-from smartmixed_search.ranking import block_rankings, leaderboard
-from smartmixed_search.result import CONVERGED_CONFIDENCE
+from smartmixed_search.analysis.identity import DATASET
+from smartmixed_search.analysis.leaderboard import block_rankings, leaderboard
 from smartmixed_search.tracking.tables import best_trials
+from smartmixed_search.trials.config import SMARTMIXED
+from smartmixed_search.trials.records import CONVERGED_CONFIDENCE
 
 TOP_COLUMNS = {
     "strategy": [

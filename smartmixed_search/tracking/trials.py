@@ -7,8 +7,8 @@ import re
 from typing import TYPE_CHECKING
 
 from smartmixed_search.errors import TrackingError
-from smartmixed_search.result import FINISHED
 from smartmixed_search.tracking import runs, schema, tables
+from smartmixed_search.trials.records import FINISHED
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

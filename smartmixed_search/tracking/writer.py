@@ -14,12 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from smartmixed_search.config import TrialConfig
-from smartmixed_search.confirmed import Confirmed
+from smartmixed_search.analysis.confirmed import Confirmed
 from smartmixed_search.errors import SweepError
-from smartmixed_search.files import locate, read_bytes
-from smartmixed_search.ranking import best_fixed_strategy, rank_networks
-from smartmixed_search.result import FAILED, FINISHED, STOPPED, NetworkResult, TrialResult
+from smartmixed_search.system.files import locate, read_bytes
 from smartmixed_search.tracking import (
     description,
     doubles,
@@ -35,6 +32,10 @@ from smartmixed_search.tracking import (
 from smartmixed_search.tracking.datasets import dataset_input, recorded_sizes
 from smartmixed_search.tracking.servers import without_models
 from smartmixed_search.tracking.store import connect, store_errors
+from smartmixed_search.trials.config import TrialConfig
+from smartmixed_search.trials.ranking import best_fixed_strategy, rank_networks
+from smartmixed_search.trials.records import FAILED, FINISHED, STOPPED, NetworkResult
+from smartmixed_search.trials.result import TrialResult
 
 if TYPE_CHECKING:
     from mlflow.entities import DatasetInput, Run

@@ -6,10 +6,10 @@ import time
 from pathlib import Path
 from typing import Any
 
-from smartmixed_search.config import TrialConfig
 from smartmixed_search.datasets import Dataset
-from smartmixed_search.result import TrialResult
-from tests import trials
+from smartmixed_search.trials.config import TrialConfig
+from smartmixed_search.trials.result import TrialResult
+from tests.helpers import trials
 
 EXPECTED = 8
 PATIENCE_SECONDS = 120.0
@@ -30,7 +30,7 @@ def meet(config: TrialConfig, dataset: Dataset, *, device: str, weights_path: Pa
 
 if __name__ == "__main__":
     from smartmixed_search.search.sweep import run_sweep
-    from smartmixed_search.space import SearchSpace
+    from smartmixed_search.space.space import SearchSpace
     from tests.chaos import meeting
 
     resources = {"cpus_per_trial": 0.25, "gpus_per_trial": 0.25}

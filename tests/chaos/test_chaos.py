@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from smartmixed_search.config import TrialConfig
 from smartmixed_search.datasets import load_dataset
-from smartmixed_search.trial import run_trial
+from smartmixed_search.engine.trial import run_trial
+from smartmixed_search.trials.config import TrialConfig
 from tests.chaos.processes import Process, holding_on, kill, title, trial_workers, wait_until
 from tests.chaos.services import cluster, kill_a_worker, mlflow_server
 from tests.chaos.sweeps import SPACE, Sweep, check, check_equal, networks

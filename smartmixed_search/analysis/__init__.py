@@ -1,0 +1,1 @@
+"""What was found: tables in, tables out; knows no MLflow."""

@@ -1,0 +1,121 @@
+"""Effects of settings that a sweep crosses: what each does to SmartMixed, all others being equal.
+
+Made for grids such as the shipped space `ablation`. Two trials make a pair if they differ in one setting alone.
+"""
+
+from collections.abc import Collection, Mapping
+
+import pandas as pd
+
+from smartmixed_search.analysis.phases import GAINS, phase_gains
+from smartmixed_search.analysis.statistics import mean_intervals
+from smartmixed_search.trials.config import SMARTMIXED
+from smartmixed_search.trials.plain import as_number
+from smartmixed_search.trials.records import RANKED
+
+MEASURES = {
+    "test_accuracy": "test accuracy of SmartMixed",
+    "margin": "its margin over the best fixed activation of the trial, chosen by validation",
+    "phase1_argmax": "test accuracy of phase 1 without noise",
+    "phase1_sampled": "test accuracy of phase 1 as it trains, with sampled functions",
+    **{gain: f"gain of phase 2 {words}" for gain, words in GAINS.items()},
+    "choice_confidence": "mean choice confidence",
+}
+"""What is measured in each trial; accuracies and their differences in [−1, 1]."""
+MOST_LEVELS = 6
+"""Values of a setting up to which its effect is shown value by value."""
+LEVEL_COLUMNS = ["setting", "value", "trials", *MEASURES]
+INTERVAL_CAVEAT = (
+    "Blocks share architectures and seeds: an interval says how much an effect depends on the other settings, not how "
+    "it would be for other architectures."
+)
+EFFECT_COLUMNS = ["setting", "value", "against", "measure", "blocks", "mean", "low", "high", "reason"]
+
+NOT_CROSSED = (
+    "dataset",
+    "architecture",
+    "seed",
+    "replicates",
+    "strategies",
+    "controls",
+    "pool",
+    "plugins",
+    "objective",
+)
+"""Fields of a configuration that are no settings, or that all trials of a sweep share."""
+
+
+def trial_measures(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return `MEASURES` of each trial, by its key, from the strategies of finished trials on one dataset.
+
+    `rows` has the columns of `tracking.queries.strategies`.
+    """
+    own = rows[rows["strategy"] == SMARTMIXED].reset_index(drop=True)
+    fixed = rows[(rows["role"] == RANKED) & (rows["strategy"] != SMARTMIXED)]
+    best = fixed.sort_values("val_correct", ascending=False, kind="stable").drop_duplicates("trial").set_index("trial")
+    gains = phase_gains(rows, own)
+    measures = pd.DataFrame(
+        {
+            "test_accuracy": own["test_accuracy"],
+            "margin": own["test_accuracy"] - best["test_accuracy"].reindex(own["trial"]).to_numpy(),
+            "phase1_argmax": own["phase1_test_accuracy_argmax"],
+            "phase1_sampled": own["phase1_test_accuracy_sampled"],
+            **{gain: gains[gain] for gain in GAINS},
+            "choice_confidence": own["choice_confidence"],
+        }
+    )
+    return measures.set_index(own["trial"])
+
+
+def varying_settings(configs: Mapping[str, Mapping[str, str]]) -> pd.DataFrame:
+    """Return the settings in which trials differ, by trial, given each trial's configuration as parameters of a run.
+
+    The column `architecture` is always there.
+    """
+    table = pd.DataFrame(list(configs.values()), index=pd.Index(list(configs), dtype="str"), dtype="str").fillna("none")
+    varying = [name for name in table if name not in NOT_CROSSED and table[name].nunique() > 1]
+    return table.reindex(columns=["architecture", *varying])
+
+
+def level_means(settings: pd.DataFrame, measures: pd.DataFrame, crossed: Collection[str]) -> pd.DataFrame:
+    """Return the mean of each measure over the trials with each value of each crossed setting, `LEVEL_COLUMNS`."""
+    found = []
+    for name in crossed:
+        values = settings[name].reindex(measures.index)
+        by_value = measures.groupby(values)
+        means = by_value.mean().assign(trials=by_value.size(), setting=name).loc[_ordered(values)]
+        found.append(means.rename_axis("value").reset_index())
+    return pd.concat(found, ignore_index=True)[LEVEL_COLUMNS] if found else pd.DataFrame(columns=LEVEL_COLUMNS)
+
+
+def paired_effects(settings: pd.DataFrame, measures: pd.DataFrame) -> pd.DataFrame:
+    """Return what each value of a setting changes against the setting's first, all others being equal.
+
+    A block is an architecture with certain values of *all* other settings that vary: where some were searched, and no
+    two trials have them in common, there is none, and settings without a block are left out, as are those of more than
+    `MOST_LEVELS` values. Returns `EFFECT_COLUMNS`: the mean difference over the `blocks` that have both values, and its
+    95 % bootstrap interval `low` … `high` over them, or the `reason` for none; see `INTERVAL_CAVEAT`.
+    """
+    joined = settings.join(measures, how="inner")
+    found = []
+    for name in settings.columns.drop("architecture"):
+        values = _ordered(joined[name])
+        if len(values) > MOST_LEVELS:
+            continue
+        others = [column for column in settings if column != name]
+        by_value = {value: rows.groupby(others)[list(MEASURES)].mean() for value, rows in joined.groupby(name)}
+        for value in values[1:]:
+            table = mean_intervals(by_value[value] - by_value[values[0]], "measure")
+            if table["blocks"].any():
+                found.append(table.assign(setting=name, value=value, against=values[0])[EFFECT_COLUMNS])
+    return pd.concat(found, ignore_index=True) if found else pd.DataFrame(columns=EFFECT_COLUMNS)
+
+
+def _ordered(values: "pd.Series[str]") -> list[str]:
+    """Return the distinct values, numbers by size and before words."""
+
+    def place(value: str) -> tuple[bool, float, str]:
+        number = as_number(value)
+        return number is None, 0.0 if number is None else number, value
+
+    return sorted(values.unique(), key=place)

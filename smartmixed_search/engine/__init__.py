@@ -1,0 +1,1 @@
+"""What trains: the two phases, once, for whatever networks compute them."""

@@ -1,0 +1,48 @@
+"""Best-epoch bookkeeping: for each network, its state at the epoch of lowest validation loss."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from smartmixed_search.engine.stack import Parameters
+from smartmixed_search.engine.stack.evaluation import Evaluation
+
+
+class Checkpoint:
+    """Each network's parameters, and the figures they had, at its best epoch among those it was eligible in.
+
+    Args:
+        states: parameters, and moments where a handoff will need them; copied at every improvement.
+        logit_columns: the column of each of the J entries of `logits`.
+    """
+
+    def __init__(self, states: Sequence[Parameters], logit_columns: Sequence[int]) -> None:
+        networks = states[0].biases[0].shape[:2]
+        device = states[0].biases[0].device
+        self.states = [state.clone() for state in states]
+        self.epoch = torch.full(networks, -1, device=device)
+        self.loss = torch.full(networks, torch.inf, dtype=torch.float64, device=device)
+        self.correct = torch.zeros(networks, dtype=torch.float64, device=device)
+        self._logit_columns = list(logit_columns)
+
+    @property
+    def parameters(self) -> Parameters:
+        """The parameters of the best epochs."""
+        return self.states[0]
+
+    def update(self, epoch: int, evaluation: Evaluation, states: Sequence[Parameters], eligible: Tensor) -> None:
+        """Keep the networks that are eligible [R, S] and have never had so low a loss; NaN is never low."""
+        better = eligible & (evaluation.loss < self.loss)
+        self.epoch.masked_fill_(better, epoch)
+        self.loss.copy_(evaluation.loss.where(better, self.loss))
+        self.correct.copy_(evaluation.correct.where(better, self.correct))
+        for kept, state in zip(self.states, states, strict=True):
+            for group in ("weights", "biases"):
+                _keep(better, getattr(kept, group), getattr(state, group))
+            _keep(better[:, self._logit_columns], kept.logits, state.logits)
+
+
+def _keep(better: Tensor, kept: Sequence[Tensor], current: Sequence[Tensor]) -> None:
+    for old, new in zip(kept, current, strict=True):
+        old.copy_(new.where(better.view(*better.shape, *[1] * (new.ndim - 2)), old))

@@ -1,0 +1,95 @@
+"""The epochs of a trial as they are reported: each once, when all of its networks have passed it."""
+
+import time
+from collections.abc import Callable, Iterable
+from typing import TextIO
+
+import numpy as np
+
+from smartmixed_search.engine.networks import EpochReport
+from smartmixed_search.engine.parts import Part
+from smartmixed_search.families.mlp import format_architecture
+from smartmixed_search.trials.config import SMARTMIXED, TrialConfig
+from smartmixed_search.trials.records import NetworkResult
+
+Report = Callable[[int, dict[str, float]], None]
+"""Called once per epoch, in order, with its number, from 0, and what is known of the trial at that epoch.
+
+That is `epoch`, `epochs`, the configured objective, and `margin` wherever there is a fixed strategy to compare with.
+
+It is called when all networks have passed the epoch: in a trial that is trained in parts, while the last part trains.
+For epochs that an earlier attempt has trained it is called again, at once.
+"""
+
+_SAY_SECONDS = 10.0
+"""How often it is said how far a trial is."""
+
+
+def printed(
+    config: TrialConfig, report: Report | None, stream: TextIO, clock: Callable[[], float] = time.monotonic
+) -> Report:
+    """Return a report that passes on to another, and says now and then how far the trial is; the first time at once."""
+    networks = len(config.members) * config.replicates
+    architecture = format_architecture(config.architecture)
+    print(f"{architecture} on {config.dataset}: {networks} networks, {config.epochs} epochs", file=stream, flush=True)
+    said_at = clock()
+
+    def say(epoch: int, metrics: dict[str, float]) -> None:
+        nonlocal said_at
+        if report is not None:
+            report(epoch, metrics)
+        if clock() - said_at >= _SAY_SECONDS or epoch + 1 == config.epochs:
+            said_at = clock()
+            print(f"{epoch + 1} of {config.epochs} epochs", file=stream, flush=True)
+
+    return say
+
+
+class TrialEpochs:
+    """Gathers what the parts of a trial report, and reports every epoch once, when all networks have passed it.
+
+    Parts train one after another, so all but the last only leave their counts here. An epoch that is trained again,
+    in smaller parts because memory ran out after it, is not reported again.
+
+    Args:
+        config: the trial's configuration.
+        examples: number of validation examples.
+        report: what is called; None: nothing.
+    """
+
+    def __init__(self, config: TrialConfig, examples: int, report: Report | None) -> None:
+        self._config = config
+        self._whole = Part.whole(config)
+        self._examples = examples
+        self._report = report
+        self._correct = np.full((config.epochs, config.replicates, len(config.members)), np.nan)
+        self._next = 0
+
+    def reuse(self, networks: Iterable[NetworkResult]) -> None:
+        """Take networks as having passed all epochs already."""
+        for network in networks:
+            column = self._whole.members.index(network.strategy)
+            accuracies = np.array(network.curves["val_accuracy"], dtype=np.float64)
+            self._correct[:, network.replicate, column] = accuracies * self._examples
+
+    def of(self, part: Part) -> EpochReport:
+        """Return what is to be called after every epoch of a part."""
+        columns = [self._whole.members.index(name) for name in part.members]
+
+        def after_epoch(epoch: int, correct: np.ndarray) -> None:
+            self._correct[epoch][np.ix_(part.replicates, columns)] = correct
+            if epoch == self._next and not np.isnan(self._correct[epoch]).any():
+                self._next += 1
+                if self._report is not None:
+                    self._report(epoch, self._metrics(epoch))
+
+        return after_epoch
+
+    def _metrics(self, epoch: int) -> dict[str, float]:
+        """Turn counts of correct validation examples into the figures at that epoch."""
+        accuracy = dict(zip(self._whole.members, self._correct[epoch].mean(0) / self._examples, strict=True))
+        figures = {"accuracy": float(accuracy[SMARTMIXED])}
+        if self._config.fixed_strategies:
+            figures["margin"] = float(accuracy[SMARTMIXED] - max(accuracy[n] for n in self._config.fixed_strategies))
+        reported = {name: figures[name] for name in (self._config.objective, "margin") if name in figures}
+        return {"epoch": epoch, "epochs": self._config.epochs, **reported}

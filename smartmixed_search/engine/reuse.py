@@ -1,0 +1,46 @@
+"""Networks that an earlier trial has trained already: baselines do not depend on how SmartMixed selects."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+
+from smartmixed_search.trials.config import SELECTIVE, SMARTMIXED, TrialConfig
+from smartmixed_search.trials.records import NetworkResult, accuracy_at
+from smartmixed_search.trials.result import TrialResult
+
+ENVIRONMENT = ("dataset_checksum", "device", "device_name", "threads", "torch", "numpy")
+"""What must agree, of the environments of two trials, for networks of one to count as trained by the other."""
+
+
+def reusable(
+    config: TrialConfig, environment: Mapping[str, str], earlier: TrialResult | None, test_examples: int
+) -> list[NetworkResult]:
+    """Return those networks of an earlier result that training them again would give again.
+
+    Fixed strategies and `random-mixed` depend on nothing that `TrialConfig.baseline_key` leaves out, but for
+    `test_accuracy_at_handoff`, which is of this trial's selection length.
+
+    Args:
+        config: of the trial that is to reuse them.
+        environment: where it runs, see `ENVIRONMENT`.
+        earlier: the other trial; None: there is none.
+        test_examples: size of the test split.
+
+    Returns:
+        Networks with `reused_from`; of a member all of the trial's replicates, or none.
+    """
+    if earlier is None or earlier.config.baseline_key != config.baseline_key:
+        return []
+    if any(earlier.environment.get(name) != environment[name] for name in ENVIRONMENT):
+        return []
+    found = list(_reused(config, earlier, test_examples))
+    counts = {name: sum(network.strategy == name for network in found) for name in config.members}
+    return [network for network in found if counts[network.strategy] == config.replicates]
+
+
+def _reused(config: TrialConfig, earlier: TrialResult, test_examples: int) -> Iterator[NetworkResult]:
+    members = set(config.members) - {SMARTMIXED, SELECTIVE}
+    for network in earlier.networks:
+        at_handoff = accuracy_at(config.selection_epochs, network.test_correct_at, test_examples)
+        if network.strategy in members and network.replicate < config.replicates and at_handoff is not None:
+            key = network.reused_from or earlier.key
+            yield replace(network, test_accuracy_at_handoff=at_handoff, reused_from=key)

@@ -1,0 +1,241 @@
+"""A trial: one configuration and one dataset in, one trained and measured stack out. A pure function."""
+
+import json
+import platform
+import sys
+from collections.abc import Callable, Collection, Iterable
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from smartmixed_search.datasets import Dataset
+from smartmixed_search.datasets.preparation import Preparation
+from smartmixed_search.engine.epochs import Report, TrialEpochs, printed
+from smartmixed_search.engine.measurement import Measured, measure
+from smartmixed_search.engine.networks import EpochReport
+from smartmixed_search.engine.parts import Part, in_parts
+from smartmixed_search.engine.reuse import reusable
+from smartmixed_search.engine.state import States
+from smartmixed_search.engine.training import TwoPhaseTraining
+from smartmixed_search.errors import ConfigError, TrialInterrupted
+from smartmixed_search.export.weights import serialize
+from smartmixed_search.system.checksums import checksum
+from smartmixed_search.system.denormals import flushed_denormals
+from smartmixed_search.system.files import locate, write_atomically
+from smartmixed_search.system.plugins import require_plugins
+from smartmixed_search.trials.config import TrialConfig
+from smartmixed_search.trials.ranking import objective
+from smartmixed_search.trials.records import Choice, NetworkResult
+from smartmixed_search.trials.result import TrialResult
+
+
+def run_trial(
+    config: TrialConfig,
+    dataset: Dataset,
+    device: str | torch.device = "cpu",
+    report: Report | None = None,
+    weights_path: str | Path | None = None,
+    *,
+    state_dir: Path | None = None,
+    stop: Callable[[], bool] | None = None,
+    reuse: TrialResult | None = None,
+    handoff_epochs: Collection[int] = (),
+    progress: bool = False,
+) -> TrialResult:
+    """Train and measure all networks of one configuration, in parts if they do not fit into memory at once.
+
+    Args:
+        config: what to train.
+        dataset: data of the name that the configuration gives.
+        device: where to train.
+        report: called after every epoch; see `Report`.
+        weights_path: file to write SmartMixed's frozen networks to (safetensors); None: they are not kept.
+        state_dir: folder where an earlier attempt at the trial, that was killed, left how far it was: training goes on
+            from there, to the same numbers, and leaves its own progress there. Once the result is
+            durable, nothing in it is needed.
+        stop: asked after every epoch but the last whether to stop.
+        reuse: an earlier result on the same dataset, from which to take over the networks that training would only
+            give again; see `reuse.reusable`.
+        handoff_epochs: selection lengths, each less than the epochs, of trials that may reuse this one's networks.
+        progress: whether stderr says now and then how far the training is.
+
+    Raises:
+        ConfigError: the dataset is not the one that the configuration names, or a plugin has not been imported.
+        ResourceError: a network by itself does not fit into memory.
+        TrialInterrupted: `stop` said so; how far the trial is has been written to `state_dir`.
+
+    Example:
+        >>> from smartmixed_search.datasets import load_dataset
+        >>> config = TrialConfig(dataset="digits", architecture=(8,), epochs=2, strategies=("smartmixed", "relu"))
+        >>> [network.strategy for network in run_trial(config, load_dataset("digits")).networks]
+        ['smartmixed', 'relu']
+    """
+    if dataset.name != config.dataset:
+        raise ConfigError(f"the dataset must be {config.dataset!r}, as configured, however: {dataset.name!r}")
+    require_plugins(config.plugins)
+    dataset = dataset.limited(config.train_examples)
+    target = None if weights_path is None else locate(weights_path)
+    if target is not None:
+        target.parent.mkdir(parents=True, exist_ok=True)  # or be told before the training
+    states, device = States(state_dir), torch.device(device)
+    environment = _environment(device) | {"dataset_checksum": dataset.checksum}
+    reused = reusable(config, environment, reuse, len(dataset.x_test))
+    part = Part.whole(config).without({network.strategy for network in reused})
+    if progress:
+        report = printed(config, report, sys.stderr)
+    epochs = TrialEpochs(config, len(dataset.x_val), report)
+    epochs.reuse(reused)
+    attempt = _Attempt(config, dataset, device, epochs, states, stop, handoff_epochs, networks=part.networks)
+    with flushed_denormals():
+        parts = in_parts(config, part, attempt.train)
+    choices = [choice for part in parts for choice in part.choices]
+    weights_checksum = None
+    if target is not None:
+        weights = {name: tensor for part in parts for name, tensor in part.weights.items()}
+        weights_checksum = _save_weights(config, dataset.preparation, choices, weights, target)
+    return assemble(
+        config,
+        [*reused, *(network for part in parts for network in part.networks)],
+        choices,
+        selection_steps=config.selection_epochs * -(-len(dataset.x_train) // config.batch_size),
+        seconds=states.seconds,
+        environment=environment | {"parts": str(len(parts))},
+        weights_path=None if target is None else str(target),
+        weights_checksum=weights_checksum,
+    )
+
+
+class _Attempt:
+    """One attempt at a trial: trains its parts, each from where an earlier attempt left it.
+
+    Args:
+        config: the trial's configuration.
+        dataset: its data.
+        device: where to train.
+        epochs: told of every epoch of every part.
+        states: where the parts are found, and left.
+        stop: asked whether to stop.
+        handoff_epochs: see `run_trial`.
+        networks: how many there are to train.
+    """
+
+    def __init__(
+        self,
+        config: TrialConfig,
+        dataset: Dataset,
+        device: torch.device,
+        epochs: TrialEpochs,
+        states: States,
+        stop: Callable[[], bool] | None,
+        handoff_epochs: Collection[int],
+        *,
+        networks: int,
+    ) -> None:
+        self._config, self._dataset, self._device = config, dataset, device
+        self._epochs, self._states, self._stop = epochs, states, stop
+        self._handoff_epochs = handoff_epochs
+        self._left = networks
+
+    def train(self, part: Part) -> Measured:
+        """Train a part to its end, and measure it."""
+        training = TwoPhaseTraining(
+            self._config, self._dataset, self._device, part=part, handoff_epochs=self._handoff_epochs
+        )
+        self._states.restore(training)
+        report = self._epochs.of(part)
+        for epoch, correct in enumerate(training.curves["val_correct"]):
+            report(epoch, correct.cpu().numpy())
+        training.run(partial(self._after_epoch, training, report))
+        with torch.no_grad():
+            measured = measure(training)
+        self._left -= part.networks
+        return measured
+
+    def _after_epoch(self, training: TwoPhaseTraining, report: EpochReport, epoch: int, correct: np.ndarray) -> None:
+        report(epoch, correct)
+        ends = training.epoch == self._config.epochs
+        if ends and training.layout.part.networks == self._left:
+            return  # of the last part: only the result is missing
+        stop = self._stop is not None and self._stop()
+        if stop or ends or self._states.due:
+            self._states.save(training)
+        if stop:
+            raise TrialInterrupted(
+                f"the trial was asked to stop, after {training.epoch} of {self._config.epochs} epochs"
+            )
+
+
+def assemble(
+    config: TrialConfig,
+    networks: Iterable[NetworkResult],
+    choices: Iterable[Choice],
+    *,
+    selection_steps: int,
+    seconds: float,
+    environment: dict[str, str],
+    weights_path: str | None = None,
+    weights_checksum: str | None = None,
+) -> TrialResult:
+    """Put a trial's networks and choices together, whichever parts trained them, in the configuration's order.
+
+    Args:
+        config: the trial's configuration.
+        networks: one for each member and replicate, in any order.
+        choices: one for each replicate, in any order.
+        selection_steps: see `TrialResult`, as for the others.
+        seconds: wall time of all parts.
+        environment: what the trial ran with.
+        weights_path: where SmartMixed's networks were written.
+        weights_checksum: of that file.
+    """
+    places = {name: place for place, name in enumerate(config.members)}
+    ordered = sorted(networks, key=lambda network: (network.replicate, places[network.strategy]))
+    assert len({(n.replicate, n.strategy) for n in ordered}) == len(ordered) == config.replicates * len(places)
+    return TrialResult(
+        config=config,
+        key=config.key,
+        networks=ordered,
+        choices=sorted(choices, key=lambda choice: choice.replicate),
+        objective=objective(ordered, config.objective),
+        selection_epochs=config.selection_epochs,
+        selection_steps=selection_steps,
+        seconds=seconds,
+        environment=environment,
+        weights_path=weights_path,
+        weights_checksum=weights_checksum,
+    )
+
+
+def _save_weights(
+    config: TrialConfig,
+    preparation: Preparation | None,
+    choices: Iterable[Choice],
+    weights: dict[str, Tensor],
+    path: Path,
+) -> str:
+    """Write SmartMixed's checkpoints of all replicates, with what `weights` lists as metadata; return the checksum."""
+    functions = {choice.replicate: choice.functions for choice in choices}
+    metadata = {"config": json.dumps(config.to_dict()), "choices": json.dumps(functions)}
+    if preparation is not None:
+        metadata["preparation"] = json.dumps(preparation.to_dict())
+    content = serialize(weights, metadata)
+    write_atomically(path, content)
+    return checksum(content)
+
+
+def _environment(device: torch.device) -> dict[str, str]:
+    """Describe what a result may depend on beside configuration and data."""
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else platform.processor() or platform.machine()
+    return {
+        "device": device.type,
+        "device_name": name,
+        "cpu_capability": torch.backends.cpu.get_cpu_capability(),
+        "threads": str(torch.get_num_threads()),
+        "deterministic": str(torch.are_deterministic_algorithms_enabled()).lower(),
+        "torch": torch.__version__,
+        "numpy": np.__version__,
+        "python": platform.python_version(),
+    }

@@ -1,0 +1,1 @@
+"""Kinds of networks, and how they are named."""

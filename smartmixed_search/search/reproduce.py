@@ -1,0 +1,39 @@
+"""`reproduce`: a trial read from MLflow, trained again, and compared."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from smartmixed_search.datasets import load_dataset
+from smartmixed_search.engine.epochs import Report
+from smartmixed_search.engine.reproduction import Reproduction, reproduce_trial
+from smartmixed_search.tracking.recorded import recorded_trial
+
+
+def reproduce(
+    trial: str,
+    sweep: str | None = None,
+    *,
+    dataset: str | None = None,
+    data_dir: str | Path | None = None,
+    tracking_uri: str | None = None,
+    plugins: Sequence[str] = (),
+    report: Report | None = None,
+) -> Reproduction:
+    """Train a recorded trial again on this machine, and compare every figure of every network; records nothing.
+
+    Args:
+        trial: its key, the key's first digits, or the id of its run or of a run below it.
+        sweep: name of its sweep or confirmation; the latest sweep by default.
+        dataset: where an `.npz` file is now; default: where the sweep found it.
+        data_dir: see `load_dataset`.
+        tracking_uri: the store; see `tracking.queries`.
+        plugins: modules to import first; those that the trial names must have been, for a store may be a stranger's.
+        report: called after every epoch.
+
+    Raises:
+        TrackingError: there is no such store, sweep or trial, or it is not finished.
+        ConfigError: a plugin cannot be imported, or has not been.
+        DatasetError: the data are missing, or not those that the trial was trained on.
+    """
+    recorded = recorded_trial(trial, sweep, tracking_uri, plugins)
+    return reproduce_trial(recorded.trial, load_dataset(dataset or recorded.dataset, data_dir), report)

@@ -1,0 +1,324 @@
+"""The search space: what a sweep may try, read from YAML or a dict, validated, and resolved to the last default."""
+
+import hashlib
+import itertools
+import json
+import re
+import zlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import yaml
+
+from smartmixed_search.datasets import dataset_name
+from smartmixed_search.errors import ConfigError
+from smartmixed_search.errors.messages import show
+from smartmixed_search.method.selection_rate import AUTO
+from smartmixed_search.space.architectures import Architectures, SampledArchitectures, Widths, parse_architectures
+from smartmixed_search.space.fields import Constant, Field, parse_field, parse_words
+from smartmixed_search.space.files import find_space, read_space_file, shipped_spaces
+from smartmixed_search.space.grid import Grid
+from smartmixed_search.space.options import parse_options
+from smartmixed_search.space.resources import Resources, parse_resources
+from smartmixed_search.space.schedule import check_rungs, rungs, selection_lengths
+from smartmixed_search.trials.config import PUBLISHED_PHASE_FRACTION, PUBLISHED_TEMPERATURE, TrialConfig
+from smartmixed_search.trials.plain import Number, Value, check_keys, read_word
+from smartmixed_search.trials.rules import CHOICES, COUNT_LIMIT, SETTINGS, SPACE_KEYS, Words, whole_number
+
+__all__ = ["SearchSpace", "shipped_spaces"]
+
+TPE, RANDOM, GRID = "tpe", "random", "grid"
+SAMPLERS = (TPE, RANDOM, GRID)
+
+JOINT = "joint"
+SEARCHES = ("settings", JOINT)
+
+ASHA = "asha"
+SCHEDULERS = ("none", ASHA)
+
+PHASE_FIELDS = ("phase_fraction", "temperature", "temperature_final")
+"""The fields Optuna proposes; the others it proposes only in a joint search."""
+
+PUBLISHED_SETTING: Mapping[str, Number] = {
+    "phase_fraction": PUBLISHED_PHASE_FRACTION,
+    "temperature": PUBLISHED_TEMPERATURE,
+}
+
+DEFAULT_ARCHITECTURES = 12
+"""How many sampled architectures are drawn, unless the space says so or has fewer."""
+
+_WORDS: Mapping[str, Words] = {key: Words(words=words) for key, words in CHOICES.items() if key != "objective"}
+_DEFAULTS: Mapping[str, Any] = {field.name: field.default for field in fields(TrialConfig)}
+
+_CHANGED: Mapping[str, Any] = {
+    "phase_fraction": {"low": 0.05, "high": 0.5},
+    "temperature": {"low": 0.1, "high": 3.0, "log": True},
+    "logit_learning_rate": AUTO,
+}
+"""What spaces say where they do not say it, but for what they said at first, which was what a trial does.
+
+Sweeps begun then go on: see `SearchSpace.former`.
+"""
+_LATER: Mapping[str, Any] = {"scheduler": "none", "train_examples": None}
+"""Keys that spaces did not have at first, each with what it says where it is not given: sweeps begun then go on."""
+
+_NAME_LENGTH = 80
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+
+
+@dataclass(frozen=True, kw_only=True)
+class SearchSpace:
+    """Everything a sweep may try, with every default filled in. Make one by `load` or `from_dict`."""
+
+    name: str
+    dataset: str
+    """A dataset's name, or the path of an `.npz` file."""
+    architecture: Architectures
+    architectures: int | None
+    """How many architectures are drawn; None: Optuna proposes them (a joint search of sampled architectures)."""
+    trials: int
+    """Distinct configurations to settle."""
+    settings: Mapping[str, Field]
+    """The fields of a trial that may vary, numbers and words: constants, ranges, choices."""
+    options: Mapping[str, Any]
+    """The other fields of `TrialConfig`, equal in all trials."""
+    sampler: str
+    search: str
+    scheduler: str
+    """`asha` stops trials early that trail behind."""
+    resources: Resources
+    unsaid: tuple[str, ...] = field(default=(), compare=False)
+    """Keys that were not given, of those whose default has changed."""
+
+    @classmethod
+    def load(cls, name_or_path: str | Path, overrides: Mapping[str, Any] | None = None) -> Self:
+        """Load a shipped space by its name, or a file by its path.
+
+        `overrides` replace keys of the file before anything is validated, those under `resources` one by one; None
+        stands for "not given".
+
+        Raises:
+            ConfigError: there is no such space, or it breaks a rule.
+            DatasetError: its dataset is unknown.
+
+        """
+        path = find_space(str(name_or_path))
+        return cls.from_dict(_overridden(read_space_file(path), overrides or {}), name=path.stem)
+
+    @classmethod
+    def from_dict(cls, plain: Mapping[str, Any], name: str = "space") -> Self:
+        """Validate a space given as plain data, as a space file has it or `to_dict` wrote it.
+
+        `name` is that of the space unless it says its own; letters that a name cannot have become `-`.
+
+        Raises:
+            ConfigError: a key is unknown or missing, or a value breaks its rule.
+            DatasetError: its dataset is unknown.
+
+        """
+        check_keys("a space", plain, SPACE_KEYS)
+        for key in ("dataset", "architecture"):
+            if plain.get(key) is None:
+                raise ConfigError(f"a space must have the key {key}, however: it is missing")
+        search = read_word("search", plain.get("search", SEARCHES[0]), SEARCHES)
+        sampler = read_word("sampler", plain.get("sampler", SAMPLERS[0]), SAMPLERS)
+        if search == JOINT and sampler == GRID:
+            raise ConfigError("sampler must be tpe or random for search 'joint', however: 'grid'")
+        scheduler = read_word("scheduler", plain.get("scheduler", SCHEDULERS[0]), SCHEDULERS)
+        said = {**_defaults(sampler, scheduler), **plain}
+        settings = {key: parse_field(key, said[key], rule) for key, rule in SETTINGS.items()}
+        settings |= {key: parse_words(key, said[key], words) for key, words in _WORDS.items()}
+        architecture = parse_architectures(plain["architecture"])
+        architectures = _count_architectures(plain.get("architectures"), architecture, joint=search == JOINT)
+        trials = (architectures or DEFAULT_ARCHITECTURES) * (_grid(settings).size if sampler == GRID else 1)
+        space = cls(
+            name=_name(plain.get("name"), name),
+            dataset=_dataset(plain["dataset"]),
+            architecture=architecture,
+            architectures=architectures,
+            trials=int(whole_number(1).read("trials", plain.get("trials", trials))),
+            settings=settings,
+            options=parse_options(plain),
+            sampler=sampler,
+            search=search,
+            scheduler=scheduler,
+            resources=parse_resources(plain.get("resources", {})),
+            unsaid=tuple(key for key in _CHANGED if key not in plain),
+        )
+        for extreme in (0, 1):  # values that are valid one by one may still not fit together
+            space.config((1,), {key: field.extremes[extreme] for key, field in settings.items()})
+        if space.scheduler == ASHA:
+            check_rungs(space.settings, space.options["strategies"])
+        return space
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the resolved space as plain data that `from_dict` reads."""
+        return {
+            "name": self.name,
+            "dataset": self.dataset,
+            "architecture": self.architecture.to_plain(),
+            "architectures": self.architectures,
+            "trials": self.trials,
+            **{key: field.to_plain() for key, field in self.settings.items()},
+            **{key: list(value) if isinstance(value, tuple) else value for key, value in self.options.items()},
+            "sampler": self.sampler,
+            "search": self.search,
+            "scheduler": self.scheduler,
+            "resources": self.resources.to_plain(),
+        }
+
+    def to_yaml(self) -> str:
+        """Return the resolved space as a space file."""
+        text: str = yaml.safe_dump(self.to_dict(), sort_keys=False, allow_unicode=True)
+        return text
+
+    @property
+    def hash(self) -> str:
+        """Hash of everything but name, number of trials, resources and where the dataset lies; 64 hex digits."""
+        plain = self.to_dict() | {"dataset": dataset_name(self.dataset)}
+        for key in ("name", "trials", "resources"):
+            del plain[key]
+        for key, default in _LATER.items():
+            if plain[key] == default:
+                del plain[key]
+        return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()
+
+    @property
+    def former(self) -> Self:
+        """The same space with the defaults that were in force at first."""
+        before = {key: Constant(value=_DEFAULTS[key]) for key in self.unsaid}
+        return replace(self, settings={**self.settings, **before}, unsaid=())
+
+    @property
+    def default_sweep_name(self) -> str:
+        """Name of a sweep over this space that is given none."""
+        return f"{self.name}-{self.hash[:6]}"
+
+    @property
+    def seed(self) -> int:
+        """Seed of every draw, and of every trial."""
+        return int(self.options["seed"])
+
+    @property
+    def tunable(self) -> tuple[str, ...]:
+        """The settings that Optuna proposes."""
+        wanted = self.settings if self.search == JOINT else PHASE_FIELDS
+        return tuple(key for key in wanted if not isinstance(self.settings[key], Constant))
+
+    @property
+    def drawn(self) -> tuple[str, ...]:
+        """The settings that a seeded random sampler draws."""
+        varying = (key for key, field in self.settings.items() if not isinstance(field, Constant))
+        return tuple(key for key in varying if key not in self.tunable)
+
+    @property
+    def rungs(self) -> tuple[int, ...]:
+        """After how many epochs trials are compared, and some stopped; none without the scheduler `asha`."""
+        return rungs(self.settings) if self.scheduler == ASHA else ()
+
+    def selection_lengths(self, epochs: int) -> tuple[int, ...]:
+        """Return how long trials of so many epochs may select; see `schedule.selection_lengths`."""
+        return selection_lengths(self.settings, epochs)
+
+    @property
+    def contains_published(self) -> bool:
+        """Whether the published phase fraction and temperature are among those the space may try."""
+        return _contains_published(self.settings)
+
+    @property
+    def grid(self) -> Grid:
+        """Every combination of the settings, the published one first.
+
+        Raises:
+            ConfigError: a setting is a range without a step.
+
+        """
+        return _grid(self.settings)
+
+    def draw_architectures(self) -> Iterator[Widths]:
+        """Yield the architectures, distinct, each as late as it is asked for.
+
+        An architecture depends on the seed and on its place, not on how many are drawn.
+        """
+        rng = np.random.default_rng(np.random.SeedSequence([self.seed, zlib.crc32(b"architectures")]))
+        return itertools.islice(self.architecture.draw(rng), self.architectures)
+
+    def draw_settings(self, rng: np.random.Generator) -> dict[str, Value]:
+        """Draw a value for each of the `drawn` settings."""
+        return {key: self.settings[key].draw(rng) for key in self.drawn}
+
+    def config(self, architecture: Widths, values: Mapping[str, Value]) -> TrialConfig:
+        """Return the configuration of a trial, given values for every setting that is not constant."""
+        constants: dict[str, Any] = {
+            key: field.value for key, field in self.settings.items() if isinstance(field, Constant)
+        }
+        return TrialConfig(
+            dataset=dataset_name(self.dataset), architecture=architecture, **self.options, **(constants | dict(values))
+        )
+
+
+def _defaults(sampler: str, scheduler: str) -> dict[str, Any]:
+    """Return what a space's settings say where they do not.
+
+    A grid, which needs steps, keeps to one phase setting; asha, which compares trials only when the longest selection
+    is over, to one phase fraction.
+    """
+    kept = PUBLISHED_SETTING if sampler == GRID else {}
+    early = {"phase_fraction": PUBLISHED_PHASE_FRACTION} if scheduler == ASHA else {}
+    return {**_DEFAULTS, **_CHANGED, **kept, **early}
+
+
+def _overridden(plain: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
+    given = {key: value for key, value in overrides.items() if value is not None}
+    resources, kept = given.get("resources"), plain.get("resources", {})
+    if isinstance(resources, Mapping) and isinstance(kept, Mapping):
+        given["resources"] = {**kept, **{key: value for key, value in resources.items() if value is not None}}
+    return {**plain, **given}
+
+
+def _name(given: object, fallback: str) -> str:
+    if given is None:
+        return re.sub(r"[^A-Za-z0-9._-]", "-", fallback).lstrip("._-")[:_NAME_LENGTH] or "space"
+    if not isinstance(given, str) or not _NAME.fullmatch(given) or len(given) > _NAME_LENGTH:
+        raise ConfigError(
+            f"name must be up to {_NAME_LENGTH} letters, digits, '.', '_' and '-', starting with a letter or digit, "
+            f"however: {show(given)}"
+        )
+    return given
+
+
+def _dataset(value: object) -> str:
+    if not isinstance(value, str):
+        raise ConfigError(f"dataset must be a name or the path of an .npz file, however: {show(value)}")
+    dataset_name(value)
+    return value
+
+
+def _count_architectures(given: object, architecture: Architectures, *, joint: bool) -> int | None:
+    """Return how many architectures are drawn; None: Optuna proposes them."""
+    if joint and isinstance(architecture, SampledArchitectures):
+        if given is not None:
+            raise ConfigError(
+                f"architectures must be left out of search 'joint', which samples its own, however: {show(given)}"
+            )
+        return None
+    sampled = isinstance(architecture, SampledArchitectures)
+    if given is None:
+        enough = DEFAULT_ARCHITECTURES if sampled else COUNT_LIMIT
+        return min(enough, architecture.count(enough))
+    wanted = int(whole_number(1).read("architectures", given))
+    most = architecture.count(wanted)
+    if wanted > most:
+        raise ConfigError(f"architectures must be at most {most}, as many as there are, however: {wanted}")
+    return wanted
+
+
+def _contains_published(settings: Mapping[str, Field]) -> bool:
+    return all(settings[key].contains(value) for key, value in PUBLISHED_SETTING.items())
+
+
+def _grid(settings: Mapping[str, Field]) -> Grid:
+    return Grid(fields=settings, first=PUBLISHED_SETTING if _contains_published(settings) else {})

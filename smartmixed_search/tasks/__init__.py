@@ -1,0 +1,1 @@
+"""What is learned: outputs, loss, and the metrics that are counted."""

@@ -1,0 +1,91 @@
+"""Rankings: of one trial's strategies, and over many trials; and the objective that tuning maximises.
+
+Accuracies are compared as counts of correct examples, so equal strategies are tied exactly. Test counts rank the
+strategies of a trial or block; only validation counts ever choose.
+"""
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+from smartmixed_search.errors import ConfigError
+from smartmixed_search.errors.messages import one_of
+from smartmixed_search.trials.config import SMARTMIXED
+from smartmixed_search.trials.records import RANKED, NetworkResult
+from smartmixed_search.trials.rules import CHOICES
+
+RANKING_COLUMNS = [
+    "strategy",
+    "role",
+    "rank",
+    "rank_mean",
+    "val_rank",
+    "val_accuracy",
+    "test_accuracy",
+    "val_correct",
+    "test_correct",
+    "replicates",
+]
+
+
+def rank_networks(networks: Sequence[NetworkResult]) -> pd.DataFrame:
+    """Rank the strategies of one trial by test accuracy, and beside it by validation accuracy.
+
+    Returns one row per strategy, best first, then one per control, with `RANKING_COLUMNS`: `rank` and `val_rank` are
+    competition ranks (1, 2, 2, 4), `rank_mean` the fractional rank; controls have none. Accuracies are means over
+    the replicates, counts of correct examples their sums.
+    """
+    rows = pd.DataFrame([vars(network) for network in networks])
+    table = rows.groupby("strategy", sort=False, as_index=False).agg(
+        role=("role", "first"),
+        val_accuracy=("val_accuracy", "mean"),
+        test_accuracy=("test_accuracy", "mean"),
+        val_correct=("val_correct", "sum"),
+        test_correct=("test_correct", "sum"),
+        replicates=("replicate", "count"),
+    )
+    ranked = table[table["role"] == RANKED]
+    table["rank"] = _competition_rank(ranked["test_correct"])
+    table["rank_mean"] = ranked["test_correct"].rank(ascending=False)
+    table["val_rank"] = _competition_rank(ranked["val_correct"])
+    return table.sort_values(["rank", "strategy"], na_position="last", ignore_index=True)[RANKING_COLUMNS]
+
+
+def _competition_rank(counts: "pd.Series[int]") -> "pd.Series[int]":
+    return counts.rank(method="min", ascending=False).astype("Int64")
+
+
+def best_fixed_strategy(networks: Sequence[NetworkResult]) -> str | None:
+    """Return the ranked fixed strategy of highest validation accuracy, the first listed on ties; None without any."""
+    fixed = [n for n in networks if n.role == RANKED and n.strategy != SMARTMIXED]
+    correct = dict.fromkeys((network.strategy for network in fixed), 0)
+    for network in fixed:
+        correct[network.strategy] += network.val_correct
+    return max(correct, key=correct.__getitem__, default=None)
+
+
+def objective(networks: Sequence[NetworkResult], kind: str) -> float:
+    """Return what tuning maximises: from validation accuracies only, always finite.
+
+    `accuracy` is SmartMixed's mean over the replicates. `margin` is the mean over the replicates of its difference to
+    the fixed strategy that is best over all of them. One fixed strategy is compared throughout: the best of each
+    replicate apart would be an upward-biased rival (a maximum over noise), which no choice of an activation attains.
+
+    Raises:
+        ConfigError: the kind is unknown, or there is no fixed strategy to take the margin over.
+
+    """
+    if kind not in CHOICES["objective"]:
+        raise ConfigError(one_of("objective", kind, CHOICES["objective"]))
+    smartmixed = _by_replicate(networks, SMARTMIXED)
+    if kind == "accuracy":
+        return sum(smartmixed.values()) / len(smartmixed)
+    rival = best_fixed_strategy(networks)
+    if rival is None:
+        raise ConfigError("objective 'margin' must have a fixed strategy beside smartmixed, however: none was trained")
+    fixed = _by_replicate(networks, rival)
+    return sum(smartmixed[replicate] - fixed[replicate] for replicate in smartmixed) / len(smartmixed)
+
+
+def _by_replicate(networks: Sequence[NetworkResult], strategy: str) -> dict[int, float]:
+    return {network.replicate: network.val_accuracy for network in networks if network.strategy == strategy}

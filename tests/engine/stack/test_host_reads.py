@@ -1,0 +1,125 @@
+"""What CUDA captures asks nothing of the host and has static shapes: traced with fake tensors, so without a GPU."""
+
+import dataclasses
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+from torch._subclasses.fake_tensor import DataDependentOutputException, DynamicOutputShapeException, FakeTensorMode
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves, tree_map_only
+
+from smartmixed_search.engine.stack import Mixed
+from smartmixed_search.engine.training import TwoPhaseTraining
+from smartmixed_search.trials.config import RANDOM_MIXED, SELECTIVE
+from tests.engine.test_training import BASE
+from tests.helpers.reference import toy_dataset
+
+SIZES = [[[2, 1, 2, 0, 3, 1]] * 2, [[0, 3, 0, 1, 1, 2], [7, 0, 0, 0, 0, 0]]]
+"""Neurons of every function, as after a handoff, which depends on choices that fake tensors do not have."""
+
+
+class Trace(TorchDispatchMode):
+    """Collects every operation with its shapes and numbers, and those that have to do with the host's memory.
+
+    Operations whose result's shape, or whose course, depends on a tensor's values are refused by fake tensors.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.operations: list[str] = []
+        self.with_host: list[str] = []
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        out = func(*args, **kwargs)
+        shapes = tree_map_only(Tensor, lambda tensor: (tuple(tensor.shape), tensor.stride()), (args, kwargs, out))
+        self.operations.append(f"{func} {shapes}")
+        tensors = [leaf for leaf in tree_leaves((args, kwargs, out)) if isinstance(leaf, Tensor)]
+        if any(tensor.device.type == "cpu" for tensor in tensors) or kwargs.get("pin_memory"):
+            self.with_host.append(str(func))
+        return out
+
+
+@pytest.fixture
+def fake_cuda(monkeypatch: pytest.MonkeyPatch) -> Iterator[torch.device]:
+    monkeypatch.setattr("smartmixed_search.engine.stack.layout.group_sizes", lambda *_: SIZES)
+    monkeypatch.setattr("smartmixed_search.engine.training.live_inputs", lambda data: np.arange(data.features))
+    with FakeTensorMode(allow_non_fake_inputs=True), torch.no_grad():
+        yield torch.device("cuda")
+
+
+def trace(training: TwoPhaseTraining, batch: int) -> Trace:
+    with Trace() as traced:
+        training.steps._step(batch)
+    return traced
+
+
+@pytest.mark.filterwarnings("ignore")  # torch says that this machine has no driver
+@pytest.mark.parametrize("batch", [16, 12], ids=["full batch", "partial batch"])
+@pytest.mark.parametrize("phase", ["selection", "fixed"])
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"controls": (SELECTIVE, RANDOM_MIXED), "temperature_final": 0.1},
+        {"controls": (), "estimator": "soft", "clamp": 0.4},
+        {"controls": (SELECTIVE,), "output": "softmax", "precision": "bf16"},
+    ],
+    ids=["controls, annealed", "soft, clamped", "softmax, bf16"],
+)
+def test_a_step_can_be_captured(fake_cuda: torch.device, changes: dict[str, Any], phase: str, batch: int) -> None:
+    config = dataclasses.replace(BASE, strategies=("smartmixed", "relu", "elu"), **changes)
+    training = TwoPhaseTraining(config, toy_dataset(), fake_cuda)
+    training.steps._prepare()
+    if phase == "fixed":
+        training.stack.assignments[0] = Mixed(training.layout.pool, SIZES)
+        training.stack.selecting[0] = None
+        training.optimizer.learn_logits_of(training.layout.logit_columns[1:])
+    rehearsal, capture = trace(training, batch), trace(training, batch)
+    assert capture.with_host == []
+    assert capture.operations == rehearsal.operations, "a replay repeats shapes and numbers"
+
+
+def test_noise_is_drawn_without_the_host(fake_cuda: torch.device) -> None:
+    draws = TwoPhaseTraining(BASE, toy_dataset(), fake_cuda).steps._draws
+    with Trace() as traced:
+        draws.prepare(step=70)
+    assert len(traced.operations) > 100
+    assert traced.with_host == []
+
+
+@pytest.mark.parametrize("index", [[0, 2], torch.tensor([0, 2])], ids=["list", "host's tensor"])
+def test_the_trace_sees_an_index_from_the_host(fake_cuda: torch.device, index: Any) -> None:
+    table = torch.zeros(4, 4, device=fake_cuda)
+    with Trace() as traced:
+        table[:, index] += 1
+    assert traced.with_host
+
+
+def test_the_trace_sees_a_number_from_the_host(fake_cuda: torch.device) -> None:
+    table = torch.zeros(4, device=fake_cuda)
+    with Trace() as traced:
+        table += torch.tensor(1.0)
+    assert traced.with_host
+
+
+def test_the_trace_sees_a_number_that_changes(fake_cuda: torch.device) -> None:
+    table = torch.zeros(4, device=fake_cuda)
+    traces = [Trace(), Trace()]
+    for number, traced in enumerate(traces):
+        with traced:
+            table.add_(1, alpha=number)
+    assert traces[0].operations != traces[1].operations
+
+
+def test_a_read_is_refused(fake_cuda: torch.device) -> None:
+    with pytest.raises(DataDependentOutputException):
+        torch.zeros((), device=fake_cuda).item()
+
+
+def test_a_shape_that_depends_on_values_is_refused(fake_cuda: torch.device) -> None:
+    with pytest.raises(DynamicOutputShapeException):
+        torch.zeros(4, device=fake_cuda).nonzero()

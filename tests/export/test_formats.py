@@ -1,0 +1,138 @@
+"""The formats of export: what is written computes the same when it is loaded by others."""
+
+import io
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors import safe_open
+from torch import Tensor, nn
+
+from smartmixed_search import load_network
+from smartmixed_search.datasets.preparation import Preparation
+from smartmixed_search.errors import NetworkError
+from smartmixed_search.export.formats import FORMATS, encode, new_file
+from smartmixed_search.export.weights import TrainedNetwork, read_network
+from smartmixed_search.method.activations import register_activation, unregister_activation
+from tests.helpers.networks import Parts, draw, drop_in
+
+Run = Callable[[Tensor], Tensor]
+
+
+def load(path: Path, file_format: str) -> Run:
+    """Load a file as its users do."""
+    if file_format == "safetensors":
+        return load_network(path)
+    if file_format == "torch-export":
+        return torch.export.load(path).module()
+    from onnxruntime import InferenceSession
+
+    session = InferenceSession(path, providers=["CPUExecutionProvider"])
+    return lambda x: torch.from_numpy(session.run(["logits"], {"x": x.numpy()})[0])
+
+
+def trained(parts: Parts) -> TrainedNetwork:
+    weights, biases, choices = parts
+    return TrainedNetwork(
+        replicate=1,
+        weights=weights,
+        biases=biases,
+        choices=choices,
+        config={"dataset": "digits"},
+        preparation=Preparation(shape=(2, 3), mean=(0.5,) * 6, deviation=(2.0,) * 6),
+    )
+
+
+@pytest.fixture
+def register() -> Iterator[Callable[[Callable[[Tensor], Tensor]], str]]:
+    """Register a function as a user would; it goes when the test ends."""
+    yield lambda function: register_activation("own", function).name
+    unregister_activation("own")
+
+
+@pytest.mark.parametrize("file_format", FORMATS)
+def test_a_file_computes_what_the_network_computes(tmp_path: Path, file_format: str) -> None:
+    parts = draw(names=["selu", "relu", "tanh", "leaky_relu", "sigmoid"])  # nobody chose elu
+    path = tmp_path / "network.pt2"
+    path.write_bytes(encode(trained(parts), file_format))
+    run, reference = load(path, file_format), drop_in(*parts)
+    for batch in (1, 2, 7, 600):
+        x = torch.randn(batch, 6)
+        torch.testing.assert_close(run(x), reference(x), atol=2e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize("file_format", FORMATS)
+def test_a_users_function_is_carried(tmp_path: Path, file_format: str, register: Callable[..., str]) -> None:
+    parts = draw(names=[register(nn.functional.softsign), "relu"])
+    path = tmp_path / "network.pt2"
+    path.write_bytes(encode(trained(parts), file_format))
+    x = torch.randn(3, 6)
+    torch.testing.assert_close(load(path, file_format)(x), drop_in(*parts)(x), atol=2e-5, rtol=1e-4)
+
+
+def half(x: Tensor) -> Tensor:
+    """Look at values: no program can hold it."""
+    return x / 2 if bool((x > 0).all()) else x * 0.5
+
+
+@pytest.mark.parametrize(("file_format", "function"), [("onnx", torch.erfinv), ("torch-export", half)])
+def test_a_function_that_a_format_cannot_hold_is_told_in_one_line(
+    file_format: str, function: Callable[[Tensor], Tensor], register: Callable[..., str], capfd: pytest.CaptureFixture
+) -> None:
+    network = trained(draw(names=[register(function), "relu"]))
+    with pytest.raises(NetworkError, match=f"{file_format} must be able to hold every function .* as safetensors") as e:
+        encode(network, file_format)
+    assert "\n" not in str(e.value)
+    assert capfd.readouterr() == ("", "")
+
+
+def test_files_say_where_they_come_from_and_how_inputs_are_prepared(tmp_path: Path) -> None:
+    import onnx
+
+    prepared = {
+        "words": "flattened from 2 × 3 row by row, each feature less its mean, divided by its standard deviation, of "
+        "the training examples",
+        **{"shape": [2, 3], "mean": [0.5] * 6, "deviation": [2.0] * 6},
+    }
+    expected = {"replicate": 1, "config": {"dataset": "digits"}, "preparation": prepared}
+    found = {"smartmixed.json": ""}
+    program, model = (encode(trained(draw()), name) for name in ("torch-export", "onnx"))
+    torch.export.load(io.BytesIO(program), extra_files=found)
+    assert json.loads(found["smartmixed.json"]) == expected
+    (entry,) = onnx.load_from_string(model).metadata_props
+    assert (entry.key, json.loads(entry.value)) == ("smartmixed", expected)
+    path = tmp_path / "network"
+    path.write_bytes(encode(trained(draw()), "safetensors"))
+    with safe_open(path, "pt") as file:
+        assert json.loads(file.metadata()["preparation"]) == prepared
+    assert read_network(path).preparation == trained(draw()).preparation
+    assert not any(str(Path(__file__).parents[2]).encode() in content for content in (program, model))
+
+
+def test_an_unknown_format_and_a_missing_package_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(NetworkError, match=r"format must be one of .* did you mean 'onnx'"):
+        encode(trained(draw()), "onxx")
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None if name == "onnxscript" else name)
+    with pytest.raises(NetworkError, match=r"however: without onnxscript; pip install 'smartmixed-search\[export\]'"):
+        encode(trained(draw()), "onnx")
+
+
+def test_a_new_file_is_there_whole_or_not_at_all(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    with pytest.raises(TypeError), new_file(path) as file:
+        file.writelines([b"half", None])
+    assert not list(tmp_path.iterdir())
+    with new_file(path) as file:
+        file.write(b"whole")
+    assert [item.read_bytes() for item in tmp_path.iterdir()] == [b"whole"]
+    with pytest.raises(NetworkError, match="exists"), new_file(path):
+        pass
+    with pytest.raises(NetworkError, match="No such file"), new_file(tmp_path / "none" / "file"):
+        pass
+
+
+def test_what_goes_wrong_elsewhere_is_not_blamed_on_the_folder(tmp_path: Path) -> None:
+    with pytest.raises(ConnectionError, match="lost"), new_file(tmp_path / "file"):
+        raise ConnectionError("lost")
