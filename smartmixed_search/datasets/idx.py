@@ -32,12 +32,12 @@ def read_idx(path: Path, dimensions: int) -> NDArray[np.uint8]:
             check_size(f"{str(path)!r}, by its header,", math.prod(shape), 1)
             content = file.read(math.prod(shape) + 1)  # no more than that: a small gzip may hold terabytes
     except (OSError, EOFError, zlib.error) as error:
-        raise DatasetError(f"a dataset's file must be readable, however: {str(path)!r} ({error}); {_REMEDY}") from error
+        raise DatasetError(f"cannot read {str(path)!r} ({error}); {_REMEDY}") from error
     if len(content) != math.prod(shape):
         found = size + len(content) if len(content) < math.prod(shape) else "more"
         raise DatasetError(
             f"an idx file must be as long as its header says, {size + math.prod(shape)} bytes, "
-            f"however: {str(path)!r} holds {found}; {_REMEDY}"
+            f"but {str(path)!r} holds {found}; {_REMEDY}"
         )
     return np.frombuffer(content, np.uint8).reshape(shape)
 
@@ -47,6 +47,6 @@ def _shape(path: Path, header: bytes, dimensions: int) -> tuple[int, ...]:
     if len(header) < 4 * (1 + dimensions) or int.from_bytes(header[:4]) != magic:
         raise DatasetError(
             f"an idx file of {dimensions} dimensions must begin with {magic:08x} and its shape, "
-            f"however: {str(path)!r} begins with {header.hex() or 'nothing'}; {_REMEDY}"
+            f"but {str(path)!r} begins with {header.hex() or 'nothing'}; {_REMEDY}"
         )
     return struct.unpack(f">{dimensions}I", header[4:])

@@ -14,7 +14,7 @@ from smartmixed_search.errors.messages import one_of
 DATASETS = (*EMBEDDED, *FOLDERS)
 """Datasets with a name of their own; any other is the path of an `.npz` file."""
 
-_LONGEST = 4096  # letters of a path, on Linux
+_LONGEST = 4096  # characters of a path, on Linux
 
 DATA_DIR_VARIABLE = "SMARTMIXED_DATA_DIR"
 
@@ -43,14 +43,14 @@ def dataset_name(spec: str) -> str:
     if spec in DATASETS:
         return spec
     if len(spec) > _LONGEST:
-        raise DatasetError(f"a dataset must have at most {_LONGEST} letters, however: {spec[:20]!r}… has {len(spec)}")
+        raise DatasetError(f"a dataset must have at most {_LONGEST} characters, but got {len(spec)}: {spec[:20]!r}…")
     path = Path(spec)
     if path.suffix != ".npz":
         if spec and _is_folder(path):
-            raise DatasetError(f"a dataset must be a name or an .npz file, however: {spec!r} is a folder")
+            raise DatasetError(f"a dataset must be a name or an .npz file, but {spec!r} is a folder")
         raise DatasetError(one_of("a dataset", spec, DATASETS, other="the path of an .npz file"))
     if path.stem in DATASETS:
-        raise DatasetError(f"an .npz dataset must have a name of its own, however: {spec!r}; rename the file")
+        raise DatasetError(f"an .npz dataset must not have a built-in one's name, but got {spec!r}; rename the file")
     return path.stem
 
 
@@ -72,8 +72,8 @@ def data_directory(data_dir: str | os.PathLike[str] | None = None) -> Path:
         return folder.expanduser()
     except RuntimeError as error:
         raise DatasetError(
-            f"the folder of image datasets must be known, however: {str(folder)!r} is in a home, and this user "
-            "has none; set --data-dir or SMARTMIXED_DATA_DIR"
+            f"no folder for image datasets: {str(folder)!r} is in a home, and this user has none; "
+            "set --data-dir or SMARTMIXED_DATA_DIR"
         ) from error
 
 

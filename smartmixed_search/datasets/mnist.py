@@ -44,13 +44,13 @@ def read_mnist(name: str, data_dir: Path) -> Source:
     """
     missing = missing_files(name, data_dir)
     if missing:
-        raise DatasetError(_absence(name, data_dir, missing, "missing"))
+        raise DatasetError(_absence(name, data_dir, missing))
     folder = raw_folder(name, data_dir)
     x, y = _read_part(folder, "train")
     x_test, y_test = _read_part(folder, "t10k")
     if x.shape[1:] != x_test.shape[1:]:
         raise DatasetError(
-            f"images in {str(folder)!r} must all have one size, however: {x[0].size} and {x_test[0].size} pixels"
+            f"images in {str(folder)!r} must all have one size, but got {x[0].size} and {x_test[0].size} pixels"
         )
     x_test = x_test.reshape(len(x_test), -1)
     return Source(
@@ -77,12 +77,12 @@ def download_mnist(name: str, data_dir: Path) -> None:
                 (raw_folder(name, Path(staging)) / file).replace(raw_folder(name, data_dir) / file)
     except (ImportError, OSError, RuntimeError, HTTPException) as error:
         reason = " ".join(f"{type(error).__name__}: {error}".split())
-        raise DatasetError(_absence(name, data_dir, missing, f"missing and not downloaded ({reason})")) from error
+        raise DatasetError(_absence(name, data_dir, missing, f", and downloading failed ({reason})")) from error
 
 
-def _absence(name: str, data_dir: Path, missing: list[str], state: str) -> str:
+def _absence(name: str, data_dir: Path, missing: list[str], failure: str = "") -> str:
     return (
-        f"{name} must have its files in {str(raw_folder(name, data_dir))!r}, however: {', '.join(missing)} {state}; "
+        f"{name} is not there: {str(raw_folder(name, data_dir))!r} has no {', '.join(missing)}{failure}; "
         f"set --data-dir or SMARTMIXED_DATA_DIR to a folder with {FOLDERS[name]}/raw, or run with network access"
     )
 
@@ -107,11 +107,11 @@ def _read_part(folder: Path, part: str) -> tuple[NDArray[Any], NDArray[Any]]:
     images_path = _stored(folder / f"{part}-images-idx3-ubyte")
     images, labels = read_idx(images_path, 3), read_idx(labels_path, 1)
     if not images.size:
-        raise DatasetError(f"images must have examples and pixels, however: {str(images_path)!r} holds {images.shape}")
+        raise DatasetError(f"images must have examples and pixels, but {str(images_path)!r} has shape {images.shape}")
     if len(images) != len(labels):
         raise DatasetError(
-            f"{images_path.name} and {labels_path.name} in {str(folder)!r} must hold equally many examples, "
-            f"however: {len(images)} and {len(labels)}"
+            f"{images_path.name} and {labels_path.name} in {str(folder)!r} must hold the same number of examples, "
+            f"but got {len(images)} and {len(labels)}"
         )
     return images, labels
 

@@ -29,13 +29,13 @@ def read_npz(path: Path) -> Source:
     file = repr(str(path))
     if ("x_test" in arrays) != ("y_test" in arrays):
         raise DatasetError(
-            f"x_test and y_test must come together, however: {file} holds only {', '.join(arrays.keys() & _OPTIONAL)}"
+            f"x_test and y_test must come together, but {file} holds only {', '.join(arrays.keys() & _OPTIONAL)}"
         )
     x, y = _examples(file, arrays, "x", "y")
     x_test, y_test = _examples(file, arrays, *_OPTIONAL) if "x_test" in arrays else (None, None)
     if x_test is not None and x_test.shape[1] != x.shape[1]:
         raise DatasetError(
-            f"x and x_test of {file} must have equally many features, however: {x.shape[1]} and {x_test.shape[1]}"
+            f"x and x_test of {file} must have the same number of features, but got {x.shape[1]} and {x_test.shape[1]}"
         )
     return Source(name=path.stem, x=x, y=y, x_test=x_test, y_test=y_test, shape=arrays["x"].shape[1:])
 
@@ -44,7 +44,7 @@ def _load(path: Path) -> dict[str, Any]:
     try:
         path = path.expanduser()
         if not path.is_file() and path.exists():  # opening a pipe would wait for whoever writes to it
-            raise DatasetError(f"an .npz dataset must be a file, however: {str(path)!r} is none")
+            raise DatasetError(f"an .npz dataset must be a file, but {str(path)!r} is not one")
         with path.open("rb") as file, NpzFile(file, allow_pickle=False) as archive:
             _check_names(path, archive.files)
             names = [name for name in _REQUIRED + _OPTIONAL if name in archive]
@@ -53,11 +53,11 @@ def _load(path: Path) -> dict[str, Any]:
     except DatasetError:
         raise
     except FileNotFoundError as error:
-        raise DatasetError(f"an .npz dataset must be an existing file, however: {str(path)!r} is missing") from error
+        raise DatasetError(f"there is no file {str(path)!r}; give the path of an .npz dataset that exists") from error
     except Exception as error:  # zip, zlib, header parser, allocator: a damaged file can make any of them raise
         raise DatasetError(
             "an .npz dataset must be a whole file written by numpy.savez, without pickled objects, "
-            f"however: {str(path)!r} ({' '.join(f'{type(error).__name__}: {error}'.split())})"
+            f"but got {str(path)!r} ({' '.join(f'{type(error).__name__}: {error}'.split())})"
         ) from error
 
 
@@ -66,7 +66,7 @@ def _check_names(path: Path, held: list[str]) -> None:
         if name not in held:
             shown = ", ".join(held[:_NAMES_SHOWN]) or "nothing"
             raise DatasetError(
-                f"an .npz dataset must hold arrays x and y, however: {str(path)!r} has no {name}; it holds {shown}: "
+                f"an .npz dataset must hold arrays x and y, but {str(path)!r} has no {name}; it holds {shown}: "
                 "numpy.savez(path, x=..., y=...) names them"
             )
 
@@ -88,12 +88,12 @@ def _examples(file: str, arrays: dict[str, Any], x_name: str, y_name: str) -> tu
     x, y = (_numbers(file, name, arrays[name]) for name in (x_name, y_name))
     if y.ndim != 1 or y.dtype.kind not in "iu":
         raise DatasetError(
-            f"{y_name} of {file} must be one integer label per example, however: {y.dtype} of shape {y.shape}"
+            f"{y_name} of {file} must be one integer label per example, but got {y.dtype} of shape {y.shape}"
             f"{_cure(y_name, y)}"
         )
     if x.ndim == 0 or len(x) != len(y):
         raise DatasetError(
-            f"{x_name} of {file} must have one entry per label in {y_name}, however: shapes {x.shape} and {y.shape}"
+            f"{x_name} of {file} must have one entry per label in {y_name}, but got shapes {x.shape} and {y.shape}"
         )
     return x.reshape(len(x), -1), y
 
@@ -102,14 +102,14 @@ def _numbers(file: str, name: str, array: Any) -> NDArray[Any]:
     """Return the array if it holds finite numbers, and at least one."""
     if not isinstance(array, np.ndarray) or array.dtype.kind not in "biuf":
         kind = getattr(array, "dtype", type(array).__name__)
-        raise DatasetError(f"{name} of {file} must be an array of numbers, however: {kind}{_text_cure(name, array)}")
+        raise DatasetError(f"{name} of {file} must be an array of numbers, but got {kind}{_text_cure(name, array)}")
     if not array.size:
-        raise DatasetError(f"{name} of {file} must not be empty, however: shape {array.shape}")
+        raise DatasetError(f"{name} of {file} must not be empty, but got shape {array.shape}")
     lowest, highest = float(array.min()), float(array.max())
     limit = float(np.finfo(np.float32).max)
     if not (-limit <= lowest and highest <= limit):
         raise DatasetError(
-            f"{name} of {file} must hold finite numbers within float32, however: {_first_beyond(name, array, limit)}"
+            f"{name} of {file} must hold finite numbers within float32, but {_first_beyond(name, array, limit)}"
         )
     return array
 
@@ -122,7 +122,7 @@ def _cure(name: str, y: NDArray[Any]) -> str:
         return f"; if a row marks its class by the largest number, {name} = {name}.argmax(axis=1) makes them so"
     if y.ndim == 1 and (y.dtype.kind == "b" or (y == np.floor(y)).all()):
         return f"; {name} = {name}.astype(int) makes them so"
-    return "; a class is no number with decimals" if y.ndim else ""
+    return "; a class must be a whole number" if y.ndim else ""
 
 
 def _text_cure(name: str, array: Any) -> str:

@@ -38,14 +38,14 @@ class Source:
         present = np.unique(self.y)
         if present[0] < 0:
             raise DatasetError(
-                f"labels of {self.name!r} must be integers 0 … C-1, however: {present[0]}{_renumbered(present)}"
+                f"labels of {self.name!r} must be integers 0 … C-1, but got {present[0]}{_renumbered(present)}"
             )
         if len(present) < 2:
-            raise DatasetError(f"labels of {self.name!r} must name at least two classes, however: only {present[0]}")
+            raise DatasetError(f"labels of {self.name!r} must name at least two classes, but got only {present[0]}")
         absent = np.flatnonzero(present != np.arange(len(present)))
         if absent.size:
             raise DatasetError(
-                f"training must hold every class 0 … {present[-1]} of {self.name!r}, however: {absent[0]} is missing"
+                f"training must hold every class 0 … {present[-1]} of {self.name!r}, but {absent[0]} is missing"
                 f"{_renumbered(present)}"
             )
         if self.y_test is not None:
@@ -53,7 +53,7 @@ class Source:
             if strange.size:
                 raise DatasetError(
                     f"test labels of {self.name!r} must be classes of its training, 0 … {present[-1]}, "
-                    f"however: {strange[0]}"
+                    f"but got {strange[0]}"
                 )
 
     @property
@@ -84,5 +84,5 @@ def check_size(what: str, values: int, value_bytes: int) -> None:
     if needed > memory:
         raise DatasetError(
             f"a dataset must fit into this machine's memory, {memory / 2**30:.1f} GiB, "
-            f"however: {what} takes {needed / 2**30:.1f} GiB to prepare; keep fewer examples or features"
+            f"but {what} takes {needed / 2**30:.1f} GiB to prepare; keep fewer examples or features"
         )

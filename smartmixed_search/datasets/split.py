@@ -50,13 +50,13 @@ def _hold_out(source: Source, indices: Indices, share: float) -> tuple[Indices, 
         counts = np.bincount(source.y)
         if counts.min() < needed:
             raise DatasetError(
-                f"{source.name!r} must hold {needed} examples of every class at least, for its parts, however: class "
+                f"{source.name!r} must hold at least {needed} examples of every class, for its parts, but class "
                 f"{counts.argmin()} has {counts.min()}; leave that class out, or give it more"
             ) from error
         rarest = np.unique(y, return_counts=True)[1].min()
         raise DatasetError(
             f"{source.name!r} must hold enough examples of every class to split off {share:.0%}, "
-            f"however: {len(y)} examples of {source.classes} classes, {rarest} of the rarest"
+            f"but got {len(y)} examples of {source.classes} classes, {rarest} of the rarest"
         ) from error
     return rest, held_out
 
@@ -88,6 +88,6 @@ def _standardise(source: Source, parts: tuple[NDArray[Any], ...]) -> Prepared:
         if not np.isfinite(scaled[-1]).all():
             raise DatasetError(
                 f"features of {source.name!r} must stay finite when standardised by the training examples, "
-                f"however: one lies {np.abs(centred).max():.1e} standard deviations away"
+                f"but one lies {np.abs(centred).max():.1e} standard deviations away"
             )
     return scaled, Preparation(shape=_shape(source), mean=tuple(mean.tolist()), deviation=tuple(deviation.tolist()))

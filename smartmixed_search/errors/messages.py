@@ -6,11 +6,11 @@ import reprlib
 from collections.abc import Iterable
 
 _SHORT = 200
-"""Letters of the names that a message may list before it says which is wrong."""
+"""Characters of the names that a message may list before it says which is wrong."""
 
 
 def one_of(what: str, value: object, valid: Iterable[object], *, other: str = "") -> str:
-    """Return "`what` must be one of a, b, c, however: value", naming the nearest valid value if there is one.
+    """Return "`what` must be one of a, b, c, but got value", naming the nearest valid value if there is one.
 
     Where there are many, these come last. `other` is what else is valid, such as "the path of a file".
     """
@@ -19,8 +19,8 @@ def one_of(what: str, value: object, valid: Iterable[object], *, other: str = ""
     hint = f"; did you mean {near!r}?" if near else ""
     listed = ", ".join(names) + (f", or {other}" if other else "")
     if len(listed) <= _SHORT:
-        return f"{what} must be one of {listed}, however: {value!r}{hint}"
-    return f"{what} must be a known one, however: {value!r}{hint or ';'} there are {listed}"
+        return f"{what} must be one of {listed}, but got {value!r}{hint}"
+    return f"{what} must be a known one, but got {value!r}{hint or ';'} known: {listed}"
 
 
 def nearest(value: str, names: Iterable[str]) -> str | None:

@@ -20,7 +20,7 @@ def parse_architecture(text: str) -> tuple[int, ...]:
     parts = str(text).split("-")
     if not all(part.isascii() and part.isdigit() and len(part) <= 9 and int(part) >= 1 for part in parts):
         raise ConfigError(
-            f"an architecture must be hidden widths of at least 1 joined by '-', such as 512-256-128, however: {text!r}"
+            f"an architecture must be hidden widths of at least 1 joined by '-', such as 512-256-128, but got {text!r}"
         )
     return tuple(int(part) for part in parts)
 

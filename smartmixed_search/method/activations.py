@@ -128,12 +128,12 @@ def register_activation(name: str, function: Elementwise) -> Activation:
     """
     if not name.isidentifier() or name in RESERVED:
         raise ConfigError(
-            f"an activation's name must be an identifier and none of {sorted(RESERVED)}, however: {name!r}"
+            f"an activation's name must be an identifier other than {', '.join(sorted(RESERVED))}, but got {name!r}"
         )
     _check_elementwise(name, function)
     known = _registry.get(name)
     if known is not None and known.function is not function:
-        raise ConfigError(f"an activation's name must be new, however: {name!r} is already in the pool")
+        raise ConfigError(f"an activation's name must be new, but got {name!r}, which is already in the pool")
     return _registry.setdefault(name, Activation(name=name, function=function))
 
 
@@ -146,11 +146,11 @@ def _check_elementwise(name: str, function: Elementwise) -> None:
     except Exception as error:  # a user's code: whatever it raises is theirs to mend
         reason = " ".join(str(error).split())
         raised = f"{name!r} raises {type(error).__name__}: {reason}"
-        raise ConfigError(f"an activation must map a tensor to one of its shape, however: {raised}") from error
+        raise ConfigError(f"an activation must map a tensor to one of its shape, but {raised}") from error
     if not elementwise:
-        raise ConfigError(f"an activation must work elementwise, however: {name!r} does not")
+        raise ConfigError(f"an activation must work elementwise, but {name!r} does not")
     if not y.requires_grad:
-        raise ConfigError(f"an activation must be differentiable by autograd, however: {name!r} has no gradient")
+        raise ConfigError(f"an activation must be differentiable by autograd, but {name!r} has no gradient")
 
 
 def unregister_activation(name: str) -> None:
@@ -161,7 +161,7 @@ def unregister_activation(name: str) -> None:
 
     """
     if name in PUBLISHED_POOL:
-        raise ConfigError(f"a built-in activation cannot be removed, however: {name!r}")
+        raise ConfigError(f"only an activation that was registered can be removed, but {name!r} is built in")
     get_activation(name)
     del _registry[name]
 
@@ -191,5 +191,5 @@ def resolve_pool(names: Iterable[str]) -> tuple[Activation, ...]:
     """
     pool = tuple(get_activation(name) for name in names)
     if not pool:
-        raise ConfigError("a pool must hold at least one function, however: []")
+        raise ConfigError("a pool must hold at least one function, but got []")
     return pool

@@ -51,11 +51,11 @@ class SelectiveActivation(nn.Module):
     ) -> None:
         super().__init__()
         if features < 1:
-            raise ConfigError(f"features must be at least 1, however: {features!r}")
+            raise ConfigError(f"features must be at least 1, but got {features!r}")
         if not temperature > 0:
-            raise ConfigError(f"temperature must be greater than 0, however: {temperature!r}")
+            raise ConfigError(f"temperature must be greater than 0, but got {temperature!r}")
         if clamp is not None and not clamp > 0:
-            raise ConfigError(f"clamp must be greater than 0, however: {clamp!r}")
+            raise ConfigError(f"clamp must be greater than 0, but got {clamp!r}")
         self.functions = resolve_pool(pool)
         self.temperature = temperature
         self.hard = hard
@@ -119,7 +119,7 @@ class MixedActivation(nn.Module):
     def __init__(self, choices: Sequence[str], *, dim: int = -1) -> None:
         super().__init__()
         if not choices:
-            raise ConfigError("choices must name a function for every feature, however: none given")
+            raise ConfigError("choices must name a function for every feature, but got none")
         self.choices = list(choices)
         self.dim = dim
         names = sorted(set(choices))
@@ -147,7 +147,7 @@ class MixedActivation(nn.Module):
             ConfigError: the choices differ; make the module with those that `state` holds.
         """
         if list(state) != self.choices:
-            raise ConfigError("a frozen network must be loaded into one with the same choices, however: they differ")
+            raise ConfigError("a frozen network must be loaded into one with the same choices, but they differ")
 
     def extra_repr(self) -> str:
         """Describe the module for print."""
@@ -182,4 +182,4 @@ def _check_features(x: Tensor, dim: int, features: int) -> None:
     if not -x.ndim <= dim < x.ndim:
         raise ConfigError(one_of("dim", dim, range(-x.ndim, x.ndim)))
     if x.shape[dim] != features:
-        raise ConfigError(f"dimension {dim} of the input must hold {features} features, however: {x.shape[dim]}")
+        raise ConfigError(f"dimension {dim} of the input must hold {features} features, but got {x.shape[dim]}")

@@ -37,7 +37,7 @@ def locate(where: str | Path) -> Path:
         protocol = path.fs.protocol
     except (ImportError, ValueError) as error:
         reason = " ".join(str(error).split())
-        raise ConfigError(f"a URI must be of storage that fsspec knows, however: {str(where)!r} ({reason})") from error
+        raise ConfigError(f"a URI must be of storage that fsspec knows, but got {str(where)!r} ({reason})") from error
     return Path(path.path).absolute() if {"file", "local"} & {protocol, *protocol} else cast(Path, path)
 
 
@@ -76,10 +76,10 @@ def check_place(path: Path, what: str) -> None:
         ConfigError: the folder is missing or takes no file, or something else than a file is there.
     """
     if path.exists() and not path.is_file():
-        raise ConfigError(f"{what} must be a file, however: {str(path)!r} is none")
+        raise ConfigError(f"{what} must be a file, but {str(path)!r} is not one")
     folder = path.absolute().parent
     if not folder.is_dir():
-        raise ConfigError(f"{what} must be in a folder that exists, however: {str(path)!r}")
+        raise ConfigError(f"{what} must be in a folder that exists, but got {str(path)!r}")
     from tempfile import TemporaryFile  # every command line's start would bring all of hashlib along
 
     try:
@@ -87,7 +87,7 @@ def check_place(path: Path, what: str) -> None:
             pass
     except OSError as error:
         raise ConfigError(
-            f"{what} must be in a folder that takes files, however: {str(path)!r} ({error.strerror})"
+            f"{what} must be in a folder that takes files, but got {str(path)!r} ({error.strerror})"
         ) from error
 
 
@@ -135,7 +135,7 @@ def remove(folder: Path) -> None:
 def not_writable(folder: Path, error: OSError) -> str:
     """Return what the user is told where a sweep cannot be written."""
     return (
-        f"the output directory must be writable, however: {folder} is not ({error.strerror}); "
+        f"cannot write to the output directory {folder} ({error.strerror}); "
         "see to it and run the same command again, or give another one"
     )
 

@@ -36,7 +36,7 @@ def import_plugins(names: Iterable[str], folder: str | None = None) -> None:
                 importlib.import_module(name)
         except (Exception, SystemExit) as error:  # a plugin is the user's code: whatever it raises is theirs to mend
             reason = f"{type(error).__name__}: {' '.join(str(error).split())}"
-            raise ConfigError(f"a plugin must be an importable module, however: {name!r} ({reason})") from error
+            raise ConfigError(f"a plugin must be an importable module, but got {name!r} ({reason})") from error
 
 
 def require_plugins(names: Iterable[str]) -> None:
@@ -48,7 +48,7 @@ def require_plugins(names: Iterable[str]) -> None:
     missing = [name for name in names if not is_imported(name)]
     if missing:
         raise ConfigError(
-            f"plugins that a record names must be confirmed, since importing one runs it, however: {missing} were not; "
+            f"the record names plugins that you have not confirmed, and importing one runs it: {', '.join(missing)}; "
             f"if you trust them, give {' '.join(f'--plugin {name}' for name in missing)} (in Python: plugins={missing})"
         )
 

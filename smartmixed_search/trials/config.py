@@ -108,13 +108,13 @@ class TrialConfig:
             value = getattr(self, name)
             if not isinstance(value, wanted):
                 rule = "a list" if wanted is tuple else "a word"
-                raise ConfigError(f"{name} must be {rule}, however: {value!r}")
+                raise ConfigError(f"{name} must be {rule}, but got {value!r}")
         for name in ("strategies", "controls", "pool", "plugins"):
             if not all(isinstance(item, str) for item in getattr(self, name)):
-                raise ConfigError(f"{name} must be a list of names, however: {getattr(self, name)!r}")
+                raise ConfigError(f"{name} must be a list of names, but got {getattr(self, name)!r}")
         widths = self.architecture
         if not widths or not all(isinstance(w, int) and not isinstance(w, bool) and w >= 1 for w in widths):
-            raise ConfigError(f"architecture must be one or more widths of at least 1, however: {widths!r}")
+            raise ConfigError(f"architecture must be one or more widths of at least 1, but got {widths!r}")
 
     def _check_numbers(self) -> None:
         for name, rule in _NUMBERS.items():
@@ -126,7 +126,7 @@ class TrialConfig:
         for name in ("strategies", "controls", "pool"):
             values = getattr(self, name)
             if len(set(values)) < len(values):
-                raise ConfigError(f"{name} must not name anything twice, however: {list(values)!r}")
+                raise ConfigError(f"{name} must not name anything twice, but got {list(values)!r}")
         if all(map(is_imported, self.plugins)):  # else a record is being read, and the functions are not there
             resolve_pool(self.pool)
         for name in self.strategies:
@@ -137,11 +137,12 @@ class TrialConfig:
                 raise ConfigError(one_of("a control", name, CONTROLS))
         if SMARTMIXED not in self.strategies:
             raise ConfigError(
-                f"strategies must include 'smartmixed', the one the objective measures, however: {self.strategies!r}"
+                f"strategies must include 'smartmixed', the one the objective measures, but got {self.strategies!r}"
             )
         if self.objective == "margin" and not self.fixed_strategies:
             raise ConfigError(
-                "objective 'margin' must have a fixed strategy beside smartmixed, however: none given; use 'accuracy'"
+                f"strategies must hold a fixed one beside smartmixed for objective 'margin', but got "
+                f"{self.strategies!r}; add one, or use objective 'accuracy'"
             )
 
     @property
@@ -192,7 +193,7 @@ class TrialConfig:
                 raise ConfigError(one_of("a configuration key", name, sorted(known)))
         for name in ("dataset", "architecture"):
             if name not in plain:
-                raise ConfigError(f"a configuration must name its {name}, however: it is missing")
+                raise ConfigError(f"a configuration must name its {name}, but got none")
         return cls(**plain)
 
 

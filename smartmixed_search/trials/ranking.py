@@ -82,7 +82,7 @@ def objective(networks: Sequence[NetworkResult], kind: str) -> float:
         return sum(smartmixed.values()) / len(smartmixed)
     rival = best_fixed_strategy(networks)
     if rival is None:
-        raise ConfigError("objective 'margin' must have a fixed strategy beside smartmixed, however: none was trained")
+        raise ConfigError("objective 'margin' needs a fixed strategy beside smartmixed, but none was trained")
     fixed = _by_replicate(networks, rival)
     return sum(smartmixed[replicate] - fixed[replicate] for replicate in smartmixed) / len(smartmixed)
 

@@ -45,7 +45,7 @@ class Rule:
         """
         number = as_number(value)
         if number is None or (self.whole and number != int(number)) or not self._holds(number):
-            raise ConfigError(f"{key} must be {self.text}, however: {show(value)}")
+            raise ConfigError(f"{key} must be {self.text}, but got {show(value)}")
         return int(number) if self.whole else float(number)
 
     def _holds(self, number: Number) -> bool:

@@ -121,7 +121,7 @@ def test_response_of_nothing_is_an_empty_table() -> None:
 
 
 def test_an_unknown_parameter_is_named_with_its_nearest() -> None:
-    with pytest.raises(ConfigError, match="however: 'temprature'; did you mean 'temperature'"):
+    with pytest.raises(ConfigError, match="but got 'temprature'; did you mean 'temperature'"):
         response(make_trials(), "temprature")
 
 

@@ -120,7 +120,7 @@ def test_from_a_space_to_a_top_3(run_cli: object, ray_session: None, tmp_path: P
         (["run", "mine.yml"], ["'mine.yml' is not there; did you mean 'mine.yaml'?"]),
         (
             ["run", "folder/mine.yaml"],
-            ["must be a known one, however: 'trails'; did you mean 'trials'? there are name, "],
+            ["must be a known one, but got 'trails'; did you mean 'trials'? known: name, "],
         ),
         (["run", "quickstart", "--trials", "0"], ["--trials", "0"]),
         (["run", "quickstart", "--trails", "4"], ["--trails", "--trials"]),

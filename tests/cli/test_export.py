@@ -113,7 +113,7 @@ def test_a_replicate_or_a_run_can_be_named(export: Cli, tracked: Tracked, tmp_pa
         (["0" * 32], ["must be that of a trial or strategy"]),
         (["{digit}"], ["fits {first}, {second}"]),
         (["{failed}"], ["must be finished", "is failed"]),
-        (["{second}", "--replicate", "2"], ["replicate must be one of 0, 1, however: 2"]),
+        (["{second}", "--replicate", "2"], ["replicate must be one of 0, 1, but got 2"]),
         (["{first}", "--replicate", "-1"], ["--replicate"]),
         (["{first}", "--sweep", "mien"], ["did you mean 'mine'"]),
         (["{first}", "--format", "pickle"], ["pickle", "safetensors"]),

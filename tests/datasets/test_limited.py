@@ -39,7 +39,7 @@ def test_of_fewer_examples_than_asked_for_all_are_used() -> None:
 
 def test_no_example_at_all_is_refused() -> None:
     with pytest.raises(
-        ConfigError, match="train_examples must be a whole number from 1 to 1000000, or none, however: 0"
+        ConfigError, match="train_examples must be a whole number from 1 to 1000000, or none, but got 0"
     ):
         config(train_examples=0)
 

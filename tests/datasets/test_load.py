@@ -86,7 +86,7 @@ def test_names() -> None:
 
 
 def test_an_unknown_dataset_is_answered_with_the_nearest() -> None:
-    with pytest.raises(DatasetError, match=r"however: 'fashion_mnist'; did you mean 'fashion-mnist'\?$"):
+    with pytest.raises(DatasetError, match=r"but got 'fashion_mnist'; did you mean 'fashion-mnist'\?$"):
         check_dataset("fashion_mnist")
 
 
@@ -97,7 +97,7 @@ def test_unknown_datasets_are_refused(spec: str) -> None:
 
 
 def test_a_file_cannot_take_the_name_of_another_dataset() -> None:
-    with pytest.raises(DatasetError, match=r"however: 'mine/mnist.npz'; rename the file$"):
+    with pytest.raises(DatasetError, match=r"but got 'mine/mnist.npz'; rename the file$"):
         check_dataset("mine/mnist.npz")
 
 

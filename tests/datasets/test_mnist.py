@@ -118,7 +118,7 @@ def test_a_missing_file_is_named_with_its_place_and_the_remedy(tmp_path: Path) -
     with pytest.raises(DatasetError) as caught:
         load_dataset("mnist", tmp_path)
     assert str(caught.value) == (
-        f"mnist must have its files in '{raw}', however: t10k-labels-idx1-ubyte missing and not downloaded "
+        f"mnist is not there: '{raw}' has no t10k-labels-idx1-ubyte, and downloading failed "
         "(RuntimeError: Error downloading: Tried a mirror, got: <urlopen error>); "
         "set --data-dir or SMARTMIXED_DATA_DIR to a folder with MNIST/raw, or run with network access"
     )
@@ -127,7 +127,7 @@ def test_a_missing_file_is_named_with_its_place_and_the_remedy(tmp_path: Path) -
 
 def test_a_folder_that_cannot_be_written_is_an_error_too(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(DatasetError, match=r"and not downloaded \((NotADirectory|FileExists)Error"):
+    with pytest.raises(DatasetError, match=r"and downloading failed \((NotADirectory|FileExists)Error"):
         load_dataset("kmnist", tmp_path / "file")
 
 
@@ -137,12 +137,12 @@ def test_a_folder_that_cannot_be_written_is_an_error_too(tmp_path: Path) -> None
     [
         (
             lambda content: content[:-1],
-            r"as long as its header says, \d+ bytes, however: '.*{name}' holds \d+; replace",
+            r"as long as its header says, \d+ bytes, but '.*{name}' holds \d+; replace",
         ),
-        (lambda content: content + b"\0", r"as long as its header says, \d+ bytes, however: '.*{name}' holds more;"),
-        (lambda _: b"", r"must begin with 0000080\d and its shape, however: '.*{name}' begins with nothing; replace"),
-        (lambda content: content[:6], r"must begin with 0000080\d and its shape, however: '.*{name}' begins with 0000"),
-        (lambda _: b"<html>" * 9, r"must begin with 0000080\d and its shape, however: '.*{name}' begins with 3c68746d"),
+        (lambda content: content + b"\0", r"as long as its header says, \d+ bytes, but '.*{name}' holds more;"),
+        (lambda _: b"", r"must begin with 0000080\d and its shape, but '.*{name}' begins with nothing; replace"),
+        (lambda content: content[:6], r"must begin with 0000080\d and its shape, but '.*{name}' begins with 0000"),
+        (lambda _: b"<html>" * 9, r"must begin with 0000080\d and its shape, but '.*{name}' begins with 3c68746d"),
     ],
     ids=["truncated", "too-long", "empty", "header-only", "a-web-page"],
 )
@@ -159,7 +159,7 @@ def test_a_damaged_gzip_is_named(tmp_path: Path, content: bytes) -> None:
     contents = files()
     del contents["train-images-idx3-ubyte"]
     stored(tmp_path, contents | {"train-images-idx3-ubyte.gz": content})
-    with pytest.raises(DatasetError, match=r"however: '.*train-images-idx3-ubyte\.gz' (\(|begins with)"):
+    with pytest.raises(DatasetError, match=r"'.*train-images-idx3-ubyte\.gz' (\(|begins with)"):
         load_dataset("mnist", tmp_path)
 
 
@@ -169,7 +169,7 @@ def test_a_file_that_claims_more_than_this_machine_holds_is_refused_unread(tmp_p
     claim = contents.pop("train-images-idx3-ubyte")[:4] + b"\xff" * 12
     stored(tmp_path, contents | {f"train-images-idx3-ubyte{suffix}": gzip.compress(claim) if suffix else claim})
     with pytest.raises(
-        DatasetError, match=r"must fit into this machine's memory, .* GiB, however: .*, by its header, takes"
+        DatasetError, match=r"must fit into this machine's memory, .* GiB, but .*, by its header, takes"
     ):
         load_dataset("mnist", tmp_path)
 
@@ -177,11 +177,11 @@ def test_a_file_that_claims_more_than_this_machine_holds_is_refused_unread(tmp_p
 @pytest.mark.parametrize(
     ("name", "array", "message"),
     [
-        ("train-labels-idx1-ubyte", np.arange(119) % 10, "equally many examples, however: 120 and 119"),
-        ("t10k-images-idx3-ubyte", np.zeros((30, 3, 3)), "one size, however: 16 and 9 pixels"),
-        ("t10k-images-idx3-ubyte", np.zeros((0, 4, 4)), r"examples and pixels, however: .* holds \(0, 4, 4\)"),
-        ("train-labels-idx1-ubyte", np.arange(120) % 9, "must be classes of its training, 0 … 8, however: 9"),
-        ("train-labels-idx1-ubyte", np.arange(120) % 10 * 2, "every class 0 … 18 of 'mnist', however: 1 is missing"),
+        ("train-labels-idx1-ubyte", np.arange(119) % 10, "the same number of examples, but got 120 and 119"),
+        ("t10k-images-idx3-ubyte", np.zeros((30, 3, 3)), "one size, but got 16 and 9 pixels"),
+        ("t10k-images-idx3-ubyte", np.zeros((0, 4, 4)), r"examples and pixels, but .* has shape \(0, 4, 4\)"),
+        ("train-labels-idx1-ubyte", np.arange(120) % 9, "must be classes of its training, 0 … 8, but got 9"),
+        ("train-labels-idx1-ubyte", np.arange(120) % 10 * 2, "every class 0 … 18 of 'mnist', but 1 is missing"),
     ],
 )
 def test_files_that_do_not_fit_each_other_are_refused(

@@ -94,13 +94,13 @@ def test_the_home_folder_is_understood(tmp_path: Path, monkeypatch: pytest.Monke
 
 
 def test_a_missing_file_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(DatasetError, match=r"must be an existing file, however: .*gone\.npz' is missing$"):
+    with pytest.raises(DatasetError, match=r"there is no file '.*gone\.npz'; give the path"):
         load_dataset(str(tmp_path / "gone.npz"))
 
 
 def test_a_folder_is_refused(tmp_path: Path) -> None:
     (tmp_path / "mine.npz").mkdir()
-    with pytest.raises(DatasetError, match=r"must be a file, however: .*mine\.npz' is none"):
+    with pytest.raises(DatasetError, match=r"must be a file, but .*mine\.npz' is not one"):
         load_dataset(str(tmp_path / "mine.npz"))
 
 
@@ -120,52 +120,52 @@ def test_anything_but_a_whole_npz_is_refused(tmp_path: Path, content: bytes) -> 
 
 
 def test_pickled_objects_are_never_loaded(tmp_path: Path) -> None:
-    assert "without pickled objects, however" in refusal(tmp_path, packed(x=np.array([{}] * N, dtype=object)))
+    assert "without pickled objects, but got" in refusal(tmp_path, packed(x=np.array([{}] * N, dtype=object)))
 
 
 @pytest.mark.parametrize(
     ("arrays", "message"),
     [
-        ({"x": None}, "must hold arrays x and y, however: {file} has no x"),
-        ({"y": None}, "must hold arrays x and y, however: {file} has no y"),
-        ({"x_test": X}, "must come together, however: {file} holds only x_test"),
-        ({"y_test": Y}, "must come together, however: {file} holds only y_test"),
-        ({"x": X[:-1]}, "one entry per label in y, however: shapes (59, 3, 2) and (60,)"),
-        ({"x": np.float64(1)}, "one entry per label in y, however: shapes () and (60,)"),
-        ({"y": Y[:, None]}, "however: int64 of shape (60, 1); y = y.ravel() makes them so"),
+        ({"x": None}, "must hold arrays x and y, but {file} has no x"),
+        ({"y": None}, "must hold arrays x and y, but {file} has no y"),
+        ({"x_test": X}, "must come together, but {file} holds only x_test"),
+        ({"y_test": Y}, "must come together, but {file} holds only y_test"),
+        ({"x": X[:-1]}, "one entry per label in y, but got shapes (59, 3, 2) and (60,)"),
+        ({"x": np.float64(1)}, "one entry per label in y, but got shapes () and (60,)"),
+        ({"y": Y[:, None]}, "but got int64 of shape (60, 1); y = y.ravel() makes them so"),
         ({"y": np.eye(4)[Y]}, "marks its class by the largest number, y = y.argmax(axis=1) makes them so"),
-        ({"y": Y + 0.5}, "however: float64 of shape (60,); a class is no number with decimals"),
-        ({"y": np.int64(1)}, "one integer label per example, however: int64 of shape ()"),
-        ({"y": Y.astype(float)}, "however: float64 of shape (60,); y = y.astype(int) makes them so"),
-        ({"y": Y > 0}, "however: bool of shape (60,); y = y.astype(int) makes them so"),
+        ({"y": Y + 0.5}, "but got float64 of shape (60,); a class must be a whole number"),
+        ({"y": np.int64(1)}, "one integer label per example, but got int64 of shape ()"),
+        ({"y": Y.astype(float)}, "but got float64 of shape (60,); y = y.astype(int) makes them so"),
+        ({"y": Y > 0}, "but got bool of shape (60,); y = y.astype(int) makes them so"),
         ({"x": None, "X": X}, "has no x; it holds y, X: numpy.savez(path, x=..., y=...) names them"),
-        ({"y": np.where(Y > 1, 1, -1)}, "0 … C-1, however: -1; y = (y == 1).astype(int) makes them so, in y_test too"),
-        ({"y": 10 * Y}, "however: 1 is missing; classes, y = numpy.unique(y, return_inverse=True) makes them so"),
-        ({"x": X[:, :0]}, "x of {file} must not be empty, however: shape (60, 0, 2)"),
-        ({"x": X[:0], "y": Y[:0]}, "x of {file} must not be empty, however: shape (0, 3, 2)"),
-        ({"x": X.astype(complex)}, "x of {file} must be an array of numbers, however: complex128"),
-        ({"x": X.astype(str)}, "x of {file} must be an array of numbers, however: <U"),
+        ({"y": np.where(Y > 1, 1, -1)}, "0 … C-1, but got -1; y = (y == 1).astype(int) makes them so, in y_test too"),
+        ({"y": 10 * Y}, "but 1 is missing; classes, y = numpy.unique(y, return_inverse=True) makes them so"),
+        ({"x": X[:, :0]}, "x of {file} must not be empty, but got shape (60, 0, 2)"),
+        ({"x": X[:0], "y": Y[:0]}, "x of {file} must not be empty, but got shape (0, 3, 2)"),
+        ({"x": X.astype(complex)}, "x of {file} must be an array of numbers, but got complex128"),
+        ({"x": X.astype(str)}, "x of {file} must be an array of numbers, but got <U"),
         ({"y": Y.astype(str)}, "such as '0'; numpy.unique(y, return_inverse=True)[1] numbers the classes"),
-        ({"x": np.full((N, 2), "red")}, "however: <U3, such as 'red'; encode words as numbers"),
-        ({"x": Y.astype("M8[D]")}, "x of {file} must be an array of numbers, however: datetime64[D]"),
-        ({"x": replaced(np.nan)}, "must hold finite numbers within float32, however: x["),
-        ({"x": replaced(np.inf)}, "must hold finite numbers within float32, however: x["),
-        ({"x": replaced(-1e39)}, "must hold finite numbers within float32, however: x["),
+        ({"x": np.full((N, 2), "red")}, "but got <U3, such as 'red'; encode words as numbers"),
+        ({"x": Y.astype("M8[D]")}, "x of {file} must be an array of numbers, but got datetime64[D]"),
+        ({"x": replaced(np.nan)}, "must hold finite numbers within float32, but x["),
+        ({"x": replaced(np.inf)}, "must hold finite numbers within float32, but x["),
+        ({"x": replaced(-1e39)}, "must hold finite numbers within float32, but x["),
         ({"x": replaced(0).astype("g") * np.longdouble("1e4000")}, "must hold finite numbers within float32"),
         ({"x_test": replaced(np.nan), "y_test": Y}, "x_test of {file} must hold finite numbers"),
-        ({"x_test": X[:, :2], "y_test": Y}, "must have equally many features, however: 6 and 4"),
+        ({"x_test": X[:, :2], "y_test": Y}, "must have the same number of features, but got 6 and 4"),
         ({"x_test": X[:5], "y_test": Y}, "x_test of {file} must have one entry per label in y_test"),
         (
             {"y": Y + 1},
-            "training must hold every class 0 … 3 of 'mine', however: 0 is missing; y = y - 1 makes them so",
+            "training must hold every class 0 … 3 of 'mine', but 0 is missing; y = y - 1 makes them so",
         ),
         (
             {"y": np.minimum(np.arange(N), 1)},
-            "3 examples of every class at least, for its parts, however: class 0 has 1",
+            "at least 3 examples of every class, for its parts, but class 0 has 1",
         ),
         (
             {"x": table(np.nan)},
-            "however: x[3, 1] is nan (row 3, column 1, counted from 0), and 1 more are not finite; fill",
+            "but x[3, 1] is nan (row 3, column 1, counted from 0), and 1 more are not finite; fill",
         ),
     ],
 )
@@ -183,12 +183,12 @@ def test_arrays_that_do_not_fit_into_memory_are_refused_unread(tmp_path: Path, m
 
 def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "mine.npz")
-    with pytest.raises(DatasetError, match=r"must be a file, however: .*mine\.npz' is none"):
+    with pytest.raises(DatasetError, match=r"must be a file, but .*mine\.npz' is not one"):
         load_dataset(str(tmp_path / "mine.npz"))
 
 
 def test_a_long_name_is_refused_in_short() -> None:
-    with pytest.raises(DatasetError, match="at most 4096 letters") as caught:
+    with pytest.raises(DatasetError, match="at most 4096 characters") as caught:
         load_dataset("x" * 100_000)
     assert len(str(caught.value)) < 200
 

@@ -87,8 +87,8 @@ def _with(metadata: dict[str, str] | None) -> Callable[[Path], Path]:
 @pytest.mark.parametrize(
     ("make", "replicate", "message"),
     [
-        (_weights, None, "replicate must be one of 0, 2, however: None"),
-        (_weights, 1, "replicate must be one of 0, 2, however: 1"),
+        (_weights, None, "replicate must be one of 0, 2, but got None"),
+        (_weights, 1, "replicate must be one of 0, 2, but got 1"),
         (lambda folder: write_weights(folder / "weights", []), None, "every replicate .* diverged"),
         (lambda folder: folder / "none", None, "whole file .* No such file"),
         (lambda folder: folder, None, "whole file"),

@@ -63,7 +63,7 @@ def test_a_users_function_joins_the_pool(user_function: str) -> None:
 
 @pytest.mark.parametrize("name", ["relu", "smartmixed", "random-mixed", "a b", ""])
 def test_a_taken_or_impossible_name_is_refused(name: str) -> None:
-    with pytest.raises(ConfigError, match="however") as error:
+    with pytest.raises(ConfigError, match="an activation's name must be ") as error:
         register_activation(name, F.softplus)
     assert repr(name) in str(error.value)
 
@@ -74,7 +74,7 @@ def test_an_unknown_function_names_the_nearest() -> None:
 
 
 def test_built_in_functions_stay() -> None:
-    with pytest.raises(ConfigError, match="built-in"):
+    with pytest.raises(ConfigError, match="built in"):
         unregister_activation("relu")
     assert set(PUBLISHED_POOL) <= set(activations.registered_activations())
 

@@ -99,7 +99,7 @@ def test_published_initial_logits() -> None:
         (lambda: SelectiveActivation(4, clamp=-1), "clamp must be greater than 0"),
         (lambda: SelectiveActivation(4, ["rleu"]), "did you mean 'relu'"),
         (lambda: SelectiveActivation(4, []), "pool must hold at least one"),
-        (lambda: SelectiveActivation(4)(torch.zeros(2, 5)), "must hold 4 features, however: 5"),
+        (lambda: SelectiveActivation(4)(torch.zeros(2, 5)), "must hold 4 features, but got 5"),
         (lambda: SelectiveActivation(4, dim=2)(torch.zeros(2, 4)), "dim must be one of"),
         (lambda: MixedActivation([]), "choices must name a function"),
     ],

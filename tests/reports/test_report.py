@@ -95,7 +95,7 @@ def test_what_cannot_be_is_said(recorded: str, tmp_path: Path) -> None:
     ("out", "told"),
     [
         ("{folder}/none/page.html", "in a folder that exists"),
-        ("/proc/page.html", "in a folder that takes files, however: '/proc/page.html' (No such file or directory)"),
+        ("/proc/page.html", "in a folder that takes files, but got '/proc/page.html' (No such file or directory)"),
         ("{folder}/pipe", "must be a file"),
     ],
 )

@@ -70,7 +70,7 @@ def test_folder_that_cannot_be_made_is_refused(directory, monkeypatch):
         raise OSError(errno.EROFS, os.strerror(errno.EROFS))
 
     monkeypatch.setattr(Path, "mkdir", refuse)
-    with pytest.raises(SweepError, match=r"must be writable, however: .*demo is not \(Read-only"):
+    with pytest.raises(SweepError, match=r"cannot write to the output directory .*demo \(Read-only"):
         claim_once(directory)
 
 
@@ -78,7 +78,7 @@ def test_folder_that_cannot_be_written_is_refused(directory):
     claim_once(directory)
     (directory.path / ".lock").unlink()
     (directory.path / ".lock").mkdir()
-    with pytest.raises(SweepError, match=r"must be writable, however: .*demo is not \(Is a directory"):
+    with pytest.raises(SweepError, match=r"cannot write to the output directory .*demo \(Is a directory"):
         claim_once(directory)
 
 

@@ -272,7 +272,7 @@ def test_a_name_that_is_taken_does_not_hold_up_other_sweeps(sync: Run, tmp_path:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--sweep", "dmo"], "a sweep must be one of demo, however: 'dmo'; did you mean 'demo'?"),
+        (["--sweep", "dmo"], "a sweep must be one of demo, but got 'dmo'; did you mean 'demo'?"),
         (["--tracking-uri", "http://127.0.0.1:9"], "the tracking server must be reachable"),
     ],
 )

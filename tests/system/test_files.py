@@ -45,7 +45,7 @@ def test_other_places_are_what_fsspec_knows():
 
 @pytest.mark.parametrize("uri", ["nowhere://bucket/runs", "http+nothing://x"])
 def test_unknown_storage_is_refused(uri):
-    with pytest.raises(ConfigError, match="a URI must be of storage that fsspec knows, however:"):
+    with pytest.raises(ConfigError, match="a URI must be of storage that fsspec knows, but got "):
         locate(uri)
 
 

@@ -306,6 +306,6 @@ def test_a_store_without_sweeps_says_so(tracking_uri: str, ask: Any) -> None:
 @pytest.mark.parametrize("ask", [top, status, trials, strategies])
 def test_an_unknown_sweep_is_refused_with_the_nearest(uri: str, ask: Any) -> None:
     with pytest.raises(
-        TrackingError, match=r"a sweep must be one of it's, older, however: 'oldr'; did you mean 'older'"
+        TrackingError, match=r"a sweep must be one of it's, older, but got 'oldr'; did you mean 'older'"
     ):
         ask(sweep="oldr", tracking_uri=uri)

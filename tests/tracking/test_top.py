@@ -80,13 +80,13 @@ def test_a_dataset_that_is_not_recorded_is_refused_with_the_nearest(uri: str) ->
     for all_sweeps in (False, True):
         with pytest.raises(TrackingError) as caught:
             top(dataset="digts", all_sweeps=all_sweeps, tracking_uri=uri)
-        assert str(caught.value) == "a dataset must be one of digits, wine, however: 'digts'; did you mean 'digits'?"
-    with pytest.raises(TrackingError, match="a dataset must be one of digits, wine, however: '%'"):
+        assert str(caught.value) == "a dataset must be one of digits, wine, but got 'digts'; did you mean 'digits'?"
+    with pytest.raises(TrackingError, match="a dataset must be one of digits, wine, but got '%'"):
         top(dataset="%", tracking_uri=uri)
 
 
 def test_a_file_may_not_stand_for_a_dataset_with_a_name_of_its_own(uri: str) -> None:
-    with pytest.raises(DatasetError, match=r"must have a name of its own, however: 'here/digits\.npz'"):
+    with pytest.raises(DatasetError, match=r"must not have a built-in one's name, but got 'here/digits\.npz'"):
         top(dataset="here/digits.npz", tracking_uri=uri)
 
 
@@ -259,7 +259,7 @@ def test_the_command_says_that_nothing_has_finished(ask: Ask, tracking_uri: str,
         (["--where", ""], ["''", "it compares nothing"]),
         (["--min-depth", "0"], ["--min-depth", "0"]),
         (["--max-params", "few"], ["--max-params", "few"]),
-        (["--dataset", "mnist"], ["a dataset must be one of digits, wine, however: 'mnist'"]),
+        (["--dataset", "mnist"], ["a dataset must be one of digits, wine, but got 'mnist'"]),
         (
             ["--dataset", "wine", "--sweep", "old"],
             ["sweep 'old' must be on dataset 'wine', however: it is on 'digits'"],

@@ -132,7 +132,7 @@ def test_unknown_objective_is_refused_with_the_nearest() -> None:
 
 
 def test_margin_without_a_fixed_strategy_is_refused() -> None:
-    with pytest.raises(ConfigError, match="must have a fixed strategy"):
+    with pytest.raises(ConfigError, match="needs a fixed strategy"):
         objective([make_network()], "margin")
 
 

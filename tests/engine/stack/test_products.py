@@ -116,5 +116,5 @@ def test_precision_is_part_of_a_trials_identity() -> None:
 
 
 def test_an_unknown_precision_is_answered_with_the_nearest() -> None:
-    with pytest.raises(ConfigError, match=r"float32, tf32, bf16, however: 'float16'; did you mean 'float32'\?"):
+    with pytest.raises(ConfigError, match=r"float32, tf32, bf16, but got 'float16'; did you mean 'float32'\?"):
         TrialConfig(dataset="toy", architecture=(4,), precision="float16")
