@@ -128,17 +128,17 @@ def machines(tmp_path: Path) -> Iterator[Machines]:
 
 
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.name)
-def test_script_is_bash(script):
+def test_script_is_bash(script: Path) -> None:
     subprocess.run(["bash", "-n", script], check=True)
 
 
 @pytest.mark.skipif(SHELLCHECK is None, reason="shellcheck is not installed")
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.name)
-def test_shellcheck_finds_nothing(script):
+def test_shellcheck_finds_nothing(script: Path) -> None:
     subprocess.run([SHELLCHECK, script], check=True)
 
 
-def test_ssh_starts_a_cluster_with_one_token_and_stops_it(machines):
+def test_ssh_starts_a_cluster_with_one_token_and_stops_it(machines: Machines) -> None:
     machines.run(RECIPES / "ssh.sh", "start", "one", "two")
     head, *workers = sorted(machines.started(3), key=lambda started: started.host)
     assert head.command == "ray start --block --head --port=6379 --include-dashboard=false"
@@ -151,7 +151,7 @@ def test_ssh_starts_a_cluster_with_one_token_and_stops_it(machines):
     assert all_end([head, *workers])
 
 
-def test_ssh_keeps_no_token_that_others_may_read(machines):
+def test_ssh_keeps_no_token_that_others_may_read(machines: Machines) -> None:
     for host in ("head", "one"):
         token = machines.folder / "hosts" / host / ".ray" / "auth_token"
         token.parent.mkdir(parents=True)
@@ -166,7 +166,7 @@ def mode_of_token(machines: Machines, started: Started) -> int:
     return (machines.folder / "hosts" / started.host / ".ray" / "auth_token").stat().st_mode & 0o777
 
 
-def test_ssh_runs_a_sweep_on_its_cluster(machines):
+def test_ssh_runs_a_sweep_on_its_cluster(machines: Machines) -> None:
     machines.run(machines.folder / "bin" / "ray", "get-auth-token", "--generate")
     machines.run(RECIPES / "ssh.sh", "run", "quickstart", "--output-dir", "/shared/runs")
     (driver,) = machines.started()
@@ -175,13 +175,13 @@ def test_ssh_runs_a_sweep_on_its_cluster(machines):
     assert driver.command == expected
 
 
-def test_ssh_says_how_it_is_used(machines):
+def test_ssh_says_how_it_is_used(machines: Machines) -> None:
     process = machines.start(RECIPES / "ssh.sh")
     assert "ssh.sh run SPACE [OPTION...]" in process.communicate(timeout=20)[0]
     assert process.returncode == 2
 
 
-def test_slurm_runs_a_sweep_on_all_nodes_and_leaves_nothing(machines):
+def test_slurm_runs_a_sweep_on_all_nodes_and_leaves_nothing(machines: Machines) -> None:
     machines.variables.update(JOB)
     machines.run("bash", RECIPES / "slurm.sbatch", "quickstart", "--name", "one")
     commands = sorted(started.command for started in machines.started(3))
@@ -198,7 +198,7 @@ def test_slurm_runs_a_sweep_on_all_nodes_and_leaves_nothing(machines):
     assert all_end(machines.started())
 
 
-def test_slurm_queues_again_when_its_time_is_over(machines):
+def test_slurm_queues_again_when_its_time_is_over(machines: Machines) -> None:
     machines.variables.update(JOB)
     machines.put("smartmixed-search", INTERRUPTED)
     job = machines.start("bash", RECIPES / "slurm.sbatch", "quickstart")
@@ -209,7 +209,7 @@ def test_slurm_queues_again_when_its_time_is_over(machines):
     assert job.returncode == 130
 
 
-def test_slurm_ends_as_the_sweep_does(machines):
+def test_slurm_ends_as_the_sweep_does(machines: Machines) -> None:
     machines.variables.update(JOB)
     machines.put("smartmixed-search", f"{DRIVER}\nexit 2\n")
     job = machines.start("bash", RECIPES / "slurm.sbatch", "quickstart")
@@ -240,22 +240,22 @@ def rayjob() -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("path", FIELDS)
-def test_rayjob_has_fields_that_kuberay_knows(rayjob, path):
+def test_rayjob_has_fields_that_kuberay_knows(rayjob: dict[str, Any], path: str) -> None:
     assert set(_at(rayjob, path)) == set(FIELDS[path].split())
 
 
-def test_rayjob_is_one_of_version_1(rayjob):
+def test_rayjob_is_one_of_version_1(rayjob: dict[str, Any]) -> None:
     assert (rayjob["apiVersion"], rayjob["kind"]) == ("ray.io/v1", "RayJob")
     assert rayjob["spec"]["rayClusterSpec"]["authOptions"] == {"mode": "token"}
 
 
-def test_rayjob_parameters_of_ray_start_are_words(rayjob):
+def test_rayjob_parameters_of_ray_start_are_words(rayjob: dict[str, Any]) -> None:
     cluster = rayjob["spec"]["rayClusterSpec"]
     for group in (cluster["headGroupSpec"], *cluster["workerGroupSpecs"]):
         assert all(isinstance(value, str) for value in group["rayStartParams"].values())
 
 
-def test_rayjob_pods_mount_what_they_have(rayjob):
+def test_rayjob_pods_mount_what_they_have(rayjob: dict[str, Any]) -> None:
     cluster = rayjob["spec"]["rayClusterSpec"]
     for group in (cluster["headGroupSpec"], *cluster["workerGroupSpecs"]):
         pod = group["template"]["spec"]
@@ -263,7 +263,7 @@ def test_rayjob_pods_mount_what_they_have(rayjob):
         assert mounted == {volume["name"] for volume in pod["volumes"]}
 
 
-def test_rayjob_runs_a_command_that_exists(rayjob, capsys):
+def test_rayjob_runs_a_command_that_exists(rayjob: dict[str, Any], capsys: pytest.CaptureFixture[str]) -> None:
     from smartmixed_search.cli.run import run
 
     command, subcommand, *arguments = rayjob["spec"]["entrypoint"].split()
@@ -286,7 +286,7 @@ def real(machines: Machines) -> Machines:
 
 @pytest.mark.slow
 @pytest.mark.timeout(300)
-def test_ssh_recipe_really_runs(real):
+def test_ssh_recipe_really_runs(real: Machines) -> None:
     with socket.socket() as probe:
         probe.bind(("", 0))
         real.variables["RAY_PORT"] = str(probe.getsockname()[1])
@@ -301,7 +301,7 @@ def test_ssh_recipe_really_runs(real):
 
 @pytest.mark.slow
 @pytest.mark.timeout(300)
-def test_slurm_recipe_really_runs(real):
+def test_slurm_recipe_really_runs(real: Machines) -> None:
     real.variables.update(JOB | {"SLURM_JOB_ID": str(os.getpid())})
     sweep = [real.folder / "space.yaml", "--name", "real", "--output-dir", real.folder]
     assert "2 nodes at" in real.run("bash", RECIPES / "slurm.sbatch", *sweep, seconds=250)

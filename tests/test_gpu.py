@@ -13,8 +13,8 @@ from smartmixed_search.engine.training import TwoPhaseTraining
 from smartmixed_search.engine.trial import run_trial
 from smartmixed_search.method.activations import register_activation, unregister_activation
 from smartmixed_search.trials.config import CONTROLS, SELECTIVE, TrialConfig
-from tests.engine.test_training import CPU, wavy
 from tests.helpers.reference import toy_dataset
+from tests.helpers.training import CPU, wavy
 
 pytestmark = [
     pytest.mark.gpu,

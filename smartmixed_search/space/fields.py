@@ -175,7 +175,7 @@ def parse_field(key: str, value: object, rule: Rule) -> Field:
         ConfigError: it is none of these, or a number breaks the rule.
 
     Example:
-        >>> from smartmixed_search.rules import positive_number
+        >>> from smartmixed_search.trials.rules import positive_number
         >>> parse_field("temperature", {"low": 0.1, "high": "3e0", "log": True}, positive_number())
         Range(low=0.1, high=3.0, log=True, step=None)
 

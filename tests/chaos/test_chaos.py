@@ -61,7 +61,9 @@ def test_killed_driver(tracking_uri: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_driver_killed_at_five_moments(tracking_uri, tmp_path, undisturbed, dice):
+def test_driver_killed_at_five_moments(
+    tracking_uri: str, tmp_path: Path, undisturbed: Sweep, dice: random.Random
+) -> None:
     sweep = Sweep(tmp_path, tracking_uri)
     for moment in range(KILLS):
         with sweep.launched() as driver:
@@ -75,7 +77,7 @@ def test_driver_killed_at_five_moments(tracking_uri, tmp_path, undisturbed, dice
 
 
 @pytest.mark.slow
-def test_killed_worker(tracking_uri, tmp_path, undisturbed, dice):
+def test_killed_worker(tracking_uri: str, tmp_path: Path, undisturbed: Sweep, dice: random.Random) -> None:
     sweep = Sweep(tmp_path, tracking_uri)
     with sweep.launched() as driver:
         wait_for_settled(driver, sweep, 2)
@@ -95,7 +97,9 @@ def wait_for_setbacks(driver: Process, sweep: Sweep, count: int) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("times", [2, 3])
-def test_worker_killed_again_and_again_in_one_trial(tracking_uri, tmp_path, undisturbed, dice, times):
+def test_worker_killed_again_and_again_in_one_trial(
+    tracking_uri: str, tmp_path: Path, undisturbed: Sweep, dice: random.Random, times: int
+) -> None:
     sweep = Sweep(tmp_path, tracking_uri)
     with sweep.launched() as driver:
         wait_for_settled(driver, sweep, 2)
@@ -110,7 +114,9 @@ def test_worker_killed_again_and_again_in_one_trial(tracking_uri, tmp_path, undi
 
 
 @pytest.mark.slow
-def test_node_killed_twice_in_one_trial(tracking_uri, tmp_path, undisturbed, dice):
+def test_node_killed_twice_in_one_trial(
+    tracking_uri: str, tmp_path: Path, undisturbed: Sweep, dice: random.Random
+) -> None:
     with cluster(*NODES, NODES[-1]) as made:
         options = ("--concurrency", "1", "--ray-address", made.address)
         sweep = Sweep(tmp_path, tracking_uri, options=options, variables=made.variables)
@@ -129,7 +135,9 @@ def test_node_killed_twice_in_one_trial(tracking_uri, tmp_path, undisturbed, dic
 
 @pytest.mark.slow
 @pytest.mark.parametrize("part", ["gcs_server", "raylet"])
-def test_killed_ray_is_told_in_one_line(tracking_uri, tmp_path, undisturbed, dice, part):
+def test_killed_ray_is_told_in_one_line(
+    tracking_uri: str, tmp_path: Path, undisturbed: Sweep, dice: random.Random, part: str
+) -> None:
     sweep = Sweep(tmp_path, tracking_uri)
     with sweep.launched() as driver:
         wait_for_settled(driver, sweep, 2)
@@ -148,7 +156,7 @@ def test_killed_ray_is_told_in_one_line(tracking_uri, tmp_path, undisturbed, dic
 
 
 @pytest.mark.slow
-def test_killed_node(tracking_uri, tmp_path, undisturbed, dice):
+def test_killed_node(tracking_uri: str, tmp_path: Path, undisturbed: Sweep, dice: random.Random) -> None:
     with cluster(*NODES) as made:
         options = ("--concurrency", "1", "--ray-address", made.address)
         sweep = Sweep(tmp_path, tracking_uri, options=options, variables=made.variables)
@@ -164,7 +172,7 @@ def test_killed_node(tracking_uri, tmp_path, undisturbed, dice):
 
 
 @pytest.mark.slow
-def test_mlflow_server_stopped_and_restarted(tmp_path, undisturbed, dice):
+def test_mlflow_server_stopped_and_restarted(tmp_path: Path, undisturbed: Sweep, dice: random.Random) -> None:
     with mlflow_server() as server:
         sweep = Sweep(tmp_path, server.uri)
         with sweep.launched() as driver:
@@ -181,7 +189,7 @@ def test_mlflow_server_stopped_and_restarted(tmp_path, undisturbed, dice):
 
 
 @pytest.mark.slow
-def test_mlflow_server_gone_until_the_sweep_is_over(tmp_path, undisturbed):
+def test_mlflow_server_gone_until_the_sweep_is_over(tmp_path: Path, undisturbed: Sweep) -> None:
     with mlflow_server() as server:
         sweep = Sweep(tmp_path, server.uri)
         with sweep.launched() as driver:
@@ -197,7 +205,7 @@ def test_mlflow_server_gone_until_the_sweep_is_over(tmp_path, undisturbed):
 
 
 @pytest.mark.slow
-def test_everything_in_one_sweep(tmp_path, undisturbed, dice):
+def test_everything_in_one_sweep(tmp_path: Path, undisturbed: Sweep, dice: random.Random) -> None:
     with mlflow_server() as server, cluster(*NODES) as made:
         options = ("--concurrency", "1", "--ray-address", made.address)
         sweep = Sweep(tmp_path, server.uri, options=options, variables=made.variables)
@@ -229,7 +237,9 @@ def test_everything_in_one_sweep(tmp_path, undisturbed, dice):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_interrupted_sweep_says_how_to_continue(tracking_uri, tmp_path, undisturbed, number):
+def test_interrupted_sweep_says_how_to_continue(
+    tracking_uri: str, tmp_path: Path, undisturbed: Sweep, number: int
+) -> None:
     sweep = Sweep(tmp_path, tracking_uri)
     with sweep.launched() as driver:
         wait_for_settled(driver, sweep, 2)
@@ -247,7 +257,7 @@ def test_interrupted_sweep_says_how_to_continue(tracking_uri, tmp_path, undistur
 
 
 @pytest.mark.slow
-def test_second_process_is_refused(tracking_uri, tmp_path):
+def test_second_process_is_refused(tracking_uri: str, tmp_path: Path) -> None:
     sweep = Sweep(tmp_path, tracking_uri, SPACE | {"epochs": 300})
     with sweep.launched() as first:
         wait_for_settled(first, sweep, 1)

@@ -7,8 +7,8 @@ import click
 import pytest
 
 from smartmixed_search.cli.answer import print_answer
+from tests.helpers.summaries import SUMMARY
 from tests.helpers.top_sweeps import full_store
-from tests.search.test_summary import SUMMARY
 
 FINISHED = {"finished": 4, "failed": 0, "stopped": 0}
 

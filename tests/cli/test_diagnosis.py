@@ -16,7 +16,7 @@ from smartmixed_search.cli import diagnosis
 from smartmixed_search.cli.diagnosis import Check, diagnose
 from smartmixed_search.errors import ResourceError
 from smartmixed_search.search.ray_files import check_ray_folder
-from tests.datasets.test_mnist import files, stored
+from tests.helpers.idx_files import files, stored
 
 Checks = dict[str, Check]
 

@@ -2,7 +2,7 @@
 
 import shutil
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
@@ -17,9 +17,10 @@ from smartmixed_search.system.checksums import checksum
 from smartmixed_search.tracking.networks import fetch_network
 from smartmixed_search.tracking.store import default_tracking_uri
 from smartmixed_search.trials.result import TrialResult
-from tests.export.test_formats import load
+from tests.helpers.exports import load
 from tests.helpers.factories import make_result
-from tests.helpers.networks import draw, drop_in, write_weights
+from tests.helpers.models import trial
+from tests.helpers.networks import draw, drop_in
 from tests.helpers.tracked import all_runs, make_tracker
 
 Cli = Callable[..., tuple[int, str, str]]
@@ -27,22 +28,6 @@ Cli = Callable[..., tuple[int, str, str]]
 Tracked = tuple[str, TrialResult, TrialResult]
 
 FAILED = make_result(seed=99)
-
-
-def trial(folder: Path, seed: int, diverged: int | None = None, plugins: Sequence[str] = ()) -> TrialResult:
-    """A finished trial of three replicates; validation prefers replicate 2, the test replicate 0."""
-    result = make_result(
-        architecture=(40, 24),
-        accuracies={"smartmixed": [0.9, 0.8, 0.7], "relu": 0.5},
-        val_accuracies={"smartmixed": [0.7, 0.8, 0.9], "relu": 0.5},
-        replicates=3,
-        seed=seed,
-        weights_path=str(folder / f"weights-{seed}"),
-    )
-    write_weights(folder / f"weights-{seed}", [replicate for replicate in range(3) if replicate != diverged], plugins)
-    lost = ("smartmixed", diverged)
-    networks = [replace(n, val_loss=None) if (n.strategy, n.replicate) == lost else n for n in result.networks]
-    return replace(result, networks=networks)
 
 
 @pytest.fixture(scope="module")

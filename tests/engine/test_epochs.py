@@ -7,8 +7,8 @@ import pytest
 
 from smartmixed_search.engine.epochs import printed
 from smartmixed_search.engine.trial import run_trial
-from tests.engine.test_training import BASE
 from tests.helpers.reference import toy_dataset
+from tests.helpers.training import BASE
 
 
 def test_a_trial_says_what_it_trains_and_its_last_epoch(capsys: pytest.CaptureFixture[str]) -> None:

@@ -10,8 +10,8 @@ from smartmixed_search.engine.estimate import estimate
 from smartmixed_search.engine.stack import Stack
 from smartmixed_search.engine.stack.layout import Layout
 from smartmixed_search.errors import ResourceError
-from tests.engine.test_training import BASE
 from tests.helpers.reference import toy_dataset
+from tests.helpers.training import BASE
 
 
 def test_counts_and_sizes_are_exact() -> None:

@@ -1,7 +1,6 @@
 """A trial's results do not depend on the parts that it is trained in, and memory decides which these are."""
 
 import dataclasses
-import weakref
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,8 +17,9 @@ from smartmixed_search.errors import ResourceError
 from smartmixed_search.system.memory import is_out_of_memory
 from smartmixed_search.trials.config import TrialConfig
 from smartmixed_search.trials.result import TrialResult
-from tests.engine.test_training import BASE, CPU
+from tests.helpers.memory import OUT_OF_MEMORY, limit
 from tests.helpers.reference import toy_dataset
+from tests.helpers.training import BASE, CPU
 
 CONFIG = dataclasses.replace(BASE, strategies=("smartmixed", "relu", "sigmoid", "elu"))
 MEMBERS = CONFIG.members
@@ -136,40 +136,6 @@ def test_replicates_are_halved_before_members() -> None:
     ]
     assert [half.members for half in first.halves()] == [("smartmixed",), ("relu", "tanh")]
     assert {half.replicates for half in first.halves()} == {(0,)}
-
-
-class Memory:
-    """Room for so many networks: more of them run out of memory at the end of the given epoch."""
-
-    def __init__(self, networks: int, epoch: int, error: Exception) -> None:
-        self.networks, self.epoch, self.error = networks, epoch, error
-        self.tried: list[int] = []
-        self.alive: list[int] = []
-        self._trainings: list[weakref.ref[TwoPhaseTraining]] = []
-
-    def look(self, training: TwoPhaseTraining) -> None:
-        networks = training.layout.part.networks
-        if training.epoch == 0:
-            self.tried.append(networks)
-            self._trainings.append(weakref.ref(training))
-            self.alive.append(sum(reference() is not None for reference in self._trainings))
-        if networks > self.networks and training.epoch == self.epoch:
-            raise type(self.error)(*self.error.args)  # a new one: its traceback holds what was allocated
-
-
-OUT_OF_MEMORY = torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB.")
-
-
-def limit(monkeypatch: pytest.MonkeyPatch, networks: int, epoch: int = 0, error: Exception = OUT_OF_MEMORY) -> Memory:
-    memory = Memory(networks, epoch, error)
-    validate = TwoPhaseTraining._validate
-
-    def limited(training: TwoPhaseTraining, *args: Any) -> Any:
-        memory.look(training)
-        return validate(training, *args)
-
-    monkeypatch.setattr(TwoPhaseTraining, "_validate", limited)
-    return memory
 
 
 def run(path: Path | None = None) -> tuple[TrialResult, list[tuple[int, dict[str, float]]]]:

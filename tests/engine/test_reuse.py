@@ -12,8 +12,8 @@ from smartmixed_search.engine.training import TwoPhaseTraining
 from smartmixed_search.engine.trial import run_trial
 from smartmixed_search.trials.config import SELECTIVE, SMARTMIXED, TrialConfig
 from smartmixed_search.trials.result import TrialResult
-from tests.engine.test_training import BASE
 from tests.helpers.reference import toy_dataset
+from tests.helpers.training import BASE
 
 LENGTHS = range(1, BASE.epochs)
 """Selection lengths in epochs."""

@@ -26,9 +26,9 @@ from smartmixed_search.errors import TrialInterrupted
 from smartmixed_search.system.files import locate, remove
 from smartmixed_search.trials.config import SELECTIVE, TrialConfig
 from smartmixed_search.trials.result import TrialResult
-from tests.engine.test_parts import limit
-from tests.engine.test_training import BASE, CPU
+from tests.helpers.memory import limit
 from tests.helpers.reference import toy_dataset
+from tests.helpers.training import BASE, CPU
 
 VARIANTS: dict[str, dict[str, Any]] = {
     "published, controls": {},

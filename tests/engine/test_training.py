@@ -9,23 +9,11 @@ from smartmixed_search.engine.stack.handoff import original_order
 from smartmixed_search.engine.training import TwoPhaseTraining
 from smartmixed_search.method.activations import register_activation, unregister_activation
 from smartmixed_search.method.freezing import neuron_orders
-from smartmixed_search.trials.config import CONTROLS, RANDOM_MIXED, SMARTMIXED, TrialConfig
+from smartmixed_search.trials.config import RANDOM_MIXED, SMARTMIXED, TrialConfig
 from tests.helpers.reference import ReferenceTraining, toy_dataset
+from tests.helpers.training import BASE, CPU, wavy
 
-CPU = torch.device("cpu")
 TOLERANCE = 5e-8  # the fused Adam takes the clip as a float32 number
-BASE = TrialConfig(
-    dataset="toy",
-    architecture=(9, 7),
-    epochs=5,
-    phase_fraction=0.4,
-    learning_rate=0.02,
-    logit_learning_rate=0.3,
-    batch_size=16,
-    replicates=2,
-    controls=CONTROLS,
-    clip_norm=0.5,
-)
 VARIANTS = {
     "published": {},
     "soft estimator": {"estimator": "soft"},
@@ -70,10 +58,6 @@ def test_a_users_function_equals_the_plain_loop(strategy: str) -> None:
         assert_equals_the_plain_loop(train(config), strategy, 1)
     finally:
         unregister_activation("wavy")
-
-
-def wavy(x: torch.Tensor) -> torch.Tensor:
-    return torch.sin(2 * x) + x
 
 
 def assert_equals_the_plain_loop(trained: TwoPhaseTraining, strategy: str, replicate: int) -> None:

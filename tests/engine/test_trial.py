@@ -16,8 +16,8 @@ from smartmixed_search.method.activations import get_activation
 from smartmixed_search.method.randomness import GumbelNoise
 from smartmixed_search.method.selection import temperatures
 from smartmixed_search.trials.result import TrialResult
-from tests.engine.test_training import BASE
 from tests.helpers.reference import toy_dataset
+from tests.helpers.training import BASE
 
 
 @pytest.fixture(scope="module")

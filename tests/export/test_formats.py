@@ -10,27 +10,13 @@ import torch
 from safetensors import safe_open
 from torch import Tensor, nn
 
-from smartmixed_search import load_network
 from smartmixed_search.datasets.preparation import Preparation
 from smartmixed_search.errors import NetworkError
 from smartmixed_search.export.formats import FORMATS, encode, new_file
 from smartmixed_search.export.weights import TrainedNetwork, read_network
 from smartmixed_search.method.activations import register_activation, unregister_activation
+from tests.helpers.exports import load
 from tests.helpers.networks import Parts, draw, drop_in
-
-Run = Callable[[Tensor], Tensor]
-
-
-def load(path: Path, file_format: str) -> Run:
-    """Load a file as its users do."""
-    if file_format == "safetensors":
-        return load_network(path)
-    if file_format == "torch-export":
-        return torch.export.load(path).module()
-    from onnxruntime import InferenceSession
-
-    session = InferenceSession(path, providers=["CPUExecutionProvider"])
-    return lambda x: torch.from_numpy(session.run(["logits"], {"x": x.numpy()})[0])
 
 
 def trained(parts: Parts) -> TrainedNetwork:

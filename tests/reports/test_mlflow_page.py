@@ -18,8 +18,8 @@ import pytest
 from smartmixed_search.tracking.store import connect, default_tracking_uri
 from smartmixed_search.tracking.view import view_path
 from tests.chaos.services import free_port
+from tests.helpers.models import record, results
 from tests.helpers.tracked import all_runs
-from tests.tracking.test_models import record, results
 
 playwright = pytest.importorskip("playwright.sync_api", reason="needs the package playwright")
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")

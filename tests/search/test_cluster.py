@@ -3,6 +3,7 @@ import os
 import socket
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from ray.exceptions import AuthenticationError
@@ -25,25 +26,25 @@ LAPTOP = [{"CPU": 2.0}]
 CLUSTER = [{"CPU": 16.0, "GPU": 2.0}, {"CPU": 8.0, "GPU": 1.0}, {"CPU": 64.0}]
 
 
-def test_auto_is_a_share_of_a_gpu_where_there_are_any():
+def test_auto_is_a_share_of_a_gpu_where_there_are_any() -> None:
     assert trial_resources(1, "auto", CLUSTER).gpus == 0.25
 
 
-def test_auto_is_no_gpu_where_there_are_none():
+def test_auto_is_no_gpu_where_there_are_none() -> None:
     assert trial_resources(1, "auto", LAPTOP).gpus == 0
 
 
-def test_more_gpus_than_any_node_has_is_refused():
+def test_more_gpus_than_any_node_has_is_refused() -> None:
     with pytest.raises(ResourceError, match="gpus_per_trial must be at most 2, what the largest node has, however: 4"):
         trial_resources(1, 4, CLUSTER)
 
 
-def test_more_cpus_than_any_node_has_is_refused():
+def test_more_cpus_than_any_node_has_is_refused() -> None:
     with pytest.raises(ResourceError, match=r"cpus_per_trial must be at most 2, .*, however: 3"):
         trial_resources(3, 0, LAPTOP)
 
 
-def test_resources_must_be_on_one_node():
+def test_resources_must_be_on_one_node() -> None:
     with pytest.raises(ResourceError, match="none has 32 CPUs and 1 GPUs together"):
         trial_resources(32, 1, CLUSTER)
 
@@ -51,22 +52,22 @@ def test_resources_must_be_on_one_node():
 @pytest.mark.parametrize(
     ("cpus", "gpus", "expected"), [(1, 0, 88), (1, 0.25, 12), (4, 0.25, 6), (0.5, 1, 3), (0.1, 0.1, 30)]
 )
-def test_slots_count_what_fits_node_by_node(cpus, gpus, expected):
+def test_slots_count_what_fits_node_by_node(cpus: float, gpus: float, expected: int) -> None:
     assert slots(TrialResources(cpus=cpus, gpus=gpus), CLUSTER) == expected
 
 
 @pytest.mark.parametrize(("cpus", "threads"), [(0.5, 1), (1, 1), (2.9, 2), (4, 4)])
-def test_threads_are_the_whole_cpus(cpus, threads):
+def test_threads_are_the_whole_cpus(cpus: float, threads: int) -> None:
     assert TrialResources(cpus=cpus, gpus=0).threads == threads
 
 
 @pytest.mark.parametrize("address", ["head", "head:", ":6379", "ray://head:10001", "head:port"])
-def test_malformed_address_is_refused(address):
+def test_malformed_address_is_refused(address: str) -> None:
     with pytest.raises(ResourceError, match="must be auto or HOST:PORT, however"):
         check_address(address)
 
 
-def test_address_where_nothing_answers_is_refused_soon():
+def test_address_where_nothing_answers_is_refused_soon() -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))  # bound, not listening
         address = f"127.0.0.1:{unused.getsockname()[1]}"
@@ -75,7 +76,7 @@ def test_address_where_nothing_answers_is_refused_soon():
 
 
 @pytest.fixture
-def no_ray(monkeypatch):
+def no_ray(monkeypatch: pytest.MonkeyPatch) -> None:
     """This process is connected to no Ray, as far as a test can tell; the one that tests share stays as it is."""
     monkeypatch.setattr(clusters.ray, "is_initialized", lambda: False)
     monkeypatch.setattr(clusters.ray, "shutdown", lambda: None)
@@ -97,8 +98,10 @@ def no_ray(monkeypatch):
     ],
     ids=["another version", "no token", "anything else"],
 )
-def test_whatever_keeps_ray_from_joining_is_told_in_one_line(monkeypatch, raised, told):
-    def init(**_):
+def test_whatever_keeps_ray_from_joining_is_told_in_one_line(
+    monkeypatch: pytest.MonkeyPatch, raised: Exception, told: str
+) -> None:
+    def init(**_: Any) -> None:
         raise raised
 
     monkeypatch.setattr(clusters, "check_address", lambda _: None)
@@ -111,8 +114,8 @@ def test_whatever_keeps_ray_from_joining_is_told_in_one_line(monkeypatch, raised
 
 
 @pytest.mark.usefixtures("no_ray")
-def test_a_token_file_that_is_not_there_is_named(monkeypatch):
-    def init(**_):
+def test_a_token_file_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    def init(**_: Any) -> None:
         raise AuthenticationError("no token")
 
     monkeypatch.setenv("RAY_AUTH_TOKEN_PATH", "/no/such/token")
@@ -123,11 +126,11 @@ def test_a_token_file_that_is_not_there_is_named(monkeypatch):
 
 
 @pytest.fixture
-def starts(monkeypatch, no_ray):
+def starts(monkeypatch: pytest.MonkeyPatch, no_ray: None) -> list[dict[str, Any]]:
     """The settings of each start of a Ray that does not start unless this is changed."""
-    tried = []
+    tried: list[dict[str, Any]] = []
 
-    def init(**settings):
+    def init(**settings: Any) -> None:
         tried.append(settings)
         raise Exception("The current node timed out during startup.\nmore")
 
@@ -135,21 +138,25 @@ def starts(monkeypatch, no_ray):
     return tried
 
 
-def test_a_ray_that_does_not_start_is_tried_twice_and_told_in_one_line(starts):
+def test_a_ray_that_does_not_start_is_tried_twice_and_told_in_one_line(starts: list[dict[str, Any]]) -> None:
     with pytest.raises(ResourceError, match=r"twice it did not \(Exception: The current") as refused, ray_session():
         pass
     assert len(starts) == 2
     assert "\n" not in str(refused.value)
 
 
-def test_a_ray_of_one_s_own_has_the_cpus_that_may_be_used(starts, monkeypatch):
+def test_a_ray_of_one_s_own_has_the_cpus_that_may_be_used(
+    starts: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(own_ray, "usable_cpus", lambda: 3)
     with pytest.raises(ResourceError), ray_session():
         pass
     assert starts[0]["num_cpus"] == 3
 
 
-def test_a_folder_too_long_for_sockets_is_refused_before_ray_starts(starts, monkeypatch):
+def test_a_folder_too_long_for_sockets_is_refused_before_ray_starts(
+    starts: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("RAY_TMPDIR", f"/tmp/{'x' * 60}")
     with pytest.raises(ResourceError, match="must have a path of at most"), ray_session():
         pass
@@ -158,14 +165,16 @@ def test_a_folder_too_long_for_sockets_is_refused_before_ray_starts(starts, monk
 
 @pytest.mark.usefixtures("no_ray")
 @pytest.mark.parametrize("before", [{}, {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN_PATH": "/no/such/file"}])
-def test_a_ray_of_one_s_own_has_a_new_token_for_its_length_only(monkeypatch, before):
+def test_a_ray_of_one_s_own_has_a_new_token_for_its_length_only(
+    monkeypatch: pytest.MonkeyPatch, before: dict[str, str]
+) -> None:
     for name in ("RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH", "RAY_USAGE_STATS_ENABLED"):
         monkeypatch.delenv(name, raising=False)
     for name, value in before.items():
         monkeypatch.setenv(name, value)
     seen = []
 
-    def init(**_):
+    def init(**_: Any) -> None:
         seen.append(dict(os.environ))
         os.environ["PYTHONBREAKPOINT"] = "ray.util.rpdb.set_trace"  # as Ray does
 
@@ -183,7 +192,7 @@ def test_a_ray_of_one_s_own_has_a_new_token_for_its_length_only(monkeypatch, bef
 
 
 @pytest.mark.ray
-def test_a_user_who_has_no_home_starts_ray_and_leaves_nothing_in_it(tmp_path):
+def test_a_user_who_has_no_home_starts_ray_and_leaves_nothing_in_it(tmp_path: Path) -> None:
     script = (
         "import os, ray\nfrom smartmixed_search.search.cluster import ray_session\nbefore = dict(os.environ)\n"
         "for _ in range(2):\n"
@@ -196,7 +205,7 @@ def test_a_user_who_has_no_home_starts_ray_and_leaves_nothing_in_it(tmp_path):
 
 
 @pytest.mark.ray
-def test_workers_look_for_modules_where_the_driver_does(tmp_path):
+def test_workers_look_for_modules_where_the_driver_does(tmp_path: Path) -> None:
     (tmp_path / "here").mkdir()
     script = (
         f"import os, sys, ray\nos.chdir({str(tmp_path / 'here')!r})\nsys.path.remove('')\n"
@@ -212,7 +221,7 @@ def test_workers_look_for_modules_where_the_driver_does(tmp_path):
 
 
 @pytest.mark.ray
-def test_local_ray_listens_on_the_loopback_alone(tmp_path):
+def test_local_ray_listens_on_the_loopback_alone(tmp_path: Path) -> None:
     script = (
         "import time, ray\nfrom smartmixed_search.search.cluster import ray_session\n"
         "with ray_session():\n    ray.get(ray.remote(lambda: None).remote())\n    print('up')\n    time.sleep(50)"
@@ -238,7 +247,9 @@ def guarded() -> Iterator[Cluster]:
     [{"RAY_AUTH_MODE": "disabled"}, {"RAY_AUTH_MODE": "token"}, {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": "0" * 64}],
     ids=["no mode", "no token", "another token"],
 )
-def test_process_without_the_token_is_refused_in_one_line(guarded, tmp_path, variables):
+def test_process_without_the_token_is_refused_in_one_line(
+    guarded: Cluster, tmp_path: Path, variables: dict[str, str]
+) -> None:
     (tmp_path / "home").mkdir()
     main = "from smartmixed_search.cli import main; main()"
     command = python("-c", main, "run", "quickstart", "--output-dir", tmp_path, "--ray-address", guarded.address)

@@ -29,8 +29,8 @@ from smartmixed_search.tracking.writer import Tracker
 from smartmixed_search.trials.result import TrialResult
 from tests.helpers import trials
 from tests.helpers.factories import make_result
+from tests.helpers.sweeps import run_demo
 from tests.helpers.tracked import all_runs, make_tracker, opening
-from tests.search.test_sweep import sweep as run_demo
 
 ACCURACIES = {"smartmixed": 0.95, "relu": 0.9, "tanh": 0.8}
 

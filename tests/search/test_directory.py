@@ -6,17 +6,15 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from smartmixed_search.errors import SweepError
-from smartmixed_search.search.directory import Resolved, SweepDirectory, TrialDirectory
+from smartmixed_search.search.directory import SweepDirectory, TrialDirectory
 from smartmixed_search.system.checksums import checksum
 from tests.helpers.factories import make_result
-
-RESOLVED = Resolved(
-    name="demo", hash="a" * 64, seed=0, dataset={"name": "digits", "checksum": "c" * 16}, space={"dataset": "digits"}
-)
+from tests.helpers.sweeps import RESOLVED
 
 
 @pytest.fixture
@@ -29,13 +27,13 @@ def claim_once(directory: SweepDirectory) -> None:
         pass
 
 
-def test_claim_writes_what_the_sweep_is(directory):
+def test_claim_writes_what_the_sweep_is(directory: SweepDirectory) -> None:
     claim_once(directory)
     assert json.loads(directory.resolved.read_text()).items() >= RESOLVED.to_dict().items()
     assert directory.space.read_text() == "dataset: digits\n"
 
 
-def test_same_sweep_is_reentered_unchanged(directory):
+def test_same_sweep_is_reentered_unchanged(directory: SweepDirectory) -> None:
     claim_once(directory)
     before = directory.resolved.read_bytes()
     claim_once(directory)
@@ -50,14 +48,16 @@ def test_same_sweep_is_reentered_unchanged(directory):
         ({"dataset": {"name": "digits", "checksum": "d" * 16}}, r"keep its dataset, however: .*\(cccccccccccccccc\)"),
     ],
 )
-def test_another_sweep_under_the_name_is_refused(directory, change, message):
+def test_another_sweep_under_the_name_is_refused(
+    directory: SweepDirectory, change: dict[str, Any], message: str
+) -> None:
     claim_once(directory)
     with pytest.raises(SweepError, match=message):
         directory.check(replace(RESOLVED, **change))
 
 
 @pytest.mark.parametrize("content", ["", "[1]", '{"name": "demo"}'])
-def test_damaged_description_is_refused_by_its_name(directory, content):
+def test_damaged_description_is_refused_by_its_name(directory: SweepDirectory, content: str) -> None:
     claim_once(directory)
     directory.resolved.write_text(content)
     for ask in (directory.load_resolved, lambda: directory.check(RESOLVED)):
@@ -65,7 +65,7 @@ def test_damaged_description_is_refused_by_its_name(directory, content):
             ask()
 
 
-def test_folder_that_cannot_be_made_is_refused(directory, monkeypatch):
+def test_folder_that_cannot_be_made_is_refused(directory: SweepDirectory, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object, **__: object) -> None:
         raise OSError(errno.EROFS, os.strerror(errno.EROFS))
 
@@ -74,7 +74,7 @@ def test_folder_that_cannot_be_made_is_refused(directory, monkeypatch):
         claim_once(directory)
 
 
-def test_folder_that_cannot_be_written_is_refused(directory):
+def test_folder_that_cannot_be_written_is_refused(directory: SweepDirectory) -> None:
     claim_once(directory)
     (directory.path / ".lock").unlink()
     (directory.path / ".lock").mkdir()
@@ -82,12 +82,12 @@ def test_folder_that_cannot_be_written_is_refused(directory):
         claim_once(directory)
 
 
-def test_check_writes_nothing(directory):
+def test_check_writes_nothing(directory: SweepDirectory) -> None:
     directory.check(RESOLVED)
     assert not directory.path.exists()
 
 
-def test_directory_with_other_files_is_refused(directory):
+def test_directory_with_other_files_is_refused(directory: SweepDirectory) -> None:
     directory.path.mkdir()
     (directory.path / "thesis.tex").touch()
     with pytest.raises(SweepError, match="holds other files"):
@@ -104,11 +104,11 @@ def trial(directory: SweepDirectory) -> TrialDirectory:
     return files
 
 
-def test_a_result_and_its_weights_are_read_as_they_were_written(trial):
+def test_a_result_and_its_weights_are_read_as_they_were_written(trial: TrialDirectory) -> None:
     assert trial.load_whole() == trial.load_result() == replace(make_result(), weights_checksum=checksum(b"weights"))
 
 
-def test_a_result_with_a_flipped_bit_is_as_good_as_absent(trial):
+def test_a_result_with_a_flipped_bit_is_as_good_as_absent(trial: TrialDirectory) -> None:
     text = trial.result.read_text()
     trial.result.write_text(text.replace('"objective": 0.97', '"objective": 0.96'))
     assert trial.result.read_text() != text
@@ -116,13 +116,13 @@ def test_a_result_with_a_flipped_bit_is_as_good_as_absent(trial):
 
 
 @pytest.mark.parametrize("damaged", [b"weightt", b"", None])
-def test_a_trial_with_damaged_weights_is_not_whole(trial, damaged):
+def test_a_trial_with_damaged_weights_is_not_whole(trial: TrialDirectory, damaged: bytes | None) -> None:
     trial.weights.unlink() if damaged is None else trial.weights.write_bytes(damaged)
     assert trial.load_whole() is None
     assert trial.load_result() is not None
 
 
-def test_a_result_of_an_earlier_version_is_used_as_it_is(trial):
+def test_a_result_of_an_earlier_version_is_used_as_it_is(trial: TrialDirectory) -> None:
     plain = make_result().to_dict()
     del plain["weights_checksum"]
     trial.result.write_text(json.dumps(plain))
@@ -130,22 +130,22 @@ def test_a_result_of_an_earlier_version_is_used_as_it_is(trial):
 
 
 @pytest.mark.parametrize("name", ["", "a/b", "..", ".hidden", "mlartifacts", "mlflow.db", "x" * 101, "a b"])
-def test_names_that_cannot_be_sweeps_are_refused(tmp_path, name):
+def test_names_that_cannot_be_sweeps_are_refused(tmp_path: Path, name: str) -> None:
     with pytest.raises(SweepError, match="a sweep's name must be"):
         SweepDirectory.of(tmp_path, name)
 
 
-def test_second_writer_is_told_who_the_first_is(directory):
+def test_second_writer_is_told_who_the_first_is(directory: SweepDirectory) -> None:
     this = f"process {os.getpid()} on {socket.gethostname()}"
     with directory.claim(RESOLVED, ""), pytest.raises(SweepError, match=this):
         claim_once(directory)
 
 
-def test_lock_of_a_killed_process_is_void(directory):
+def test_lock_of_a_killed_process_is_void(directory: SweepDirectory) -> None:
     script = (
         "import os, signal, sys\n"
         "from pathlib import Path\n"
-        "from tests.test_directory import RESOLVED\n"
+        "from tests.helpers.sweeps import RESOLVED\n"
         "from smartmixed_search.search.directory import SweepDirectory\n"
         "with SweepDirectory(Path(sys.argv[1])).claim(RESOLVED, ''):\n"
         "    os.kill(os.getpid(), signal.SIGKILL)\n"
@@ -156,7 +156,7 @@ def test_lock_of_a_killed_process_is_void(directory):
     claim_once(directory)
 
 
-def test_a_space_that_changed_is_told_key_by_key(directory):
+def test_a_space_that_changed_is_told_key_by_key(directory: SweepDirectory) -> None:
     space = {"dataset": "digits", "epochs": 4, "clamp": None, "temperature": {"low": 0.1, "high": 3.0}, "trials": 3}
     before = replace(RESOLVED, space=space)
     with directory.claim(before, ""):
@@ -174,7 +174,7 @@ def test_a_space_that_changed_is_told_key_by_key(directory):
         assert told in str(raised.value)
 
 
-def test_only_a_folder_with_a_sweep_has_one(directory):
+def test_only_a_folder_with_a_sweep_has_one(directory: SweepDirectory) -> None:
     assert directory.begun is None
     claim_once(directory)
     assert directory.begun == RESOLVED

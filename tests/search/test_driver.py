@@ -75,7 +75,7 @@ def sweep(tmp_path: Path) -> Iterator[Sweep]:
         yield Sweep(tmp_path, ledger)
 
 
-def test_finished_trial_is_settled_by_what_is_on_the_disk(sweep):
+def test_finished_trial_is_settled_by_what_is_on_the_disk(sweep: Sweep) -> None:
     config = sweep.driver.next().proposal.config
     sweep.train(0)
     sweep.driver.ended(0, "here")
@@ -84,7 +84,7 @@ def test_finished_trial_is_settled_by_what_is_on_the_disk(sweep):
     assert sweep.ledger.settled[0] == expected
 
 
-def test_followers_know_what_the_ledger_knows(sweep):
+def test_followers_know_what_the_ledger_knows(sweep: Sweep) -> None:
     sweep.driver.next()
     assert sweep.follower.events == sweep.ledger.events != []
     sweep.train(0)
@@ -92,7 +92,7 @@ def test_followers_know_what_the_ledger_knows(sweep):
     assert sweep.follower.events == sweep.ledger.events
 
 
-def test_followers_are_left_alone_while_there_is_nothing_new(sweep):
+def test_followers_are_left_alone_while_there_is_nothing_new(sweep: Sweep) -> None:
     while sweep.driver.next() is not None:
         pass
     calls = sweep.follower.calls
@@ -100,7 +100,7 @@ def test_followers_are_left_alone_while_there_is_nothing_new(sweep):
     assert sweep.follower.calls == calls
 
 
-def test_result_without_record_is_adopted_on_reentry(sweep, tmp_path):
+def test_result_without_record_is_adopted_on_reentry(sweep: Sweep, tmp_path: Path) -> None:
     sweep.driver.next()
     sweep.driver.next()
     sweep.train(1)
@@ -120,14 +120,14 @@ def fail(sweep: Sweep, kind: str, number: int = 0, host: str = "here") -> None:
     sweep.driver.failed(number, kind, host, RAY_MESSAGE)
 
 
-def test_failure_takes_its_reason_from_the_first_line_of_the_error_file(sweep):
+def test_failure_takes_its_reason_from_the_first_line_of_the_error_file(sweep: Sweep) -> None:
     config = sweep.driver.next().proposal.config
     fail(sweep, RAISED)
     assert sweep.ledger.settled[0] == Settled(number=0, key=config.key, status="failed", reason="ValueError: no")
 
 
 @pytest.mark.parametrize(("kind", "bound"), [(RAISED, 2), (LOST, LOSSES), (MEMORY, MEMORY_KILLS)])
-def test_trial_is_tried_again_up_to_the_bound_of_each_kind(tmp_path, kind, bound):
+def test_trial_is_tried_again_up_to_the_bound_of_each_kind(tmp_path: Path, kind: str, bound: int) -> None:
     with Ledger(tmp_path / "ledger.jsonl") as ledger:
         sweep = Sweep(tmp_path, ledger, max_failures=2)
         for _ in range(bound):
@@ -140,7 +140,7 @@ def test_trial_is_tried_again_up_to_the_bound_of_each_kind(tmp_path, kind, bound
         assert sweep.driver.next().proposal.number == 1
 
 
-def test_lost_processes_and_kills_for_memory_are_no_failures_of_the_trial(tmp_path):
+def test_lost_processes_and_kills_for_memory_are_no_failures_of_the_trial(tmp_path: Path) -> None:
     with Ledger(tmp_path / "ledger.jsonl") as ledger:
         sweep = Sweep(tmp_path, ledger, max_failures=1)
         for kind in (LOST, MEMORY, LOST, RAISED, LOST):
@@ -152,7 +152,7 @@ def test_lost_processes_and_kills_for_memory_are_no_failures_of_the_trial(tmp_pa
         assert ledger.settled[0].reason == "ValueError: no"
 
 
-def test_continued_sweep_remembers_how_often_a_trial_has_failed(sweep, tmp_path):
+def test_continued_sweep_remembers_how_often_a_trial_has_failed(sweep: Sweep, tmp_path: Path) -> None:
     for _ in range(MEMORY_KILLS):
         sweep.driver.next()
         fail(sweep, MEMORY)
@@ -165,7 +165,7 @@ def test_continued_sweep_remembers_how_often_a_trial_has_failed(sweep, tmp_path)
         )
 
 
-def test_trial_that_is_lost_too_often_says_so_and_what_ray_says(sweep):
+def test_trial_that_is_lost_too_often_says_so_and_what_ray_says(sweep: Sweep) -> None:
     for _ in range(LOSSES + 1):
         sweep.driver.next()
         fail(sweep, LOST)
@@ -177,7 +177,7 @@ def test_trial_that_is_lost_too_often_says_so_and_what_ray_says(sweep):
     assert "pid: 4711" in files.error.read_text()
 
 
-def test_trial_that_is_tried_again_goes_first_and_is_running_no_longer(sweep):
+def test_trial_that_is_tried_again_goes_first_and_is_running_no_longer(sweep: Sweep) -> None:
     sweep.driver.next()
     sweep.driver.reported(0, {"epoch": 4, "epochs": 10})
     fail(sweep, LOST)
@@ -187,7 +187,9 @@ def test_trial_that_is_tried_again_goes_first_and_is_running_no_longer(sweep):
     assert sweep.driver.progress().running == {0: 0.0}
 
 
-def test_host_from_which_nothing_but_setbacks_comes_ends_the_sweep(sweep, monkeypatch):
+def test_host_from_which_nothing_but_setbacks_comes_ends_the_sweep(
+    sweep: Sweep, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("smartmixed_search.search.setbacks.ON_ONE_HOST", 3)
     for _ in range(2):
         sweep.driver.next()
@@ -202,7 +204,7 @@ def test_host_from_which_nothing_but_setbacks_comes_ends_the_sweep(sweep, monkey
         fail(sweep, LOST, 1, "broken")
 
 
-def test_trial_that_ends_well_speaks_for_its_host(sweep, monkeypatch):
+def test_trial_that_ends_well_speaks_for_its_host(sweep: Sweep, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("smartmixed_search.search.setbacks.ON_ONE_HOST", 2)
     for _ in range(3):
         sweep.driver.next()
@@ -212,7 +214,7 @@ def test_trial_that_ends_well_speaks_for_its_host(sweep, monkeypatch):
     fail(sweep, RAISED, 2)
 
 
-def test_one_trial_alone_speaks_against_no_host(sweep, monkeypatch):
+def test_one_trial_alone_speaks_against_no_host(sweep: Sweep, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("smartmixed_search.search.setbacks.ON_ONE_HOST", 2)
     for _ in range(LOSSES + 1):
         sweep.driver.next()
@@ -220,14 +222,14 @@ def test_one_trial_alone_speaks_against_no_host(sweep, monkeypatch):
     assert sweep.ledger.settled[0].status == "failed"
 
 
-def test_worker_lost_after_its_result_has_not_failed(sweep):
+def test_worker_lost_after_its_result_has_not_failed(sweep: Sweep) -> None:
     sweep.driver.next()
     sweep.train(0)
     fail(sweep, LOST)
     assert sweep.ledger.settled[0].status == "finished"
 
 
-def test_error_inside_a_hook_ends_the_sweep(sweep):
+def test_error_inside_a_hook_ends_the_sweep(sweep: Sweep) -> None:
     sweep.driver.next()
     sweep.driver.guard(lambda: sweep.driver.ended(0, "here"))  # nothing is on the disk
     assert sweep.driver.stopping
@@ -237,14 +239,14 @@ def test_error_inside_a_hook_ends_the_sweep(sweep):
     assert not sweep.ledger.settled
 
 
-def test_progress_counts_epochs_of_running_trials(sweep):
+def test_progress_counts_epochs_of_running_trials(sweep: Sweep) -> None:
     sweep.driver.next()
     sweep.driver.next()
     sweep.driver.reported(1, {"epoch": 4, "epochs": 10})
     assert sweep.driver.progress().running == {0: 0.0, 1: 0.5}
 
 
-def test_training_begins_with_the_first_epoch_and_not_with_the_workers(sweep):
+def test_training_begins_with_the_first_epoch_and_not_with_the_workers(sweep: Sweep) -> None:
     sweep.driver.next()
     before = sweep.driver.progress()
     assert before.training == before.elapsed
@@ -253,7 +255,7 @@ def test_training_begins_with_the_first_epoch_and_not_with_the_workers(sweep):
     assert after.training < after.elapsed
 
 
-def test_progress_shows_the_best_of_all_sessions(sweep, tmp_path):
+def test_progress_shows_the_best_of_all_sessions(sweep: Sweep, tmp_path: Path) -> None:
     config = sweep.driver.next().proposal.config
     sweep.train(0)
     sweep.driver.ended(0, "here")
@@ -268,7 +270,7 @@ def report(sweep: Sweep, number: int, epoch: int, margin: float = 0.0) -> bool:
     return sweep.driver.reported(number, {"epoch": epoch, "epochs": 10, "margin": margin})
 
 
-def test_trial_that_trails_behind_at_a_rung_is_stopped(sweep):
+def test_trial_that_trails_behind_at_a_rung_is_stopped(sweep: Sweep) -> None:
     for _ in range(3):
         sweep.driver.next()
     assert not report(sweep, 0, 2, margin=0.1)
@@ -282,7 +284,7 @@ def test_trial_that_trails_behind_at_a_rung_is_stopped(sweep):
     assert settled.objective is None
 
 
-def test_trial_stopped_just_before_a_crash_is_not_run_again(sweep, tmp_path):
+def test_trial_stopped_just_before_a_crash_is_not_run_again(sweep: Sweep, tmp_path: Path) -> None:
     for number in range(2):
         sweep.driver.next()
         report(sweep, number, 2, margin=-float(number))
@@ -293,7 +295,7 @@ def test_trial_stopped_just_before_a_crash_is_not_run_again(sweep, tmp_path):
     assert not report(again, 0, 2, margin=-5.0)  # as decided before, whatever it reports now
 
 
-def test_nothing_is_waited_for_after_a_fault(sweep):
+def test_nothing_is_waited_for_after_a_fault(sweep: Sweep) -> None:
     """Tune, with no trial running, would ask for the one to be tried again for ten minutes."""
     sweep.driver.next()
     fail(sweep, LOST)
@@ -302,7 +304,7 @@ def test_nothing_is_waited_for_after_a_fault(sweep):
     assert not sweep.driver.waiting
 
 
-def test_what_an_interrupt_does_to_a_trial_is_not_counted_against_it(sweep, tmp_path):
+def test_what_an_interrupt_does_to_a_trial_is_not_counted_against_it(sweep: Sweep, tmp_path: Path) -> None:
     sweep.driver.next()
     sweep.driver.interrupt()
     for kind in (LOST, RAISED):
@@ -312,14 +314,14 @@ def test_what_an_interrupt_does_to_a_trial_is_not_counted_against_it(sweep, tmp_
     assert Sweep(tmp_path, sweep.ledger).driver.next().proposal.number == 0
 
 
-def test_nothing_begins_after_an_interrupt(sweep):
+def test_nothing_begins_after_an_interrupt(sweep: Sweep) -> None:
     sweep.driver.next()
     sweep.driver.interrupt()
     assert sweep.driver.next() is None
     assert not sweep.driver.waiting
 
 
-def test_interrupt_asks_running_trials_to_stop_and_waits_for_them(sweep):
+def test_interrupt_asks_running_trials_to_stop_and_waits_for_them(sweep: Sweep) -> None:
     sweep.driver.next()
     sweep.driver.next()
     sweep.driver.interrupt()
@@ -336,7 +338,7 @@ def test_interrupt_asks_running_trials_to_stop_and_waits_for_them(sweep):
     assert list(sweep.ledger.settled) == [0]
 
 
-def test_interrupt_does_not_wait_for_ever(sweep, monkeypatch):
+def test_interrupt_does_not_wait_for_ever(sweep: Sweep, monkeypatch: pytest.MonkeyPatch) -> None:
     sweep.driver.next()
     sweep.driver.interrupt()
     assert not sweep.driver.stopping
@@ -344,14 +346,14 @@ def test_interrupt_does_not_wait_for_ever(sweep, monkeypatch):
     assert sweep.driver.stopping
 
 
-def test_what_no_trial_can_get_over_ends_the_sweep(sweep):
+def test_what_no_trial_can_get_over_ends_the_sweep(sweep: Sweep) -> None:
     sweep.driver.next()
     sweep.driver.guard(lambda: sweep.driver.reported(0, {"halt": "no room"}))
     assert isinstance(sweep.driver.fault, SweepError)
     assert not sweep.ledger.settled
 
 
-def test_node_that_does_not_see_the_directory_ends_the_sweep(sweep):
+def test_node_that_does_not_see_the_directory_ends_the_sweep(sweep: Sweep) -> None:
     sweep.driver.next()
     with pytest.raises(SweepError, match="must be one that every node sees"):
         sweep.driver.failed(
@@ -370,7 +372,7 @@ def damaged(sweep: Sweep, tmp_path: Path) -> Sweep:
     return Sweep(tmp_path, sweep.ledger)
 
 
-def test_a_lost_result_is_trained_again_and_compared(damaged):
+def test_a_lost_result_is_trained_again_and_compared(damaged: Sweep) -> None:
     before = list(damaged.ledger.events)
     assert damaged.driver.next().proposal.number == 0
     assert not report(damaged, 0, 2, margin=-9.0), "it has passed its rungs"
@@ -383,7 +385,7 @@ def test_a_lost_result_is_trained_again_and_compared(damaged):
     assert damaged.driver.progress().settled == 1
 
 
-def test_a_lost_result_that_comes_out_otherwise_is_said(damaged):
+def test_a_lost_result_that_comes_out_otherwise_is_said(damaged: Sweep) -> None:
     before = list(damaged.ledger.events)
     damaged.driver.next()
     damaged.train(0, objective=0.125)
@@ -393,7 +395,7 @@ def test_a_lost_result_that_comes_out_otherwise_is_said(damaged):
     assert damaged.ledger.events == before
 
 
-def test_a_lost_result_that_cannot_be_had_again_is_said(damaged):
+def test_a_lost_result_that_cannot_be_had_again_is_said(damaged: Sweep) -> None:
     before = dict(damaged.ledger.settled)
     damaged.driver.next()
     fail(damaged, RAISED)
@@ -402,7 +404,7 @@ def test_a_lost_result_that_cannot_be_had_again_is_said(damaged):
     assert damaged.ledger.settled == before
 
 
-def test_trial_that_is_trained_again_may_lose_its_worker_too(damaged):
+def test_trial_that_is_trained_again_may_lose_its_worker_too(damaged: Sweep) -> None:
     before = dict(damaged.ledger.settled)
     damaged.driver.next()
     fail(damaged, LOST)
@@ -415,7 +417,7 @@ def test_trial_that_is_trained_again_may_lose_its_worker_too(damaged):
     assert damaged.ledger.settled == before
 
 
-def test_state_of_a_settled_trial_is_gone(sweep):
+def test_state_of_a_settled_trial_is_gone(sweep: Sweep) -> None:
     config = sweep.driver.next().proposal.config
     sweep.train(0)
     state = sweep.directory.trial(config.key).state

@@ -2,17 +2,21 @@ import json
 import subprocess
 from pathlib import Path
 
+import pytest
+
 from smartmixed_search.search.environment import environment, git_revision
 
 
-def test_environment_is_plain_and_names_what_numbers_depend_on():
+def test_environment_is_plain_and_names_what_numbers_depend_on() -> None:
     found = environment({"name": "digits", "checksum": "c" * 16})
     assert json.loads(json.dumps(found)) == found
     assert {"python", "torch", "ray", "optuna", "mlflow", "smartmixed-search"} <= set(found["software"])
     assert found["dataset"]["checksum"] == "c" * 16
 
 
-def test_the_processor_is_named_by_its_model_where_the_system_tells(tmp_path, monkeypatch):
+def test_the_processor_is_named_by_its_model_where_the_system_tells(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     told = tmp_path / "cpuinfo"
     monkeypatch.setattr("smartmixed_search.search.environment._PROCESSORS", told)
     assert environment({})["hardware"]["processor"]
@@ -20,7 +24,7 @@ def test_the_processor_is_named_by_its_model_where_the_system_tells(tmp_path, mo
     assert environment({})["hardware"]["processor"] == "Some CPU 9000"
 
 
-def test_the_revision_is_that_of_the_code_wherever_it_is_run(tmp_path, monkeypatch):
+def test_the_revision_is_that_of_the_code_wherever_it_is_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     root = Path(__file__).parents[2]
     monkeypatch.chdir(tmp_path)
     found = environment({"name": "digits", "checksum": "c" * 16})
@@ -28,7 +32,7 @@ def test_the_revision_is_that_of_the_code_wherever_it_is_run(tmp_path, monkeypat
     assert found["git_working_directory"] is None
 
 
-def test_revision_says_when_files_differ_from_it(tmp_path):
+def test_revision_says_when_files_differ_from_it(tmp_path: Path) -> None:
     def git(*arguments: str) -> str:
         identity = ("-c", "user.name=a", "-c", "user.email=a@example.org")
         return subprocess.run(
@@ -45,5 +49,5 @@ def test_revision_says_when_files_differ_from_it(tmp_path):
     assert git_revision(tmp_path) == f"{clean}-dirty"
 
 
-def test_no_revision_outside_a_repository(tmp_path):
+def test_no_revision_outside_a_repository(tmp_path: Path) -> None:
     assert git_revision(tmp_path) is None

@@ -15,7 +15,7 @@ def ledger(tmp_path: Path) -> Iterator[Ledger]:
         yield opened
 
 
-def test_best_third_of_those_that_came_so_far_goes_on(ledger):
+def test_best_third_of_those_that_came_so_far_goes_on(ledger: Ledger) -> None:
     halving = Halving(ledger, [4, 12])
     margins = [0.0, -0.1, 0.1, 0.05, 0.05, -0.2, 0.02]
     stopped = [halving.stops(number, 4, margin) for number, margin in enumerate(margins)]
@@ -24,21 +24,21 @@ def test_best_third_of_those_that_came_so_far_goes_on(ledger):
     assert stopped == [False, True, False, False, False, True, True]
 
 
-def test_rungs_are_compared_apart(ledger):
+def test_rungs_are_compared_apart(ledger: Ledger) -> None:
     halving = Halving(ledger, [4, 12])
     assert not halving.stops(0, 4, 0.5)
     assert not halving.stops(0, 12, 0.1)
     assert not halving.stops(1, 12, 0.2)
 
 
-def test_nothing_is_compared_between_rungs(ledger):
+def test_nothing_is_compared_between_rungs(ledger: Ledger) -> None:
     halving = Halving(ledger, [4])
     for epochs in (1, 3, 5, 12):
         assert not halving.stops(0, epochs, -1.0)
     assert not any(isinstance(event, Rung) for event in ledger.events)
 
 
-def test_a_comparison_is_made_once_also_after_a_crash(ledger):
+def test_a_comparison_is_made_once_also_after_a_crash(ledger: Ledger) -> None:
     halving = Halving(ledger, [4])
     halving.stops(0, 4, 0.5)
     assert halving.stops(1, 4, 0.1)
@@ -49,7 +49,7 @@ def test_a_comparison_is_made_once_also_after_a_crash(ledger):
     assert [event.number for event in ledger.events if isinstance(event, Rung)] == [0, 1, 2]
 
 
-def test_reason_of_a_stopped_trial(ledger):
+def test_reason_of_a_stopped_trial(ledger: Ledger) -> None:
     halving = Halving(ledger, [4])
     halving.stops(0, 4, 0.5)
     halving.stops(1, 4, -0.0125)

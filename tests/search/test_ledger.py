@@ -1,5 +1,6 @@
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -21,7 +22,7 @@ def propose(ledger: Ledger, number: int) -> None:
     ledger.propose(number, {"dataset": "digits", "architecture": "8"}, {"temperature": 0.1 + number})
 
 
-def test_reopened_ledger_holds_the_same_events(path):
+def test_reopened_ledger_holds_the_same_events(path: Path) -> None:
     with Ledger(path) as written:
         propose(written, 0)
         propose(written, 1)
@@ -33,14 +34,14 @@ def test_reopened_ledger_holds_the_same_events(path):
         assert read.events == written.events
 
 
-def test_floats_survive_exactly(path):
+def test_floats_survive_exactly(path: Path) -> None:
     with Ledger(path) as ledger:
         ledger.propose(0, {}, {"temperature": 0.1 + 0.2})
     with Ledger(path) as ledger:
         assert ledger.proposed[0].params["temperature"] == 0.1 + 0.2
 
 
-def test_unfinished_are_proposals_without_outcome(path):
+def test_unfinished_are_proposals_without_outcome(path: Path) -> None:
     with Ledger(path) as ledger:
         for number in range(4):
             propose(ledger, number)
@@ -49,7 +50,7 @@ def test_unfinished_are_proposals_without_outcome(path):
         assert [proposed.number for proposed in ledger.unfinished] == [0, 3]
 
 
-def test_consecutive_duplicates_are_counted_from_the_end(path):
+def test_consecutive_duplicates_are_counted_from_the_end(path: Path) -> None:
     with Ledger(path) as ledger:
         propose(ledger, 0)
         for number in range(1, 4):
@@ -61,7 +62,7 @@ def test_consecutive_duplicates_are_counted_from_the_end(path):
 
 
 @pytest.mark.parametrize("torn", [b'{"event": "settled", "num', b"\x00\x00\x00", b'{"event": "duplicate"}'])
-def test_torn_last_line_is_dropped(path, torn):
+def test_torn_last_line_is_dropped(path: Path, torn: bytes) -> None:
     with Ledger(path) as ledger:
         propose(ledger, 0)
     whole = path.read_bytes()
@@ -73,7 +74,7 @@ def test_torn_last_line_is_dropped(path, torn):
         assert ledger.next_number == 2
 
 
-def test_damage_in_the_middle_is_refused(path):
+def test_damage_in_the_middle_is_refused(path: Path) -> None:
     with Ledger(path) as ledger:
         propose(ledger, 0)
     path.write_bytes(b"{}\n" + path.read_bytes())
@@ -82,7 +83,7 @@ def test_damage_in_the_middle_is_refused(path):
 
 
 @pytest.mark.parametrize("line", [0, 1], ids=["a proposal is missing", "a trial has settled twice"])
-def test_lines_that_do_not_fit_together_are_refused(path, line):
+def test_lines_that_do_not_fit_together_are_refused(path: Path, line: int) -> None:
     with Ledger(path) as ledger:
         propose(ledger, 0)
         ledger.settle(settled(0))
@@ -111,7 +112,7 @@ def test_lines_that_do_not_fit_together_are_refused(path, line):
     ],
     ids=str,
 )
-def test_values_of_other_types_are_damage(path, change):
+def test_values_of_other_types_are_damage(path: Path, change: dict[str, Any]) -> None:
     with Ledger(path) as ledger:
         propose(ledger, 0)
     whole = path.read_bytes()
@@ -122,13 +123,13 @@ def test_values_of_other_types_are_damage(path, change):
 
 
 @pytest.mark.parametrize("deep", ["[" * 10_000 + "]" * 10_000, '{"a":' * 10_000 + "1" + "}" * 10_000])
-def test_a_line_that_is_nested_too_deeply_is_damage(path, deep):
+def test_a_line_that_is_nested_too_deeply_is_damage(path: Path, deep: str) -> None:
     path.write_text(f'{{"event": "proposed", "number": 0, "config": {{}}, "params": {deep}}}\n')
     with pytest.raises(SweepError, match=r"line 1 of .* is damaged"):
         Ledger(path)
 
 
-def test_a_flipped_bit_in_a_line_is_damage(path):
+def test_a_flipped_bit_in_a_line_is_damage(path: Path) -> None:
     with Ledger(path) as ledger:
         propose(ledger, 0)
         ledger.settle(settled(0))
@@ -139,7 +140,7 @@ def test_a_flipped_bit_in_a_line_is_damage(path):
         Ledger(path)
 
 
-def test_lines_of_an_earlier_version_have_no_checksum(path):
+def test_lines_of_an_earlier_version_have_no_checksum(path: Path) -> None:
     with Ledger(path) as written:
         propose(written, 0)
         written.settle(settled(0))
@@ -151,13 +152,13 @@ def test_lines_of_an_earlier_version_have_no_checksum(path):
         assert read.events == written.events
 
 
-def test_events_are_on_the_disk_before_the_call_returns(path):
+def test_events_are_on_the_disk_before_the_call_returns(path: Path) -> None:
     with Ledger(path) as ledger:
         propose(ledger, 0)
         assert path.read_bytes().count(b"\n") == 1
 
 
-def test_trial_settles_once(path):
+def test_trial_settles_once(path: Path) -> None:
     with Ledger(path) as ledger:
         propose(ledger, 0)
         ledger.settle(settled(0))
@@ -169,7 +170,7 @@ def failed(number: int) -> Settled:
     return Settled(number=number, key=f"k{number}", status=FAILED, reason="ValueError: no")
 
 
-def test_reopened_trial_has_no_outcome_and_no_setbacks_any_more(path):
+def test_reopened_trial_has_no_outcome_and_no_setbacks_any_more(path: Path) -> None:
     with Ledger(path) as ledger:
         for number in range(3):
             propose(ledger, number)
@@ -188,7 +189,7 @@ def test_reopened_trial_has_no_outcome_and_no_setbacks_any_more(path):
     assert count_settled(path) == 2
 
 
-def test_setbacks_are_counted_by_trial_and_kind(path):
+def test_setbacks_are_counted_by_trial_and_kind(path: Path) -> None:
     with Ledger(path) as ledger:
         propose(ledger, 0)
         propose(ledger, 1)
@@ -196,7 +197,7 @@ def test_setbacks_are_counted_by_trial_and_kind(path):
     assert counts == [1, 1, 1, 2]
 
 
-def test_those_that_failed_can_be_left_out_of_the_count(path):
+def test_those_that_failed_can_be_left_out_of_the_count(path: Path) -> None:
     with Ledger(path) as ledger:
         for number in range(2):
             propose(ledger, number)
@@ -205,7 +206,7 @@ def test_those_that_failed_can_be_left_out_of_the_count(path):
     assert (count_settled(path), count_settled(path, but_failed=True)) == (2, 1)
 
 
-def test_finished_trial_cannot_be_reopened(path):
+def test_finished_trial_cannot_be_reopened(path: Path) -> None:
     with Ledger(path) as ledger:
         propose(ledger, 0)
         ledger.settle(settled(0))

@@ -67,12 +67,12 @@ def hold(path: Path) -> None:
         pass
 
 
-def test_second_writer_is_told_who_the_first_is(path):
+def test_second_writer_is_told_who_the_first_is(path: Path) -> None:
     with one_writer(path, "demo"), pytest.raises(SweepError, match=f"'demo' is being run by {THIS}"):
         hold(path)
 
 
-def test_released_lock_is_free(path):
+def test_released_lock_is_free(path: Path) -> None:
     hold(path)
     hold(path)
 
@@ -85,7 +85,9 @@ ELSEWHERE = [
 
 
 @pytest.mark.parametrize("holder", ELSEWHERE)
-def test_lease_that_is_not_seen_to_change_is_stale_whatever_its_clock_says(lease, monkeypatch, holder):
+def test_lease_that_is_not_seen_to_change_is_stale_whatever_its_clock_says(
+    lease: Path, monkeypatch: pytest.MonkeyPatch, holder: dict[str, Any]
+) -> None:
     monkeypatch.setattr(lock, "STALE_SECONDS", 0.1)
     lease.write_bytes(held_by(**holder, time=time.time() + 3600))
     said: list[str] = []
@@ -95,14 +97,16 @@ def test_lease_that_is_not_seen_to_change_is_stale_whatever_its_clock_says(lease
     assert said[0].startswith("looking for up to 0 seconds whether process")
 
 
-def test_lease_of_an_earlier_version_is_judged_by_seeing_it_change(lease, monkeypatch):
+def test_lease_of_an_earlier_version_is_judged_by_seeing_it_change(
+    lease: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(lock, "STALE_SECONDS", 0.1)
     earlier = {"pid": os.getpid(), "host": socket.gethostname(), "token": "other", "time": time.time()}
     lease.write_bytes(json.dumps(earlier).encode())
     hold(lease.with_name(".lock"))
 
 
-def test_lease_that_is_seen_to_change_holds_whatever_its_clock_says(lease):
+def test_lease_that_is_seen_to_change_holds_whatever_its_clock_says(lease: Path) -> None:
     released = threading.Event()
     holder = threading.Thread(target=refresh, args=(lease, released))
     holder.start()
@@ -114,7 +118,7 @@ def test_lease_that_is_seen_to_change_holds_whatever_its_clock_says(lease):
         holder.join()
 
 
-def test_lease_that_is_given_back_meanwhile_is_free(lease, monkeypatch):
+def test_lease_that_is_given_back_meanwhile_is_free(lease: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     lease.write_bytes(held_by(namespace="another"))
     monkeypatch.setattr(lock.time, "sleep", lambda _: lease.unlink(missing_ok=True) if is_others(lease) else None)
     hold(lease.with_name(".lock"))
@@ -131,40 +135,40 @@ def is_others(lease: Path) -> bool:
         pytest.param({"started": 1}, id="its process id was given to another process"),
     ],
 )
-def test_lease_of_a_process_that_is_gone_is_stale_at_once(lease, holder):
+def test_lease_of_a_process_that_is_gone_is_stale_at_once(lease: Path, holder: dict[str, Any]) -> None:
     lease.write_bytes(held_by(**holder))
     hold(lease.with_name(".lock"))
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[1]", b'{"pid": 7}'])
-def test_damaged_lease_is_as_good_as_absent(lease, content):
+def test_damaged_lease_is_as_good_as_absent(lease: Path, content: bytes) -> None:
     lease.write_bytes(content)
     lock.refuse_if_held(lease.with_name(".lock"), "demo")
     hold(lease.with_name(".lock"))
     assert not lease.exists()
 
 
-def test_processes_of_another_namespace_are_not_mistaken_for_those_here(monkeypatch):
+def test_processes_of_another_namespace_are_not_mistaken_for_those_here(monkeypatch: pytest.MonkeyPatch) -> None:
     assert lock._namespace() is not None
     monkeypatch.setattr(os, "getpid", lambda: 1)  # as in a namespace of its own that sees the /proc of all
     assert lock._namespace() is None
 
 
-def test_held_lock_is_refused_before_it_is_asked_for(path):
+def test_held_lock_is_refused_before_it_is_asked_for(path: Path) -> None:
     lock.refuse_if_held(path, "demo")
     with one_writer(path, "demo"), pytest.raises(SweepError, match=f"'demo' is being run by {THIS}"):
         lock.refuse_if_held(path, "demo")
     lock.refuse_if_held(path, "demo")
 
 
-def test_of_two_that_take_a_lease_at_once_one_has_it(lease, monkeypatch):
+def test_of_two_that_take_a_lease_at_once_one_has_it(lease: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lock.time, "sleep", lambda _: lease.write_bytes(held_by(pid=7)))  # the other wrote last
     with pytest.raises(SweepError, match="process 7"):
         hold(lease.with_name(".lock"))
     assert json.loads(lease.read_bytes())["pid"] == 7
 
 
-def test_holder_learns_that_its_lease_was_taken_over(lease):
+def test_holder_learns_that_its_lease_was_taken_over(lease: Path) -> None:
     with one_writer(lease.with_name(".lock"), "demo") as held:
         held.check()
         lease.write_bytes(held_by(host="elsewhere", pid=7))
@@ -175,7 +179,7 @@ def test_holder_learns_that_its_lease_was_taken_over(lease):
     assert json.loads(lease.read_bytes())["pid"] == 7
 
 
-def test_lease_is_refreshed(lease):
+def test_lease_is_refreshed(lease: Path) -> None:
     with one_writer(lease.with_name(".lock"), "demo"):
         first = json.loads(lease.read_bytes())["time"]
         while json.loads(lease.read_bytes())["time"] == first:

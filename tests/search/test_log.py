@@ -23,11 +23,11 @@ def numbers(path: Path) -> list[bytes]:
     return list(read_lines(path))
 
 
-def test_log_that_is_not_there_has_no_lines(path):
+def test_log_that_is_not_there_has_no_lines(path: Path) -> None:
     assert numbers(path) == []
 
 
-def test_reopened_log_goes_on_where_it_ended(path):
+def test_reopened_log_goes_on_where_it_ended(path: Path) -> None:
     for start in (0, 150, 199, 200, 201):
         with Log(path) as log:
             assert len(log.lines) == start
@@ -36,14 +36,14 @@ def test_reopened_log_goes_on_where_it_ended(path):
     assert numbers(path) == [b'{"n": %d}' % number for number in range(500)]
 
 
-def test_every_line_is_there_when_append_returns(path):
+def test_every_line_is_there_when_append_returns(path: Path) -> None:
     with Log(path) as log:
         for number in range(3):
             log.append({"n": number})
             assert len(numbers(path)) == number + 1
 
 
-def test_torn_last_line_is_left_out_and_overwritten(tmp_path):
+def test_torn_last_line_is_left_out_and_overwritten(tmp_path: Path) -> None:
     path = tmp_path / "log"
     path.write_bytes(b'{"n": 0}\n{"n": 1, "long": "torn in the mid')
     assert numbers(path) == [b'{"n": 0}']
@@ -52,7 +52,7 @@ def test_torn_last_line_is_left_out_and_overwritten(tmp_path):
     assert path.read_bytes() == b'{"n": 0}\n{"n": 1}\n'
 
 
-def test_disk_that_fills_up_inside_a_line_leaves_whole_lines(tmp_path, monkeypatch):
+def test_disk_that_fills_up_inside_a_line_leaves_whole_lines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path, pwrite = tmp_path / "log", os.pwrite
 
     def short(descriptor: int, data: bytes, offset: int) -> int:
@@ -71,7 +71,7 @@ def test_disk_that_fills_up_inside_a_line_leaves_whole_lines(tmp_path, monkeypat
     assert numbers(path) == [b'{"n": 0}', b'{"n": 2}']
 
 
-def test_write_that_fails_on_an_object_store_is_not_made_up_for_later(monkeypatch):
+def test_write_that_fails_on_an_object_store_is_not_made_up_for_later(monkeypatch: pytest.MonkeyPatch) -> None:
     fsspec.filesystem("memory").store.clear()
     path = cast(Path, UPath("memory://sweep/log"))
     with Log(path) as log:

@@ -5,7 +5,7 @@ import pytest
 from smartmixed_search.search.directory import SweepDirectory
 from smartmixed_search.search.lost import lost_results
 from smartmixed_search.search.sync import sync_sweep
-from tests.search.test_sync import make_sweep
+from tests.helpers.sweeps import make_sweep
 
 NOWHERE = "http://127.0.0.1:9"
 

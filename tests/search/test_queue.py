@@ -51,18 +51,18 @@ def handed_out(queue: TrialQueue) -> list[int]:
     return numbers
 
 
-def test_never_more_trials_than_asked_for(ledger):
+def test_never_more_trials_than_asked_for(ledger: Ledger) -> None:
     assert handed_out(TrialQueue(ledger, Script([1, 2, 3, 4]), trials=3)) == [0, 1, 2]
 
 
-def test_proposal_is_in_the_ledger_when_it_is_handed_out(ledger):
+def test_proposal_is_in_the_ledger_when_it_is_handed_out(ledger: Ledger) -> None:
     queue = TrialQueue(ledger, Script([1]), trials=1)
     proposal = queue.next().proposal
     assert ledger.proposed[0].config == proposal.config.to_dict()
     assert ledger.proposed[0].params == {"width": 1}
 
 
-def test_done_when_all_are_settled(ledger):
+def test_done_when_all_are_settled(ledger: Ledger) -> None:
     queue = TrialQueue(ledger, Script([1, 2]), trials=2)
     handed_out(queue)
     finish(queue, 0)
@@ -71,7 +71,7 @@ def test_done_when_all_are_settled(ledger):
     assert queue.done
 
 
-def test_duplicate_of_a_settled_trial_is_told_at_once(ledger):
+def test_duplicate_of_a_settled_trial_is_told_at_once(ledger: Ledger) -> None:
     script = Script([1, 1, 2])
     queue = TrialQueue(ledger, script, trials=2)
     queue.next()
@@ -81,7 +81,7 @@ def test_duplicate_of_a_settled_trial_is_told_at_once(ledger):
     assert script.told == [(0, "finished", 0.7), (1, "finished", 0.7)]
 
 
-def test_duplicate_of_a_running_trial_is_told_when_that_settles(ledger):
+def test_duplicate_of_a_running_trial_is_told_when_that_settles(ledger: Ledger) -> None:
     script = Script([1, 1, 2])
     queue = TrialQueue(ledger, script, trials=2)
     assert handed_out(queue) == [0, 2]
@@ -90,7 +90,7 @@ def test_duplicate_of_a_running_trial_is_told_when_that_settles(ledger):
     assert script.told == [(0, "finished", 0.7), (1, "finished", 0.7)]
 
 
-def test_failed_trial_counts_and_is_told(ledger):
+def test_failed_trial_counts_and_is_told(ledger: Ledger) -> None:
     script = Script([1])
     queue = TrialQueue(ledger, script, trials=1)
     proposal = queue.next().proposal
@@ -99,7 +99,7 @@ def test_failed_trial_counts_and_is_told(ledger):
     assert script.told == [(0, FAILED, None)]
 
 
-def test_fifty_duplicates_in_a_row_exhaust_the_space(ledger):
+def test_fifty_duplicates_in_a_row_exhaust_the_space(ledger: Ledger) -> None:
     queue = TrialQueue(ledger, Script([1] * 100), trials=5)
     assert handed_out(queue) == [0]
     assert len(ledger.duplicates) == EXHAUSTED_AFTER
@@ -109,7 +109,7 @@ def test_fifty_duplicates_in_a_row_exhaust_the_space(ledger):
     assert queue.done
 
 
-def test_reentered_queue_proposes_what_an_undisturbed_one_would(ledger):
+def test_reentered_queue_proposes_what_an_undisturbed_one_would(ledger: Ledger) -> None:
     first = Script([1, 1, 2, 3, 4])
     queue = TrialQueue(ledger, first, trials=4)
     assert [queue.next().proposal.number for _ in range(3)] == [0, 2, 3]
@@ -120,7 +120,7 @@ def test_reentered_queue_proposes_what_an_undisturbed_one_would(ledger):
     assert second.told == first.told
 
 
-def test_unfinished_duplicate_is_recognised_on_reentry(ledger):
+def test_unfinished_duplicate_is_recognised_on_reentry(ledger: Ledger) -> None:
     script = Script([1, 1, 2])
     for number in (0, 1):  # as if killed between proposing and recognising
         proposal = script.propose(number)
@@ -131,7 +131,7 @@ def test_unfinished_duplicate_is_recognised_on_reentry(ledger):
     assert ledger.duplicates[1].of == 0
 
 
-def test_larger_number_of_trials_extends_the_sweep(ledger):
+def test_larger_number_of_trials_extends_the_sweep(ledger: Ledger) -> None:
     script = Script([1, 2, 3])
     queue = TrialQueue(ledger, script, trials=2)
     for number in handed_out(queue):
@@ -139,7 +139,7 @@ def test_larger_number_of_trials_extends_the_sweep(ledger):
     assert handed_out(TrialQueue(ledger, script, trials=3)) == [2]
 
 
-def test_smaller_number_of_trials_hands_out_nothing(ledger):
+def test_smaller_number_of_trials_hands_out_nothing(ledger: Ledger) -> None:
     script = Script([1, 2, 3])
     queue = TrialQueue(ledger, script, trials=3)
     for number in handed_out(queue)[:2]:
@@ -153,7 +153,7 @@ SAME_BASELINES = ([8, 8, 16, 8], [0.1, 0.2, 0.3, 0.4])
 """Trials 0, 1 and 3 differ in temperature only."""
 
 
-def test_trial_waits_while_another_one_trains_its_baselines(ledger):
+def test_trial_waits_while_another_one_trains_its_baselines(ledger: Ledger) -> None:
     queue = TrialQueue(ledger, Script(*SAME_BASELINES), trials=4)
     assert handed_out(queue) == [0, 2]
     assert queue.waiting
@@ -162,7 +162,7 @@ def test_trial_waits_while_another_one_trains_its_baselines(ledger):
     assert handed_out(queue) == [1, 3]
 
 
-def test_queue_waits_until_every_trial_has_settled(ledger):
+def test_queue_waits_until_every_trial_has_settled(ledger: Ledger) -> None:
     queue = TrialQueue(ledger, Script([8, 16]), trials=2)
     assert handed_out(queue) == [0, 1]
     assert queue.waiting
@@ -171,7 +171,7 @@ def test_queue_waits_until_every_trial_has_settled(ledger):
     assert not queue.waiting
 
 
-def test_trial_that_is_tried_again_goes_before_those_that_wait_for_its_baselines(ledger):
+def test_trial_that_is_tried_again_goes_before_those_that_wait_for_its_baselines(ledger: Ledger) -> None:
     queue = TrialQueue(ledger, Script(*SAME_BASELINES), trials=4)
     assert handed_out(queue) == [0, 2]
     queue.retry(0)
@@ -180,7 +180,7 @@ def test_trial_that_is_tried_again_goes_before_those_that_wait_for_its_baselines
     assert queue.next() is None
 
 
-def test_trial_is_told_whose_baselines_it_can_reuse(ledger):
+def test_trial_is_told_whose_baselines_it_can_reuse(ledger: Ledger) -> None:
     queue = TrialQueue(ledger, Script(*SAME_BASELINES), trials=4)
     first = queue.next()
     assert first.baselines_of is None
@@ -192,7 +192,7 @@ def test_trial_is_told_whose_baselines_it_can_reuse(ledger):
     assert queue.next().baselines_of == second.proposal.config.key, "the latest has the most to give"
 
 
-def test_waiting_trial_trains_baselines_itself_if_the_other_one_fails(ledger):
+def test_waiting_trial_trains_baselines_itself_if_the_other_one_fails(ledger: Ledger) -> None:
     queue = TrialQueue(ledger, Script(*SAME_BASELINES), trials=4)
     key = queue.next().proposal.config.key
     assert handed_out(queue) == [2]
@@ -202,7 +202,7 @@ def test_waiting_trial_trains_baselines_itself_if_the_other_one_fails(ledger):
     assert queue.next() is None
 
 
-def test_lost_trials_are_handed_out_again_before_any_other_and_stay_settled(ledger):
+def test_lost_trials_are_handed_out_again_before_any_other_and_stay_settled(ledger: Ledger) -> None:
     script = Script([1, 2, 3, 4])
     queue = TrialQueue(ledger, script, trials=2)
     for number in handed_out(queue):
@@ -218,7 +218,7 @@ def test_lost_trials_are_handed_out_again_before_any_other_and_stay_settled(ledg
     assert {number: ledger.settled[number] for number in before} == before
 
 
-def test_a_lost_trial_has_the_baselines_that_it_had(ledger):
+def test_a_lost_trial_has_the_baselines_that_it_had(ledger: Ledger) -> None:
     """Those that it trained itself may be another's by now: they would be said to be taken over from itself."""
     queue = TrialQueue(ledger, Script(*SAME_BASELINES), trials=3)
     for number in handed_out(queue):
@@ -234,7 +234,7 @@ def test_a_lost_trial_has_the_baselines_that_it_had(ledger):
     assert [handout.baselines_of for handout in iter(alone.next, None)] == [None, None, None]
 
 
-def test_trial_waits_while_the_baselines_that_it_could_reuse_are_trained_again(ledger):
+def test_trial_waits_while_the_baselines_that_it_could_reuse_are_trained_again(ledger: Ledger) -> None:
     queue = TrialQueue(ledger, Script(*SAME_BASELINES), trials=1)
     key = queue.next().proposal.config.key
     finish(queue, 0)
@@ -246,25 +246,25 @@ def test_trial_waits_while_the_baselines_that_it_could_reuse_are_trained_again(l
     assert again.next() == Handout(again.proposal(1), key)
 
 
-def test_no_more_trials_wait_than_could_run(ledger):
+def test_no_more_trials_wait_than_could_run(ledger: Ledger) -> None:
     queue = TrialQueue(ledger, Script([8] * 9, [0.1 * (n + 1) for n in range(9)]), trials=9, concurrency=3)
     assert handed_out(queue) == [0]
     assert ledger.next_number == 3
 
 
-def test_trials_without_reuse_never_wait(ledger):
+def test_trials_without_reuse_never_wait(ledger: Ledger) -> None:
     queue = TrialQueue(ledger, Script(*SAME_BASELINES), trials=4, reuse=False)
     assert handed_out(queue) == [0, 1, 2, 3]
     finish(queue, 0)
     assert TrialQueue(ledger, Script(*SAME_BASELINES), trials=4, reuse=False).next().baselines_of is None
 
 
-def test_trials_without_baselines_never_wait(ledger):
+def test_trials_without_baselines_never_wait(ledger: Ledger) -> None:
     alone = {"strategies": ("smartmixed",), "objective": "accuracy"}
     assert handed_out(TrialQueue(ledger, Script(*SAME_BASELINES, **alone), trials=4)) == [0, 1, 2, 3]
 
 
-def test_reentered_queue_knows_whose_baselines_can_be_reused(ledger):
+def test_reentered_queue_knows_whose_baselines_can_be_reused(ledger: Ledger) -> None:
     queue = TrialQueue(ledger, Script(*SAME_BASELINES), trials=4)
     key = queue.next().proposal.config.key
     finish(queue, 0)

@@ -58,23 +58,23 @@ def driver() -> Driver:
     return Driver()
 
 
-def test_suggestion_is_a_plain_dict(driver):
+def test_suggestion_is_a_plain_dict(driver: Driver) -> None:
     wanted = {"number": 7, "config": PROPOSAL.config.to_dict(), "baselines_of": "abc"}
     assert QueueSearcher(driver).suggest("id") == wanted
 
 
-def test_searcher_is_finished_when_nothing_is_left(driver):
+def test_searcher_is_finished_when_nothing_is_left(driver: Driver) -> None:
     searcher = QueueSearcher(driver)
     searcher.suggest("first")
     assert searcher.suggest("second") == Searcher.FINISHED
 
 
-def test_searcher_has_nothing_now_while_trials_are_held_back(driver):
+def test_searcher_has_nothing_now_while_trials_are_held_back(driver: Driver) -> None:
     driver.handouts, driver.held = [], True
     assert QueueSearcher(driver).suggest("id") is None
 
 
-def test_searcher_is_finished_when_the_driver_is_in_trouble(driver):
+def test_searcher_is_finished_when_the_driver_is_in_trouble(driver: Driver) -> None:
     driver.fault = OSError("disk full")
     assert QueueSearcher(driver).suggest("id") == Searcher.FINISHED
 
@@ -114,7 +114,7 @@ SETBACKS = [
 
 
 @pytest.mark.parametrize(("error", "kind"), SETBACKS)
-def test_setbacks_are_told_apart_by_what_ray_says(driver, tmp_path, error, kind):
+def test_setbacks_are_told_apart_by_what_ray_says(driver: Driver, tmp_path: Path, error: Exception, kind: str) -> None:
     trial = SimpleNamespace(config=TRIAL.config, error_file=str(error_file(tmp_path, error)))
     DriverCallback(driver).on_trial_error(0, [], trial)
     ((what, number, told, host, message),) = driver.calls
@@ -123,19 +123,19 @@ def test_setbacks_are_told_apart_by_what_ray_says(driver, tmp_path, error, kind)
 
 
 @pytest.mark.parametrize(("last_result", "host"), [({"node_ip": "10.0.0.7"}, "10.0.0.7"), (None, "")])
-def test_callback_passes_on_where_a_trial_ended(driver, last_result, host):
+def test_callback_passes_on_where_a_trial_ended(driver: Driver, last_result: dict[str, str] | None, host: str) -> None:
     DriverCallback(driver).on_trial_complete(0, [], SimpleNamespace(config=TRIAL.config, last_result=last_result))
     assert driver.calls == [("ended", 7, host)]
 
 
-def test_scheduler_stops_the_trials_that_the_driver_says(driver):
+def test_scheduler_stops_the_trials_that_the_driver_says(driver: Driver) -> None:
     scheduler = DriverScheduler(driver)
     assert scheduler.on_trial_result(None, TRIAL, {"epoch": 0}) == FIFOScheduler.CONTINUE
     assert scheduler.on_trial_result(None, TRIAL, {"epoch": 1}) == FIFOScheduler.STOP
     assert driver.calls == [("reported", 7, {"epoch": 0}), ("reported", 7, {"epoch": 1})]
 
 
-def test_stopper_ends_the_run_when_the_driver_wants_to(driver):
+def test_stopper_ends_the_run_when_the_driver_wants_to(driver: Driver) -> None:
     stopper = DriverStopper(driver)
     assert not stopper.stop_all()
     driver.ends = True
@@ -144,6 +144,6 @@ def test_stopper_ends_the_run_when_the_driver_wants_to(driver):
 
 
 @pytest.mark.parametrize("adapter", [QueueSearcher, DriverScheduler, DriverCallback, DriverStopper])
-def test_adapters_are_pickled_without_the_driver(driver, adapter):
+def test_adapters_are_pickled_without_the_driver(driver: Driver, adapter: type) -> None:
     driver.handouts.append(threading.Lock())  # cannot be pickled, as the ledger's open file cannot
     assert not hasattr(pickle.loads(pickle.dumps(adapter(driver))), "_driver")

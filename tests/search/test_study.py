@@ -64,7 +64,7 @@ def summary(path: Path) -> list[tuple[Any, ...]]:
     return [(one.number, one.state, one.value, one.params, one.user_attrs) for one in load(path).trials]
 
 
-def test_optuna_reads_every_proposal_under_its_number(path):
+def test_optuna_reads_every_proposal_under_its_number(path: Path) -> None:
     StudyView(path, NAME, SPACE).follow(events())
     trials = load(path).trials
     assert [trial.number for trial in trials] == [0, 1, 2, 3, 4]
@@ -73,7 +73,7 @@ def test_optuna_reads_every_proposal_under_its_number(path):
     assert trials[0].user_attrs["key"] == Proposer(SPACE).propose(0).config.key
 
 
-def test_states_and_values(path):
+def test_states_and_values(path: Path) -> None:
     StudyView(path, NAME, SPACE).follow(events())
     trials = load(path).trials
     states = [TrialState.FAIL, TrialState.COMPLETE, TrialState.PRUNED, TrialState.COMPLETE, TrialState.RUNNING]
@@ -81,13 +81,13 @@ def test_states_and_values(path):
     assert [trial.value for trial in trials] == [None, 0.25, None, 0.25, None]
 
 
-def test_the_study_is_maximised(path):
+def test_the_study_is_maximised(path: Path) -> None:
     StudyView(path, NAME, SPACE).follow([*proposed(2), finished(0, -0.5), finished(1, 0.5)])
     assert load(path).best_trial.number == 1
 
 
 @pytest.mark.parametrize("original_first", [True, False])
-def test_a_duplicate_shares_its_originals_end(path, original_first):
+def test_a_duplicate_shares_its_originals_end(path: Path, original_first: bool) -> None:
     end: list[Event] = [finished(0, 0.5), Duplicate(number=1, of=0)]
     StudyView(path, NAME, SPACE).follow([*proposed(2), *(end if original_first else end[::-1])])
     duplicate = load(path).trials[1]
@@ -95,12 +95,12 @@ def test_a_duplicate_shares_its_originals_end(path, original_first):
     assert duplicate.user_attrs["duplicate_of"] == 0
 
 
-def test_a_duplicate_of_a_running_trial_runs(path):
+def test_a_duplicate_of_a_running_trial_runs(path: Path) -> None:
     StudyView(path, NAME, SPACE).follow([*proposed(2), Duplicate(number=1, of=0)])
     assert load(path).trials[1].state == TrialState.RUNNING
 
 
-def test_following_event_by_event_gives_the_same_study(path, tmp_path):
+def test_following_event_by_event_gives_the_same_study(path: Path, tmp_path: Path) -> None:
     at_once = tmp_path / "at_once.journal"
     StudyView(at_once, NAME, SPACE).follow(events())
     view = StudyView(path, NAME, SPACE)
@@ -109,7 +109,7 @@ def test_following_event_by_event_gives_the_same_study(path, tmp_path):
     assert summary(path) == summary(at_once)
 
 
-def test_a_new_view_writes_the_file_anew(path):
+def test_a_new_view_writes_the_file_anew(path: Path) -> None:
     StudyView(path, NAME, SPACE).follow(events())
     before = summary(path)
     path.write_bytes(path.read_bytes() + b'{"op_code":4,"torn')
@@ -117,18 +117,18 @@ def test_a_new_view_writes_the_file_anew(path):
     assert summary(path) == before
 
 
-def test_a_study_without_trials_is_there(path):
+def test_a_study_without_trials_is_there(path: Path) -> None:
     StudyView(path, NAME, SPACE).follow([])
     assert load(path).trials == []
 
 
-def test_distributions_are_there_for_plots(path):
+def test_distributions_are_there_for_plots(path: Path) -> None:
     StudyView(path, NAME, SPACE).follow(events())
     trial = load(path).trials[0]
     assert trial.distributions == distributions(SPACE, trial.params)
 
 
-def test_dashboard_shows_all_trials(path):
+def test_dashboard_shows_all_trials(path: Path) -> None:
     StudyView(path, NAME, SPACE).follow(events())
     app = wsgi(JournalStorage(JournalFileBackend(str(path))))
     (study,) = ask(app, "/api/studies")["study_summaries"]
@@ -138,7 +138,7 @@ def test_dashboard_shows_all_trials(path):
     assert [trial["state"] for trial in detail["trials"]] == ["Fail", "Complete", "Pruned", "Complete", "Running"]
 
 
-def test_nothing_is_printed(path, capfd):
+def test_nothing_is_printed(path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     StudyView(path, NAME, SPACE).follow(events())
     assert capfd.readouterr() == ("", "")
 
@@ -149,13 +149,13 @@ def ask(app: Any, url: str) -> Any:
     return json.loads(b"".join(app(environ, lambda *_: None)))
 
 
-def test_margins_at_rungs_are_intermediate_values(path):
+def test_margins_at_rungs_are_intermediate_values(path: Path) -> None:
     rungs = [Rung(number=0, epochs=4, margin=0.1, stop=False), Rung(number=0, epochs=12, margin=0.0, stop=True)]
     StudyView(path, NAME, SPACE).follow([*proposed(1), *rungs, Settled(number=0, key="k0", status=STOPPED)])
     assert load(path).trials[0].intermediate_values == {4: 0.1, 12: 0.0}
 
 
-def test_where_nothing_can_be_appended_the_file_is_written_now_and_then_and_at_the_end(tmp_path):
+def test_where_nothing_can_be_appended_the_file_is_written_now_and_then_and_at_the_end(tmp_path: Path) -> None:
     fsspec.filesystem("memory").store.clear()
     path = cast(Path, UPath("memory://sweep/study.journal"))
     view = StudyView(path, NAME, SPACE)

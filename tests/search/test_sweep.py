@@ -27,17 +27,10 @@ from smartmixed_search.search import driver, recorder, session
 from smartmixed_search.search.directory import SweepDirectory
 from smartmixed_search.search.ledger import Ledger, count_settled
 from smartmixed_search.search.summary import SweepSummary
-from smartmixed_search.search.sweep import run_sweep
-from smartmixed_search.space.space import SearchSpace
 from tests.helpers import trials
+from tests.helpers.sweeps import run_demo
 
 pytestmark = [pytest.mark.ray, pytest.mark.timeout(180)]
-
-
-def sweep(output_dir: Path, run: Any = trials.instant, changes: dict[str, Any] | None = None, **options: Any) -> Any:
-    space = SearchSpace.from_dict(trials.SPACE | (changes or {}))
-    options = {"name": "demo", "concurrency": 1} | options  # starting a worker takes longer than all it does here
-    return run_sweep(space, output_dir=output_dir, run=run, progress=False, **options)
 
 
 def attempts(output_dir: Path) -> Counter[str]:
@@ -72,20 +65,20 @@ def finished(ray_session: None, store_template: Path, tmp_path_factory: pytest.T
     """A sweep of four trials, one at a time."""
     output_dir = tmp_path_factory.mktemp("finished")
     (output_dir / "mlflow.db").write_bytes(store_template.read_bytes())
-    return sweep(output_dir, trials=4)
+    return run_demo(output_dir, trials=4)
 
 
-def test_as_many_distinct_trials_settle_as_were_asked_for(finished):
+def test_as_many_distinct_trials_settle_as_were_asked_for(finished: SweepSummary) -> None:
     assert finished.settled == {"finished": 4, "failed": 0, "stopped": 0}
     assert attempts(finished.directory.parent).total() == 4
     assert len(attempts(finished.directory.parent)) == 4
 
 
-def test_no_more_trials_run_at_once_than_allowed(finished):
+def test_no_more_trials_run_at_once_than_allowed(finished: SweepSummary) -> None:
     assert most_at_once(finished) == 1
 
 
-def test_mlflow_has_every_trial_and_strategy_once(finished):
+def test_mlflow_has_every_trial_and_strategy_once(finished: SweepSummary) -> None:
     assert finished.undelivered == 0
     assert recorded(finished.tracking_uri) == {
         ("sweep", "finished"): 1,
@@ -94,7 +87,7 @@ def test_mlflow_has_every_trial_and_strategy_once(finished):
     }
 
 
-def test_study_holds_the_same_trials(finished):
+def test_study_holds_the_same_trials(finished: SweepSummary) -> None:
     storage = JournalStorage(JournalFileBackend(str(finished.directory / "study.journal")))
     study = optuna.load_study(study_name="demo", storage=storage)
     assert [trial.user_attrs["key"] for trial in study.trials] == [
@@ -104,50 +97,52 @@ def test_study_holds_the_same_trials(finished):
     assert study.best_value == finished.best.objective
 
 
-def test_first_trial_of_every_architecture_is_at_the_published_setting(finished):
+def test_first_trial_of_every_architecture_is_at_the_published_setting(finished: SweepSummary) -> None:
     params = [event["params"] for event in events(finished, "proposed")]
     assert params[:3] == [{"phase_fraction": 0.125, "temperature": 0.3}] * 3
     assert params[3] != params[0]
 
 
-def test_trials_run_with_the_threads_of_their_cpus_in_a_reused_worker(finished):
+def test_trials_run_with_the_threads_of_their_cpus_in_a_reused_worker(finished: SweepSummary) -> None:
     lines = [path.read_text().split() for path in finished.directory.glob("trials/*/attempts")]
     assert len({pid for pid, *_ in lines}) == 1
     assert {tuple(rest) for _, *rest in lines} == {("1", "cpu", "digits", "1293")}
 
 
-def test_ray_that_was_there_before_is_left_running(finished):
+def test_ray_that_was_there_before_is_left_running(finished: SweepSummary) -> None:
     assert ray.is_initialized()
 
 
-def test_finished_sweep_is_not_run_again(finished):
+def test_finished_sweep_is_not_run_again(finished: SweepSummary) -> None:
     before = (finished.directory / "ledger.jsonl").read_bytes()
-    again = sweep(finished.directory.parent, trials=4)
+    again = run_demo(finished.directory.parent, trials=4)
     assert again.settled == finished.settled
     assert again.best == finished.best
     assert (finished.directory / "ledger.jsonl").read_bytes() == before
 
 
-def test_another_space_under_the_name_is_refused(finished):
+def test_another_space_under_the_name_is_refused(finished: SweepSummary) -> None:
     with pytest.raises(SweepError, match="must keep its space"):
-        sweep(finished.directory.parent, changes={"epochs": 12})
+        run_demo(finished.directory.parent, changes={"epochs": 12})
 
 
-def test_name_that_the_tracking_store_knows_otherwise_is_refused(finished, tmp_path):
+def test_name_that_the_tracking_store_knows_otherwise_is_refused(finished: SweepSummary, tmp_path: Path) -> None:
     with pytest.raises(SweepError, match="must be new in the tracking store, however: 'demo'"):
-        sweep(tmp_path, changes={"epochs": 12}, tracking_uri=finished.tracking_uri)
+        run_demo(tmp_path, changes={"epochs": 12}, tracking_uri=finished.tracking_uri)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_more_trials_extend_the_sweep(finished):
+def test_more_trials_extend_the_sweep(finished: SweepSummary) -> None:
     output_dir = finished.directory.parent
-    longer = sweep(output_dir, trials=6)
+    longer = run_demo(output_dir, trials=6)
     assert longer.settled["finished"] == 6
     assert attempts(output_dir).total() == len(attempts(output_dir)) == 6
     assert recorded(longer.tracking_uri)["trial", "finished"] == 6
 
 
-def test_cluster_is_left_before_the_last_records_are_delivered(ray_session, tracking_uri, tmp_path, monkeypatch):
+def test_cluster_is_left_before_the_last_records_are_delivered(
+    ray_session: None, tracking_uri: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     order = []
     drain = recorder.Recorder.drain
 
@@ -162,30 +157,32 @@ def test_cluster_is_left_before_the_last_records_are_delivered(ray_session, trac
 
     monkeypatch.setattr(session, "ray_session", joined)
     monkeypatch.setattr(recorder.Recorder, "drain", drained)
-    assert sweep(tmp_path, trials=1).complete
+    assert run_demo(tmp_path, trials=1).complete
     assert order == ["cluster left", "records delivered"]
 
 
-def test_sweep_is_continued_while_mlflow_is_away(ray_session, tracking_uri, tmp_path, monkeypatch):
-    sweep(tmp_path, trials=1)
+def test_sweep_is_continued_while_mlflow_is_away(
+    ray_session: None, tracking_uri: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_demo(tmp_path, trials=1)
     with monkeypatch.context() as patch:
         patch.setattr(recorder, "_PATIENCE_SECONDS", 1.0)
-        summary = sweep(tmp_path, trials=3, tracking_uri="http://127.0.0.1:9")
+        summary = run_demo(tmp_path, trials=3, tracking_uri="http://127.0.0.1:9")
     assert summary.settled["finished"] == 3
     assert summary.undelivered == 3
-    assert sweep(tmp_path, trials=3).undelivered == 0
+    assert run_demo(tmp_path, trials=3).undelivered == 0
     assert recorded(tracking_uri)["trial", "finished"] == 3
 
 
 def test_a_settled_trial_that_lost_its_result_is_trained_again(
-    ray_session, tracking_uri, store_template, tmp_path, capsys
-):
-    first = sweep(tmp_path, trials=2)
+    ray_session: None, tracking_uri: str, store_template: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first = run_demo(tmp_path, trials=2)
     ledger = (first.directory / "ledger.jsonl").read_bytes()
     damaged = sorted(first.directory.glob("trials/*/result.json"))[0]
     damaged.write_bytes(damaged.read_bytes()[:-9])
     (tmp_path / "mlflow.db").write_bytes(store_template.read_bytes())
-    again = sweep(tmp_path, trials=2)
+    again = run_demo(tmp_path, trials=2)
     assert (again.undelivered, again.settled) == (0, first.settled)
     assert attempts(tmp_path)[damaged.parent.name] == 2
     assert attempts(tmp_path).total() == 3
@@ -196,30 +193,32 @@ def test_a_settled_trial_that_lost_its_result_is_trained_again(
     )
 
 
-def test_more_gpus_than_any_node_has_are_refused_before_anything_is_written(ray_session, tmp_path):
+def test_more_gpus_than_any_node_has_are_refused_before_anything_is_written(ray_session: None, tmp_path: Path) -> None:
     with pytest.raises(ResourceError, match="gpus_per_trial must be at most 0"):
-        sweep(tmp_path, changes={"resources": {"gpus_per_trial": 1}})
+        run_demo(tmp_path, changes={"resources": {"gpus_per_trial": 1}})
     assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("options", [{"trials": 0}, {"concurrency": 0}, {"max_failures": -1}])
-def test_counts_that_make_no_sense_are_refused(tmp_path, options):
+def test_counts_that_make_no_sense_are_refused(tmp_path: Path, options: dict[str, Any]) -> None:
     with pytest.raises(ConfigError, match="must be at least"):
-        sweep(tmp_path, **options)
+        run_demo(tmp_path, **options)
 
 
-def test_failing_trials_are_recorded_and_do_not_end_the_sweep(ray_session, tracking_uri, tmp_path):
-    summary = sweep(tmp_path, trials.failing_when_wide, trials=3, max_failures=0)
+def test_failing_trials_are_recorded_and_do_not_end_the_sweep(
+    ray_session: None, tracking_uri: str, tmp_path: Path
+) -> None:
+    summary = run_demo(tmp_path, trials.failing_when_wide, trials=3, max_failures=0)
     assert summary.settled == {"finished": 2, "failed": 1, "stopped": 0}
     assert list(summary.failures.values()) == ["ValueError: too wide for this test"]
     assert recorded(tracking_uri)["trial", "failed"] == 1
 
 
-def test_failed_trials_are_tried_again_when_asked(ray_session, tracking_uri, tmp_path):
-    sweep(tmp_path, trials.failing_when_wide, trials=3, max_failures=0)
-    assert sweep(tmp_path, trials=3).settled["failed"] == 1
-    assert sweep(tmp_path, trials=1, retry_failed=True).settled["failed"] == 1, "where none is left to run, none is"
-    summary = sweep(tmp_path, trials=3, retry_failed=True)
+def test_failed_trials_are_tried_again_when_asked(ray_session: None, tracking_uri: str, tmp_path: Path) -> None:
+    run_demo(tmp_path, trials.failing_when_wide, trials=3, max_failures=0)
+    assert run_demo(tmp_path, trials=3).settled["failed"] == 1
+    assert run_demo(tmp_path, trials=1, retry_failed=True).settled["failed"] == 1, "where none is left to run, none is"
+    summary = run_demo(tmp_path, trials=3, retry_failed=True)
     assert summary.settled == {"finished": 3, "failed": 0, "stopped": 0}
     assert summary.failures == {}
     assert [event["number"] for event in events(summary, "reopened")] == [1]
@@ -228,14 +227,16 @@ def test_failed_trials_are_tried_again_when_asked(ray_session, tracking_uri, tmp
     assert {trial.state.name for trial in optuna.load_study(study_name="demo", storage=storage).trials} == {"COMPLETE"}
 
 
-def test_trial_that_raises_is_tried_again_as_often_as_was_asked(ray_session, tracking_uri, tmp_path):
-    summary = sweep(tmp_path, trials.failing_when_wide, trials=2, max_failures=2)
+def test_trial_that_raises_is_tried_again_as_often_as_was_asked(
+    ray_session: None, tracking_uri: str, tmp_path: Path
+) -> None:
+    summary = run_demo(tmp_path, trials.failing_when_wide, trials=2, max_failures=2)
     assert sorted(attempts(tmp_path).values()) == [1, 3]
     assert [(event["number"], event["kind"]) for event in events(summary, "setback")] == [(1, "raised")] * 3
 
 
-def test_lost_workers_are_no_failures_of_the_trial(ray_session, tracking_uri, tmp_path):
-    summary = sweep(tmp_path, trials.dying_thrice, trials=1, max_failures=0)
+def test_lost_workers_are_no_failures_of_the_trial(ray_session: None, tracking_uri: str, tmp_path: Path) -> None:
+    summary = run_demo(tmp_path, trials.dying_thrice, trials=1, max_failures=0)
     assert summary.settled["finished"] == 1
     assert list(attempts(tmp_path).values()) == [4]
     assert [event["kind"] for event in events(summary, "setback")] == ["lost"] * 3
@@ -243,8 +244,8 @@ def test_lost_workers_are_no_failures_of_the_trial(ray_session, tracking_uri, tm
 
 
 def test_interrupted_sweep_does_not_wait_for_a_trial_that_does_not_stop(
-    ray_session, tracking_uri, tmp_path, monkeypatch
-):
+    ray_session: None, tracking_uri: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(driver, "GRACE_SECONDS", 0.5)
 
     def interrupt() -> None:
@@ -253,22 +254,24 @@ def test_interrupted_sweep_does_not_wait_for_a_trial_that_does_not_stop(
         os.kill(os.getpid(), signal.SIGINT)
 
     threading.Thread(target=interrupt, daemon=True).start()
-    summary = sweep(tmp_path, trials.deaf, trials=1)
+    summary = run_demo(tmp_path, trials.deaf, trials=1)
     assert summary.interrupted
     assert summary.settled == {"finished": 0, "failed": 0, "stopped": 0}
 
 
-def test_full_disk_ends_the_sweep_and_fails_no_trial(ray_session, tracking_uri, tmp_path):
+def test_full_disk_ends_the_sweep_and_fails_no_trial(ray_session: None, tracking_uri: str, tmp_path: Path) -> None:
     with pytest.raises(SweepError, match="the output directory must have room"):
-        sweep(tmp_path, trials.without_room, trials=3, max_failures=0)
+        run_demo(tmp_path, trials.without_room, trials=3, max_failures=0)
     assert recorded(tracking_uri)["trial", "finished"] == 1
     assert recorded(tracking_uri)["trial", "failed"] == 0
-    assert sweep(tmp_path, trials=3).settled == {"finished": 3, "failed": 0, "stopped": 0}
+    assert run_demo(tmp_path, trials=3).settled == {"finished": 3, "failed": 0, "stopped": 0}
 
 
 @pytest.mark.parametrize(("of", "method"), [(Ledger, "__init__"), (SweepDirectory, "claim")])
-def test_disk_that_is_still_full_says_so_again(ray_session, tracking_uri, tmp_path, of, method):
-    sweep(tmp_path, trials=1)
+def test_disk_that_is_still_full_says_so_again(
+    ray_session: None, tracking_uri: str, tmp_path: Path, of: type, method: str
+) -> None:
+    run_demo(tmp_path, trials=1)
 
     def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
@@ -276,26 +279,28 @@ def test_disk_that_is_still_full_says_so_again(ray_session, tracking_uri, tmp_pa
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(of, method, full)
         with pytest.raises(SweepError, match="the output directory must have room"):
-            sweep(tmp_path, trials=1)
+            run_demo(tmp_path, trials=1)
 
 
 @pytest.mark.parametrize(
     ("number", "rule"), [(errno.ENOSPC, "have room"), (errno.EROFS, "be writable"), (errno.EIO, "be writable")]
 )
-def test_driver_whose_disk_takes_nothing_says_so(ray_session, tracking_uri, tmp_path, number, rule):
+def test_driver_whose_disk_takes_nothing_says_so(
+    ray_session: None, tracking_uri: str, tmp_path: Path, number: int, rule: str
+) -> None:
     def refuse(*_: object) -> int:
         raise OSError(number, os.strerror(number))
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(os, "pwrite", refuse)
         with pytest.raises(SweepError, match=f"the output directory must {rule}.* run the same command again"):
-            sweep(tmp_path, trials=3)
-    assert sweep(tmp_path, trials=3).complete
+            run_demo(tmp_path, trials=3)
+    assert run_demo(tmp_path, trials=3).complete
 
 
-def test_trials_that_trail_behind_are_stopped(ray_session, tracking_uri, tmp_path):
+def test_trials_that_trail_behind_are_stopped(ray_session: None, tracking_uri: str, tmp_path: Path) -> None:
     asha = {"scheduler": "asha", "architecture": "8", "temperature": {"choices": [0.1, 0.2, 0.3, 0.4, 0.5, 0.6]}}
-    summary = sweep(tmp_path, trials.climbing, changes=asha | {"phase_fraction": 0.125, "sampler": "grid"}, trials=6)
+    summary = run_demo(tmp_path, trials.climbing, changes=asha | {"phase_fraction": 0.125, "sampler": "grid"}, trials=6)
     rungs = events(summary, "rung")
     assert [rung["epochs"] for rung in rungs if rung["number"] == 0] == [2, 6]
     assert summary.settled["stopped"] >= 2
@@ -307,8 +312,10 @@ def test_trials_that_trail_behind_are_stopped(ray_session, tracking_uri, tmp_pat
 
 
 @pytest.mark.parametrize("reuse", [True, False])
-def test_baselines_are_reused_unless_that_is_switched_off(ray_session, tracking_uri, tmp_path, reuse):
-    summary = sweep(tmp_path, trials=5, concurrency=2, reuse=reuse)
+def test_baselines_are_reused_unless_that_is_switched_off(
+    ray_session: None, tracking_uri: str, tmp_path: Path, reuse: bool
+) -> None:
+    summary = run_demo(tmp_path, trials=5, concurrency=2, reuse=reuse)
     trained = {event["config"]["architecture"]: event["number"] for event in reversed(events(summary, "proposed"))}
     reused = {path.parent.name: path.read_text() for path in summary.directory.glob("trials/*/reused")}
     assert len(reused) == (5 - len(trained) if reuse else 0)
@@ -316,16 +323,18 @@ def test_baselines_are_reused_unless_that_is_switched_off(ray_session, tracking_
     assert set(reused.values()) <= {keys[number] for number in trained.values()}
 
 
-def test_space_with_fewer_trials_is_exhausted(ray_session, tracking_uri, tmp_path):
+def test_space_with_fewer_trials_is_exhausted(ray_session: None, tracking_uri: str, tmp_path: Path) -> None:
     small = {"architecture": "8", "temperature": 0.3, "phase_fraction": {"choices": [0.1, 0.5, 0.9]}, "trials": 5}
-    summary = sweep(tmp_path, changes=small)
+    summary = run_demo(tmp_path, changes=small)
     assert summary.exhausted
     assert summary.settled["finished"] == 3
     assert recorded(tracking_uri)["trial", "finished"] == 3
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_interrupt_ends_the_sweep_and_the_same_call_continues_it(ray_session, tracking_uri, tmp_path, number):
+def test_interrupt_ends_the_sweep_and_the_same_call_continues_it(
+    ray_session: None, tracking_uri: str, tmp_path: Path, number: int
+) -> None:
     ledger = tmp_path / "demo" / "ledger.jsonl"
 
     def interrupt() -> None:
@@ -335,22 +344,23 @@ def test_interrupt_ends_the_sweep_and_the_same_call_continues_it(ray_session, tr
 
     threading.Thread(target=interrupt, daemon=True).start()
     handler = signal.getsignal(number)
-    first = sweep(tmp_path, trials.slow, trials=6, concurrency=2)
+    first = run_demo(tmp_path, trials.slow, trials=6, concurrency=2)
     assert most_at_once(first) == 2
     assert first.interrupted
     assert not first.complete
     assert signal.getsignal(number) is handler
-    second = sweep(tmp_path, trials.instant, trials=6)
+    second = run_demo(tmp_path, trials.instant, trials=6)
     assert second.complete
     assert not second.interrupted
     assert max(attempts(tmp_path).values()) == 1
     assert recorded(tracking_uri)["trial", "finished"] == 6
 
 
-def test_killed_driver_loses_nothing(ray_session, tracking_uri, tmp_path):
+def test_killed_driver_loses_nothing(ray_session: None, tracking_uri: str, tmp_path: Path) -> None:
     script = (
-        "import sys\nfrom pathlib import Path\nfrom tests import trials\nfrom tests.test_sweep import sweep\n"
-        "sweep(Path(sys.argv[1]), trials.slow, trials=4)"
+        "import sys\nfrom pathlib import Path\n"
+        "from tests.helpers import trials\nfrom tests.helpers.sweeps import run_demo\n"
+        "run_demo(Path(sys.argv[1]), trials.slow, trials=4)"
     )
     root = Path(__file__).parents[2]
     with (tmp_path / "log").open("w") as log:
@@ -362,7 +372,7 @@ def test_killed_driver_loses_nothing(ray_session, tracking_uri, tmp_path):
     process.kill()
     process.wait()
     settled = count_settled(ledger)
-    summary = sweep(tmp_path, trials.instant, trials=4)
+    summary = run_demo(tmp_path, trials.instant, trials=4)
     assert 1 <= settled < 4
     assert summary.settled["finished"] == 4
     assert len(attempts(tmp_path)) == 4

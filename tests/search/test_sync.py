@@ -7,52 +7,20 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from smartmixed_search.cli import main
 from smartmixed_search.errors import TrackingError
-from smartmixed_search.search.directory import Resolved, SweepDirectory
-from smartmixed_search.search.ledger import Ledger, Settled
 from smartmixed_search.search.sync import find_sweeps
-from smartmixed_search.system.checksums import checksum
 from smartmixed_search.tracking.store import connect, default_tracking_uri
 from smartmixed_search.tracking.writer import Tracker
-from smartmixed_search.trials.config import TrialConfig
 from smartmixed_search.trials.result import TrialResult
+from tests.helpers.sweeps import make_sweep
 from tests.helpers.tracked import all_runs, contents
-from tests.helpers.trials import synthetic_result
 
-STRATEGIES = ("smartmixed", "relu")
 Run = Callable[..., tuple[int, str, str]]
-
-
-def make_sweep(
-    output: str | Path, name: str = "demo", trials: int = 3, asked: int = 3, seed: int = 0
-) -> SweepDirectory:
-    """A sweep of finished trials that no store knows."""
-    resolved = Resolved(
-        name=name,
-        hash="a" * 64,
-        seed=seed,
-        dataset={"name": "digits", "checksum": "c" * 16},
-        space={"dataset": "digits", "trials": 3, "epochs": 4},
-    )
-    directory = SweepDirectory.of(output, name)
-    with directory.claim(resolved, "dataset: digits\ntrials: 3\nepochs: 4\n"), Ledger(directory.ledger) as ledger:
-        for number in range(trials):
-            config = TrialConfig(
-                dataset="digits", architecture=(4 + number,), strategies=STRATEGIES, epochs=4, seed=seed
-            )
-            files = directory.trial(config.key)
-            files.path.mkdir()
-            files.weights.write_bytes(b"weights")
-            files.save_result(replace(synthetic_result(config), weights_checksum=checksum(b"weights")))
-            ledger.propose(number, config.to_dict(), {})
-            ledger.settle(Settled(number=number, key=config.key, status="finished", objective=0.5, confidence=0.6))
-    return directory
 
 
 @pytest.fixture
@@ -88,7 +56,7 @@ def sweep_status(uri: str) -> dict[str, str]:
 
 def test_all_sweeps_of_a_folder_are_delivered_and_nothing_twice(sync: Run, tmp_path: Path, tracking_uri: str) -> None:
     make_sweep(tmp_path, "first")
-    make_sweep(tmp_path, "second", trials=1, seed=1)
+    make_sweep(tmp_path, "second", finished=1, seed=1)
     (tmp_path / "notes").mkdir()
     expected = [
         "first: {} delivered, 3 of 3 settled trials in MLflow",
@@ -212,7 +180,7 @@ def test_a_damaged_environment_is_written_anew_and_says_so(
     ],
 )
 def test_a_damaged_space_is_written_anew(sync: Run, tmp_path: Path, tracking_uri: str, content: bytes | None) -> None:
-    directory = make_sweep(tmp_path, "first", trials=4)
+    directory = make_sweep(tmp_path, "first", finished=4)
     whole = directory.space.read_text()
     directory.space.unlink() if content is None else directory.space.write_bytes(content)
     code, out, err = sync()

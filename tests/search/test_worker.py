@@ -79,13 +79,13 @@ def job(directory: SweepDirectory, run: TrialFunction, cpus: float = 1, gpus: fl
     return Job(run=run, dataset=Shared(), resources=resources, directory=directory, space=SPACE, **options)
 
 
-def test_result_is_on_the_disk_and_complete(directory):
+def test_result_is_on_the_disk_and_complete(directory: SweepDirectory) -> None:
     work(job(directory, Trial()), CONFIG, print)
     result = directory.trial(CONFIG.key).load_result()
     assert result == synthetic_result(CONFIG)
 
 
-def test_trial_gets_dataset_threads_and_a_place_for_its_weights(directory):
+def test_trial_gets_dataset_threads_and_a_place_for_its_weights(directory: SweepDirectory) -> None:
     trial = Trial()
     work(job(directory, trial, cpus=2.5, gpus=0.25), CONFIG, print)
     (call,) = trial.calls
@@ -96,14 +96,14 @@ def test_trial_gets_dataset_threads_and_a_place_for_its_weights(directory):
     assert call["weights_path"] == directory.path / "trials" / CONFIG.key / "weights.safetensors"
 
 
-def test_trial_that_is_trained_is_not_trained_again(directory):
+def test_trial_that_is_trained_is_not_trained_again(directory: SweepDirectory) -> None:
     trial = Trial()
     for _ in range(2):
         work(job(directory, trial), CONFIG, print)
     assert len(trial.calls) == 1
 
 
-def test_trial_without_a_gpu_sees_none(directory, monkeypatch):
+def test_trial_without_a_gpu_sees_none(directory: SweepDirectory, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[str] = []
 
     def look(config: TrialConfig, dataset: Dataset, **options: Any) -> TrialResult:
@@ -118,7 +118,7 @@ def test_trial_without_a_gpu_sees_none(directory, monkeypatch):
     assert seen == ["3", ""]
 
 
-def test_attempt_clears_what_a_killed_one_was_writing(directory):
+def test_attempt_clears_what_a_killed_one_was_writing(directory: SweepDirectory) -> None:
     files = directory.trial(CONFIG.key)
     files.path.mkdir(parents=True)
     (files.path / ".result.json.0123456789abcdef.tmp").write_text("{")
@@ -126,7 +126,7 @@ def test_attempt_clears_what_a_killed_one_was_writing(directory):
     assert [item.name for item in files.path.iterdir()] == ["result.json"]
 
 
-def test_error_is_raised_and_left_on_the_disk(directory):
+def test_error_is_raised_and_left_on_the_disk(directory: SweepDirectory) -> None:
     with pytest.raises(ValueError, match="bad"):
         work(job(directory, Trial(ValueError("bad\nnews"))), CONFIG, print)
     lines = directory.trial(CONFIG.key).error.read_text().splitlines()
@@ -134,20 +134,20 @@ def test_error_is_raised_and_left_on_the_disk(directory):
     assert lines[2] == "Traceback (most recent call last):"
 
 
-def test_success_leaves_no_error_of_an_earlier_attempt(directory):
+def test_success_leaves_no_error_of_an_earlier_attempt(directory: SweepDirectory) -> None:
     with pytest.raises(ValueError, match="bad"):
         work(job(directory, Trial(ValueError("bad"))), CONFIG, print)
     work(job(directory, Trial()), CONFIG, print)
     assert not directory.trial(CONFIG.key).error.exists()
 
 
-def test_result_file_is_json_without_extensions(directory):
+def test_result_file_is_json_without_extensions(directory: SweepDirectory) -> None:
     work(job(directory, Trial()), CONFIG, print)
     text = directory.trial(CONFIG.key).result.read_text()
     json.loads(text, parse_constant=lambda name: pytest.fail(f"{name} is not JSON"))
 
 
-def test_epochs_are_reported_seldom():
+def test_epochs_are_reported_seldom() -> None:
     now, sent = 0.0, []
     reports = EpochReports(sent.append, clock=lambda: now)
     for epoch in range(40):
@@ -156,13 +156,13 @@ def test_epochs_are_reported_seldom():
     assert [report["epoch"] for report in sent] == [9, 19, 29, 39]
 
 
-def test_short_trial_reports_nothing():
+def test_short_trial_reports_nothing() -> None:
     sent: list[dict[str, Any]] = []
     EpochReports(sent.append)(0, {"epoch": 0, "epochs": 2})
     assert sent == []
 
 
-def test_epochs_at_rungs_are_always_reported():
+def test_epochs_at_rungs_are_always_reported() -> None:
     sent: list[dict[str, Any]] = []
     reports = EpochReports(sent.append, rungs=(3, 9), clock=lambda: 0.0)
     for epoch in range(10):
@@ -170,7 +170,7 @@ def test_epochs_at_rungs_are_always_reported():
     assert [report["epoch"] for report in sent] == [2, 8]
 
 
-def test_request_to_stop_is_looked_for_now_and_then(tmp_path):
+def test_request_to_stop_is_looked_for_now_and_then(tmp_path: Path) -> None:
     now = 0.0
     request = StopRequest(tmp_path / "stop", clock=lambda: now)
     assert not request()
@@ -180,7 +180,7 @@ def test_request_to_stop_is_looked_for_now_and_then(tmp_path):
     assert request()
 
 
-def test_interrupted_trial_leaves_no_error_and_no_result(directory):
+def test_interrupted_trial_leaves_no_error_and_no_result(directory: SweepDirectory) -> None:
     sent: list[dict[str, Any]] = []
     work(job(directory, Trial(TrialInterrupted())), CONFIG, sent.append)
     assert sent == []
@@ -191,7 +191,7 @@ def test_interrupted_trial_leaves_no_error_and_no_result(directory):
 @pytest.mark.parametrize(
     ("number", "rule"), [(errno.ENOSPC, "have room"), (errno.EDQUOT, "have room"), (errno.EROFS, "be writable")]
 )
-def test_disk_that_takes_nothing_is_no_failure_of_the_trial(directory, number, rule):
+def test_disk_that_takes_nothing_is_no_failure_of_the_trial(directory: SweepDirectory, number: int, rule: str) -> None:
     sent: list[dict[str, Any]] = []
     work(job(directory, Trial(OSError(number, "full"))), CONFIG, sent.append)
     (message,) = sent
@@ -200,7 +200,7 @@ def test_disk_that_takes_nothing_is_no_failure_of_the_trial(directory, number, r
     assert not directory.trial(CONFIG.key).error.exists()
 
 
-def test_node_that_does_not_see_the_sweep_trains_nothing(directory):
+def test_node_that_does_not_see_the_sweep_trains_nothing(directory: SweepDirectory) -> None:
     directory.resolved.unlink()
     trial, sent = Trial(), []
     work(job(directory, trial), CONFIG, sent.append)
@@ -208,14 +208,14 @@ def test_node_that_does_not_see_the_sweep_trains_nothing(directory):
     assert sent[0]["halt"].startswith("the output directory must be one that every node sees")
 
 
-def test_trial_gets_the_earlier_one_whose_baselines_it_can_reuse(directory):
+def test_trial_gets_the_earlier_one_whose_baselines_it_can_reuse(directory: SweepDirectory) -> None:
     trial = Trial()
     work(job(directory, trial), CONFIG, print)
     work(job(directory, trial), replace(CONFIG, temperature=1.0), print, baselines_of=CONFIG.key)
     assert [call["reuse"] for call in trial.calls] == [None, synthetic_result(CONFIG)]
 
 
-def test_damaged_result_is_as_good_as_none(directory):
+def test_damaged_result_is_as_good_as_none(directory: SweepDirectory) -> None:
     trial = Trial()
     work(job(directory, trial), CONFIG, print)
     result = directory.trial(CONFIG.key).result
@@ -226,7 +226,7 @@ def test_damaged_result_is_as_good_as_none(directory):
     assert directory.trial(CONFIG.key).load_result() == synthetic_result(CONFIG)
 
 
-def test_trial_with_damaged_weights_is_trained_again(directory):
+def test_trial_with_damaged_weights_is_trained_again(directory: SweepDirectory) -> None:
     def train(config: TrialConfig, dataset: Dataset, *, weights_path: Path, **options: Any) -> TrialResult:
         weights_path.write_bytes(b"weights")
         return replace(synthetic_result(config), weights_checksum=checksum(b"weights"))
@@ -238,7 +238,7 @@ def test_trial_with_damaged_weights_is_trained_again(directory):
     assert files.weights.read_bytes() == b"weights"
 
 
-def test_trial_measures_handoffs_of_other_lengths_if_baselines_are_reused(directory):
+def test_trial_measures_handoffs_of_other_lengths_if_baselines_are_reused(directory: SweepDirectory) -> None:
     trial = Trial()
     config = replace(CONFIG, epochs=10)
     work(job(directory, trial), config, print)
@@ -246,7 +246,7 @@ def test_trial_measures_handoffs_of_other_lengths_if_baselines_are_reused(direct
     assert [call["handoff_epochs"] for call in trial.calls] == [(2, 5), ()]
 
 
-def test_a_shared_dataset_is_the_dataset(ray_session):
+def test_a_shared_dataset_is_the_dataset(ray_session: None) -> None:
     digits = load_dataset("digits")
     shared = SharedDataset.put(digits).get()
     assert torch.equal(shared.x_train, digits.x_train)

@@ -1,13 +1,14 @@
 import math
+from typing import Any
 
 import numpy as np
 import pytest
 
 from smartmixed_search.errors import ConfigError
 from smartmixed_search.errors.messages import show
-from smartmixed_search.space.fields import Choices, Constant, Range, parse_field
+from smartmixed_search.space.fields import Choices, Constant, Field, Range, parse_field
 from smartmixed_search.trials.plain import as_number
-from smartmixed_search.trials.rules import FRACTION, positive_number, whole_number
+from smartmixed_search.trials.rules import FRACTION, Rule, positive_number, whole_number
 
 POSITIVE = positive_number()
 COUNT = whole_number(2)
@@ -20,16 +21,16 @@ def rng() -> np.random.Generator:
 @pytest.mark.parametrize(
     ("text", "number"), [("1e-3", 0.001), ("5", 5.0), (".5", 0.5), ("1.", 1.0), ("-2E+1", -20.0), (7, 7), (0.25, 0.25)]
 )
-def test_numbers_are_numbers_also_as_text(text, number):
+def test_numbers_are_numbers_also_as_text(text: str | float, number: float) -> None:
     assert as_number(text) == number
 
 
 @pytest.mark.parametrize("value", ["abc", "", "1e", "nan", "inf", "1e999", math.nan, math.inf, True, None, [1], "1_0"])
-def test_other_values_are_no_numbers(value):
+def test_other_values_are_no_numbers(value: Any) -> None:
     assert as_number(value) is None
 
 
-def test_shown_values_are_one_short_line():
+def test_shown_values_are_one_short_line() -> None:
     shown = show({"a": ["line\nbreak\u2028" * 50] * 50, "b": "x" * 1000})
     assert len(shown.splitlines()) == 1
     assert len(shown) < 600
@@ -50,11 +51,11 @@ def test_shown_values_are_one_short_line():
         ("none", positive_number(optional=True), Constant(value=None)),
     ],
 )
-def test_parsed(value, rule, field):
+def test_parsed(value: Any, rule: Rule, field: Field) -> None:
     assert parse_field("key", value, rule) == field
 
 
-def test_high_need_not_be_a_step_away():
+def test_high_need_not_be_a_step_away() -> None:
     field = Range(low=0.1, high=0.95, step=0.2)
     assert [field.at(index) for index in range(field.size)] == [0.1, 0.3, 0.5, 0.7, 0.9]
 
@@ -70,7 +71,7 @@ def test_high_need_not_be_a_step_away():
         Choices(values=(0.1, 0.3, 1.0)),
     ],
 )
-def test_fields_survive_as_plain_data(field):
+def test_fields_survive_as_plain_data(field: Field) -> None:
     rule = COUNT if isinstance(field, Range) and field.whole else positive_number(optional=True)
     assert parse_field("key", field.to_plain(), rule) == field
 
@@ -87,34 +88,34 @@ def test_fields_survive_as_plain_data(field):
         Choices(values=(0.1, 0.3, 1.0)),
     ],
 )
-def test_a_field_contains_whatever_it_draws(field):
+def test_a_field_contains_whatever_it_draws(field: Field) -> None:
     generator = rng()
     assert all(field.contains(field.draw(generator)) for _ in range(200))
 
 
-def test_whole_ranges_draw_both_ends():
+def test_whole_ranges_draw_both_ends() -> None:
     generator = rng()
     assert {Range(low=1, high=3).draw(generator) for _ in range(100)} == {1, 2, 3}
 
 
-def test_log_ranges_draw_every_decade_equally():
+def test_log_ranges_draw_every_decade_equally() -> None:
     generator = rng()
     field = Range(low=0.01, high=100.0, log=True)
     assert np.mean([field.draw(generator) < 1 for _ in range(2000)]) == pytest.approx(0.5, abs=0.05)
 
 
-def test_steps_are_the_decimal_numbers_one_would_write():
+def test_steps_are_the_decimal_numbers_one_would_write() -> None:
     field = Range(low=0.1, high=0.7, step=0.1)
     assert [field.at(index) for index in range(7)] == [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7]
 
 
-def test_index_is_the_inverse_of_at():
+def test_index_is_the_inverse_of_at() -> None:
     field = Range(low=0.05, high=0.5, step=0.025)
     assert [field.index(field.at(index)) for index in range(field.size)] == list(range(19))
     assert field.index(0.06) is None
 
 
-def test_nearest_is_a_value_of_the_range():
+def test_nearest_is_a_value_of_the_range() -> None:
     assert Range(low=0.05, high=0.5, step=0.025).nearest(0.05 + 3 * 0.025) == 0.125
 
 
@@ -157,7 +158,7 @@ def test_nearest_is_a_value_of_the_range():
         ({"choices": [None, "none"]}, positive_number(optional=True), ["choices", "twice"]),
     ],
 )
-def test_refused(value, rule, fragments):
+def test_refused(value: Any, rule: Rule, fragments: list[str]) -> None:
     with pytest.raises(ConfigError) as raised:
         parse_field("key", value, rule)
     message = str(raised.value)

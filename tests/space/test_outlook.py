@@ -1,5 +1,7 @@
 """What is said of a sweep before its first trial."""
 
+from typing import Any
+
 import pytest
 
 from smartmixed_search.search.proposals import Proposer
@@ -33,7 +35,7 @@ def make(**keys: object) -> SearchSpace:
         ({"sampler": "grid"}, 2),
     ],
 )
-def test_distinct_trials_are_counted(keys, possible):
+def test_distinct_trials_are_counted(keys: dict[Any, Any], possible: int) -> None:
     assert count_trials(make(**keys), 1000) == possible
 
 
@@ -44,14 +46,14 @@ def test_distinct_trials_are_counted(keys, possible):
         {"phase_fraction": {"low": 0.1, "high": 0.9, "step": 0.05}, "epochs": {"low": 3, "high": 5, "step": 1}},
     ],
 )
-def test_so_many_a_grid_gives(keys):
+def test_so_many_a_grid_gives(keys: dict[Any, Any]) -> None:
     space = make(**keys, sampler="grid")
     proposer = Proposer(space)
     found = {proposer.propose(number).config.key for number in range(space.trials)}
     assert len(found) == count_trials(space, 1000) < space.trials
 
 
-def test_what_a_user_may_not_expect_of_the_trials_is_said():
+def test_what_a_user_may_not_expect_of_the_trials_is_said() -> None:
     few = "trials: 12 asked, 2 possible; a range or choices for a setting give more"
     assert remarks(make(**FIXED, trials=12)) == [few]
     (untuned,) = remarks(make(trials=2))
@@ -60,7 +62,7 @@ def test_what_a_user_may_not_expect_of_the_trials_is_said():
     assert remarks(make(**FIXED, trials=2)) == []
 
 
-def test_the_reach_of_the_least_and_the_most_of_all_trials():
+def test_the_reach_of_the_least_and_the_most_of_all_trials() -> None:
     space = make(epochs=20, batch_size=16, phase_fraction={"low": 0.1, "high": 0.5}, logit_learning_rate="none")
     reach = Reach.of(space, 119)
     assert (reach.steps, reach.rates) == ((16, 80), (1e-3, 1e-3))
@@ -70,24 +72,24 @@ def test_the_reach_of_the_least_and_the_most_of_all_trials():
     assert reach.in_words().endswith("logit_learning_rate auto does, or 0.19 or more")
 
 
-def test_a_space_that_says_nothing_reaches_far_enough():
+def test_a_space_that_says_nothing_reaches_far_enough() -> None:
     for examples, batch in ((100, 16), (1293, 128), (54_000, 128)):
         reach = Reach.of(make(epochs=20, batch_size=batch), examples)
         assert reach.enough, reach
         assert "too little" not in reach.in_words()
 
 
-def test_where_no_rate_would_do_more_steps_are_asked_for():
+def test_where_no_rate_would_do_more_steps_are_asked_for() -> None:
     reach = Reach.of(make(epochs=2, batch_size=1000), 900)
     assert (reach.steps, reach.enough) == ((1, 1), False)
     assert reach.in_words().endswith("a smaller batch_size give more steps")
 
 
-def test_fewer_examples_take_fewer_steps():
+def test_fewer_examples_take_fewer_steps() -> None:
     assert Reach.of(make(epochs=8, batch_size=10, train_examples=40, **FIXED), 1000).steps == (4, 4)
 
 
-def test_the_reach_of_many_choices_is_seen_in_their_ends():
+def test_the_reach_of_many_choices_is_seen_in_their_ends() -> None:
     """All together there are ten billion trials."""
     many = {"choices": [*range(2, 202)]}
     space = make(
@@ -96,7 +98,7 @@ def test_the_reach_of_many_choices_is_seen_in_their_ends():
     assert Reach.of(space, 1000).steps == (1, 101 * 500)
 
 
-def test_one_of_several_rates_may_be_too_small():
+def test_one_of_several_rates_may_be_too_small() -> None:
     rates = {"choices": ["auto", "none", 0.5]}
     reach = Reach.of(make(epochs=10, batch_size=10, logit_learning_rate=rates, **FIXED), 100)
     assert reach.rates == (1e-3, 1.0)

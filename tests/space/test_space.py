@@ -2,6 +2,7 @@ import itertools
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -33,22 +34,22 @@ def written(tmp_path: Path, text: str) -> Path:
 
 
 @pytest.mark.parametrize("name", ["quickstart", "mnist-mlp", "paper"])
-def test_shipped_spaces_load_by_name(name):
+def test_shipped_spaces_load_by_name(name: str) -> None:
     assert SearchSpace.load(name).name == name
 
 
-def test_every_shipped_file_is_listed():
+def test_every_shipped_file_is_listed() -> None:
     assert sorted(shipped_spaces()) == ["ablation", "mnist-mlp", "paper", "paper-fast", "paper-fast-6", "quickstart"]
 
 
-def test_an_installed_wheel_has_them_inside_the_package(tmp_path, monkeypatch):
+def test_an_installed_wheel_has_them_inside_the_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "search_spaces").mkdir()
     (tmp_path / "search_spaces" / "inside.yaml").write_text("dataset: digits\narchitecture: 8\n", encoding="utf-8")
     monkeypatch.setattr(space_files, "_PACKAGE", tmp_path)
     assert SearchSpace.load("inside").dataset == "digits"
 
 
-def test_paper_is_the_published_protocol():
+def test_paper_is_the_published_protocol() -> None:
     space = SearchSpace.load("paper")
     architectures = list(space.draw_architectures())
     config = space.config(architectures[0], {})
@@ -58,7 +59,7 @@ def test_paper_is_the_published_protocol():
     assert (config.output, config.evaluation, config.replicates) == ("softmax", "sampled", 1)
 
 
-def test_the_documented_format_loads(tmp_path):
+def test_the_documented_format_loads(tmp_path: Path) -> None:
     path = written(
         tmp_path,
         """
@@ -92,7 +93,7 @@ def test_the_documented_format_loads(tmp_path):
     assert (config.learning_rate, config.logit_learning_rate, config.temperature_final) == (1e-3, 1e-2, 0.1)
 
 
-def test_unsaid_fields_are_those_of_a_trial_but_for_what_selects():
+def test_unsaid_fields_are_those_of_a_trial_but_for_what_selects() -> None:
     space = make(LISTED)
     config = space.config((8,), {"phase_fraction": 0.125, "temperature": 0.3})
     assert config == type(config)(dataset="digits", architecture=(8,), logit_learning_rate="auto")
@@ -100,13 +101,13 @@ def test_unsaid_fields_are_those_of_a_trial_but_for_what_selects():
     assert space.contains_published
 
 
-def test_a_grid_that_says_nothing_keeps_to_the_published_phase_setting():
+def test_a_grid_that_says_nothing_keeps_to_the_published_phase_setting() -> None:
     space = make(LISTED, sampler="grid")
     assert (space.tunable, space.contains_published, space.trials) == ((), True, 3)
     assert space.config((8,), {}).logit_learning_rate == "auto"
 
 
-def test_the_former_space_is_what_the_same_file_was_before_its_defaults_changed():
+def test_the_former_space_is_what_the_same_file_was_before_its_defaults_changed() -> None:
     """Or no sweep that was begun then could be continued; the hashes are those of that time."""
     plain = {"dataset": "digits", "architecture": {"choices": [64, "64-32"]}, "trials": 12}
     assert make(plain).former.hash == "a294593e968a4049fd4f3034649766fe24374e1ffb99bf63aaaa8d44092f222d"
@@ -116,13 +117,13 @@ def test_the_former_space_is_what_the_same_file_was_before_its_defaults_changed(
     assert make(wine).former.hash == "00875d6c01b542ca75cc3e1731a0cec2b64a9f7255caeea483e4e841bb1e2ef7"
 
 
-def test_a_space_that_says_everything_was_never_another():
+def test_a_space_that_says_everything_was_never_another() -> None:
     space = make(LISTED, RANGES, logit_learning_rate="none")
     assert space.unsaid == ()
     assert space.former == space
 
 
-def test_strategies_are_all_functions_of_the_pool():
+def test_strategies_are_all_functions_of_the_pool() -> None:
     register_activation("test_space_cube", lambda x: x**3)
     try:
         assert make(LISTED).options["strategies"] == ("smartmixed", *PUBLISHED_POOL, "test_space_cube")
@@ -131,11 +132,12 @@ def test_strategies_are_all_functions_of_the_pool():
         unregister_activation("test_space_cube")
 
 
-def test_plugins_are_imported_before_the_pool_is_read(tmp_path):
-    code = "from smartmixed_search.activations import register_activation as add\nadd('cube', lambda x: x**3)\n"
+def test_plugins_are_imported_before_the_pool_is_read(tmp_path: Path) -> None:
+    code = "from smartmixed_search.method.activations import register_activation as add\nadd('cube', lambda x: x**3)\n"
     (tmp_path / "cubes.py").write_text(code, encoding="utf-8")
     path = written(tmp_path, "dataset: digits\narchitecture: 8\nplugins: [cubes]\n")
-    ask = f"from smartmixed_search.space import SearchSpace; print(SearchSpace.load({str(path)!r}).options['pool'][-1])"
+    load = f"SearchSpace.load({str(path)!r})"
+    ask = f"from smartmixed_search.space.space import SearchSpace; print({load}.options['pool'][-1])"
     answer = subprocess.run([sys.executable, "-c", ask], cwd=tmp_path, capture_output=True, text=True, check=True)
     assert answer.stdout == "cube\n"
 
@@ -152,18 +154,20 @@ def test_plugins_are_imported_before_the_pool_is_read(tmp_path):
         ([SAMPLED, {"search": "joint"}], None, 12),
     ],
 )
-def test_default_numbers_of_architectures_and_trials(parts, architectures, trials):
+def test_default_numbers_of_architectures_and_trials(
+    parts: list[dict[str, Any]], architectures: int, trials: int
+) -> None:
     space = make(*parts)
     assert (space.architectures, space.trials) == (architectures, trials)
 
 
 @pytest.mark.parametrize("text", ["none", "null", "", "~"])
-def test_no_clamp(tmp_path, text):
+def test_no_clamp(tmp_path: Path, text: str) -> None:
     space = SearchSpace.load(written(tmp_path, f"dataset: digits\narchitecture: 8\nclamp: {text}\n"))
     assert space.config((8,), {}).clamp is None
 
 
-def test_readings_of_the_method_are_crossed_like_numbers():
+def test_readings_of_the_method_are_crossed_like_numbers() -> None:
     clamps, outputs = {"choices": [10, "none"]}, {"choices": ["softmax", "logits"]}
     space = make(LISTED, clamp=clamps, output=outputs, sampler="grid")
     assert space.trials == 3 * 4
@@ -171,24 +175,24 @@ def test_readings_of_the_method_are_crossed_like_numbers():
     assert found == {(10.0, "softmax"), (10.0, "logits"), (None, "softmax"), (None, "logits")}
 
 
-def test_a_random_search_draws_words_and_a_joint_one_proposes_them():
+def test_a_random_search_draws_words_and_a_joint_one_proposes_them() -> None:
     for search, drawn, tunable in (("settings", ("handoff",), ()), ("joint", (), ("handoff",))):
         space = make(LISTED, PHASE, handoff={"choices": ["inherit", "reinitialize"]}, search=search)
         assert (space.drawn, space.tunable) == (drawn, tunable)
         assert {Proposer(space).propose(n).config.handoff for n in range(12)} == {"inherit", "reinitialize"}
 
 
-def test_no_controls():
+def test_no_controls() -> None:
     assert make(LISTED, controls="none").options["controls"] == ()
 
 
-def test_an_architecture_that_looks_like_a_date(tmp_path):
+def test_an_architecture_that_looks_like_a_date(tmp_path: Path) -> None:
     space = SearchSpace.load(written(tmp_path, "dataset: digits\narchitecture: 1024-10-12\n"))
     assert list(space.draw_architectures()) == [(1024, 10, 12)]
     assert read_yaml(space.to_yaml()) == space.to_dict()
 
 
-def test_overrides_replace_keys_of_the_file(tmp_path):
+def test_overrides_replace_keys_of_the_file(tmp_path: Path) -> None:
     path = written(tmp_path, "dataset: nonsense\narchitecture: 8\nresources: {cpus_per_trial: 2}\n")
     space = SearchSpace.load(
         path, {"dataset": "mnist", "trials": None, "seed": 5, "resources": {"gpus_per_trial": 0.5, "x": None}}
@@ -197,14 +201,14 @@ def test_overrides_replace_keys_of_the_file(tmp_path):
     assert (space.resources.cpus_per_trial, space.resources.gpus_per_trial) == (2.0, 0.5)
 
 
-def test_name_comes_from_the_file_unless_it_says_its_own(tmp_path):
+def test_name_comes_from_the_file_unless_it_says_its_own(tmp_path: Path) -> None:
     path = tmp_path / ".my space.yaml"
     path.write_text("dataset: digits\narchitecture: 8\n", encoding="utf-8")
     assert SearchSpace.load(path).name == "my-space"
     assert SearchSpace.load(path, {"name": "other"}).name == "other"
 
 
-def test_default_sweep_name_has_six_digits_of_the_hash():
+def test_default_sweep_name_has_six_digits_of_the_hash() -> None:
     space = make(LISTED, name="mine")
     assert space.default_sweep_name == f"mine-{space.hash[:6]}"
 
@@ -221,7 +225,7 @@ def test_default_sweep_name_has_six_digits_of_the_hash():
         {"architecture": {"choices": ["16-8", "32", 8]}},
     ],
 )
-def test_equal_spaces_have_equal_hashes(keys):
+def test_equal_spaces_have_equal_hashes(keys: dict[Any, Any]) -> None:
     assert make(LISTED, keys).hash == make(LISTED).hash
 
 
@@ -229,7 +233,7 @@ def test_equal_spaces_have_equal_hashes(keys):
     "keys",
     [{"seed": 1}, {"epochs": 31}, {"architectures": 2}, {"sampler": "random"}, {"clamp": 10}, {"dataset": "mnist"}],
 )
-def test_different_spaces_have_different_hashes(keys):
+def test_different_spaces_have_different_hashes(keys: dict[Any, Any]) -> None:
     assert make(LISTED, keys).hash != make(LISTED).hash
 
 
@@ -244,32 +248,32 @@ SHIPPED = {
 
 
 @pytest.mark.parametrize("name", SHIPPED)
-def test_hash_of_a_shipped_space_never_changes(name):
+def test_hash_of_a_shipped_space_never_changes(name: str) -> None:
     """Or no sweep that was begun with an earlier version could be continued."""
     assert SearchSpace.load(name).hash == SHIPPED[name]
 
 
-def test_where_a_dataset_lies_is_not_part_of_the_hash():
+def test_where_a_dataset_lies_is_not_part_of_the_hash() -> None:
     spaces = [make(LISTED, dataset=dataset) for dataset in ("here/wine.npz", "/there/wine.npz", "here/beer.npz")]
     assert spaces[0].hash == spaces[1].hash != spaces[2].hash
 
 
-def test_architectures_do_not_depend_on_how_many_are_drawn():
+def test_architectures_do_not_depend_on_how_many_are_drawn() -> None:
     few, many = make(SAMPLED, architectures=3, trials=3), make(SAMPLED, architectures=20, trials=500)
     assert list(few.draw_architectures()) == list(itertools.islice(many.draw_architectures(), 3))
 
 
-def test_architectures_depend_on_the_seed():
+def test_architectures_depend_on_the_seed() -> None:
     assert list(make(SAMPLED).draw_architectures()) != list(make(SAMPLED, seed=1).draw_architectures())
 
 
-def test_who_proposes_what():
+def test_who_proposes_what() -> None:
     space = make(LISTED, RANGES, learning_rate={"low": 1e-4, "high": 1e-2}, temperature_final={"low": 0.1, "high": 1})
     assert space.tunable == ("phase_fraction", "temperature", "temperature_final")
     assert space.drawn == ("learning_rate",)
 
 
-def test_a_joint_search_leaves_nothing_to_draw():
+def test_a_joint_search_leaves_nothing_to_draw() -> None:
     space = make(LISTED, RANGES, learning_rate={"low": 1e-4, "high": 1e-2}, search="joint")
     assert (space.tunable, space.drawn) == (("phase_fraction", "temperature", "learning_rate"), ())
 
@@ -286,11 +290,11 @@ def test_a_joint_search_leaves_nothing_to_draw():
         ({"phase_fraction": {"low": 0.1, "high": 0.5, "step": 0.1}}, False),
     ],
 )
-def test_whether_a_space_contains_the_published_setting(keys, contains):
+def test_whether_a_space_contains_the_published_setting(keys: dict[Any, Any], contains: bool) -> None:
     assert make(LISTED, keys).contains_published is contains
 
 
-def test_grid_has_every_combination_once_and_the_published_one_first():
+def test_grid_has_every_combination_once_and_the_published_one_first() -> None:
     space = make(LISTED, CHOICES, epochs={"low": 8, "high": 12, "step": 2}, sampler="grid")
     combinations = [space.grid.at(index) for index in range(space.grid.size)]
     assert space.grid.size == 12
@@ -298,7 +302,7 @@ def test_grid_has_every_combination_once_and_the_published_one_first():
     assert (combinations[0]["phase_fraction"], combinations[0]["temperature"]) == (0.125, 0.3)
 
 
-def test_a_huge_grid_is_never_made():
+def test_a_huge_grid_is_never_made() -> None:
     fine = {"low": 1e-6, "high": 0.9, "step": 1e-6}
     fields = ("temperature", "learning_rate", "logit_learning_rate", "clip_norm", "clamp")
     space = make(LISTED, dict.fromkeys(fields, fine), sampler="grid", trials=100)

@@ -1,4 +1,6 @@
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,7 +13,7 @@ FINE = {"low": 0.0001, "high": 1, "step": 0.0001}
 SAMPLED = {"depth": {"low": 1, "high": 2}, "width": {"choices": [8, 16]}}
 
 
-def refusal(action, *arguments) -> str:
+def refusal(action: Callable[..., object], *arguments: object) -> str:
     with pytest.raises(UserError) as raised:
         action(*arguments)
     message = str(raised.value)
@@ -101,7 +103,7 @@ def refusal(action, *arguments) -> str:
         ({"resources": {"gpus_per_trial": "all"}}, ["gpus_per_trial", "'all'"]),
     ],
 )
-def test_bad_space(keys, fragments):
+def test_bad_space(keys: dict[Any, Any], fragments: list[str]) -> None:
     message = refusal(SearchSpace.from_dict, {**VALID, **keys})
     assert all(fragment in message for fragment in fragments), message
 
@@ -128,14 +130,14 @@ def test_bad_space(keys, fragments):
         (b"#" * (SIZE_LIMIT + 1), [str(SIZE_LIMIT)]),
     ],
 )
-def test_bad_file(tmp_path, content, fragments):
+def test_bad_file(tmp_path: Path, content: bytes, fragments: list[str]) -> None:
     path = tmp_path / "bad.yaml"
     path.write_bytes(content)
     message = refusal(SearchSpace.load, path)
     assert all(fragment in message for fragment in [*fragments, "bad.yaml"]), message
 
 
-def test_unreadable_file(tmp_path, monkeypatch):
+def test_unreadable_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "secret.yaml"
     path.touch()
 
@@ -147,39 +149,39 @@ def test_unreadable_file(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("name", ["quickstrat", "quickstart.yml", "no/such/quickstart.yaml"])
-def test_unknown_space_names_the_nearest(name):
+def test_unknown_space_names_the_nearest(name: str) -> None:
     message = refusal(SearchSpace.load, name)
     assert repr(name) in message
     assert "did you mean 'quickstart'" in message
 
 
 @pytest.mark.parametrize("name", ["", "..", "x" * 5000 + ".yaml", "a\0b.yaml", "two\nlines.yaml"])
-def test_strange_names(name):
+def test_strange_names(name: str) -> None:
     assert "a space " in refusal(SearchSpace.load, name)
 
 
-def test_a_missing_file_names_the_nearest_of_its_folder(tmp_path):
+def test_a_missing_file_names_the_nearest_of_its_folder(tmp_path: Path) -> None:
     (tmp_path / "vehicle.yaml").touch()
     message = refusal(SearchSpace.load, tmp_path / "vehicles.yaml")
     assert "a space file must exist, however: " in message
     assert message.endswith("is not there; did you mean 'vehicle.yaml'?")
 
 
-def test_a_folder_is_no_space_and_says_which_it_holds(tmp_path):
+def test_a_folder_is_no_space_and_says_which_it_holds(tmp_path: Path) -> None:
     assert "is a folder; it holds no .yaml file" in refusal(SearchSpace.load, tmp_path)
     (tmp_path / "b.yml").touch()
     (tmp_path / "a.yaml").touch()
     assert "is a folder; it holds a.yaml, b.yml" in refusal(SearchSpace.load, tmp_path)
 
 
-def test_a_wrong_key_comes_before_the_keys_there_are():
+def test_a_wrong_key_comes_before_the_keys_there_are() -> None:
     message = refusal(SearchSpace.from_dict, VALID | {"trails": 3})
     assert message.index("did you mean 'trials'?") < 80 < message.index("temperature_final")
 
 
-def test_unknown_override():
+def test_unknown_override() -> None:
     assert "'epoch'" in refusal(SearchSpace.load, "quickstart", {"epoch": 3})
 
 
-def test_overrides_are_validated():
+def test_overrides_are_validated() -> None:
     assert "epochs" in refusal(SearchSpace.load, "quickstart", {"epochs": 1})

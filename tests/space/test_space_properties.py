@@ -85,7 +85,7 @@ def _some(names: tuple[str, ...], least: int = 1) -> st.SearchStrategy[list[str]
 
 @settings(deadline=None, max_examples=40, derandomize=True)
 @given(spaces())
-def test_any_valid_space_survives_as_yaml_and_as_a_dict(plain):
+def test_any_valid_space_survives_as_yaml_and_as_a_dict(plain: dict[str, Any]) -> None:
     space = SearchSpace.from_dict(plain)
     written = SearchSpace.from_dict(read_yaml(yaml.safe_dump(plain)))
     again = SearchSpace.from_dict(read_yaml(space.to_yaml()), name="ignored")
@@ -95,7 +95,7 @@ def test_any_valid_space_survives_as_yaml_and_as_a_dict(plain):
 
 @settings(deadline=None, max_examples=40, derandomize=True)
 @given(spaces())
-def test_every_proposal_is_a_valid_trial_of_the_space(plain):
+def test_every_proposal_is_a_valid_trial_of_the_space(plain: dict[str, Any]) -> None:
     space = SearchSpace.from_dict(plain)
     proposer = Proposer(space)
     for number in range(13):
@@ -109,6 +109,6 @@ def test_every_proposal_is_a_valid_trial_of_the_space(plain):
 
 @settings(deadline=None, max_examples=40, derandomize=True)
 @given(spaces())
-def test_drawn_architectures_are_distinct(plain):
+def test_drawn_architectures_are_distinct(plain: dict[str, Any]) -> None:
     drawn = list(itertools.islice(SearchSpace.from_dict(plain | {"search": "settings"}).draw_architectures(), 20))
     assert len(set(drawn)) == len(drawn) >= 1

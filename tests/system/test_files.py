@@ -27,7 +27,7 @@ def folder(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     return tmp_path if request.param == "disk" else cast(Path, UPath("memory://runs"))
 
 
-def test_local_places_are_plain_absolute_paths(tmp_path, monkeypatch):
+def test_local_places_are_plain_absolute_paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     for where in ("runs", Path("runs"), f"file://{tmp_path}/runs", f"local://{tmp_path}/runs"):
         found = locate(where)
@@ -35,7 +35,7 @@ def test_local_places_are_plain_absolute_paths(tmp_path, monkeypatch):
         assert type(found) is type(tmp_path)
 
 
-def test_other_places_are_what_fsspec_knows():
+def test_other_places_are_what_fsspec_knows() -> None:
     found = locate("memory://bucket/runs")
     assert not is_local(found)
     assert str(found / "demo") == "memory://bucket/runs/demo"
@@ -44,24 +44,24 @@ def test_other_places_are_what_fsspec_knows():
 
 
 @pytest.mark.parametrize("uri", ["nowhere://bucket/runs", "http+nothing://x"])
-def test_unknown_storage_is_refused(uri):
+def test_unknown_storage_is_refused(uri: str) -> None:
     with pytest.raises(ConfigError, match="a URI must be of storage that fsspec knows, but got "):
         locate(uri)
 
 
-def test_content_is_replaced(folder):
+def test_content_is_replaced(folder: Path) -> None:
     for content in ("first", b"second"):
         write_atomically(folder / "file", content)
     assert read_bytes(folder / "file") == b"second"
     assert [item.name for item in folder.iterdir()] == ["file"]
 
 
-def test_no_content_is_none(folder):
+def test_no_content_is_none(folder: Path) -> None:
     assert read_bytes(folder / "file") is None
     assert read_bytes(folder / "folder" / "file") is None
 
 
-def test_failed_write_leaves_the_old_content_and_nothing_else(tmp_path, monkeypatch):
+def test_failed_write_leaves_the_old_content_and_nothing_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_atomically(tmp_path / "file", "old")
     monkeypatch.setattr(os, "fsync", lambda _: (_ for _ in ()).throw(OSError(errno.ENOSPC, "full")))
     with pytest.raises(OSError, match="full"):
@@ -69,7 +69,7 @@ def test_failed_write_leaves_the_old_content_and_nothing_else(tmp_path, monkeypa
     assert [item.read_text() for item in tmp_path.iterdir()] == ["old"]
 
 
-def test_processes_of_equal_ids_do_not_share_a_temporary_file(tmp_path, monkeypatch):
+def test_processes_of_equal_ids_do_not_share_a_temporary_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "file"
     assert temporary_for(path) != temporary_for(path)
     taken = temporary_for(path)
@@ -79,7 +79,7 @@ def test_processes_of_equal_ids_do_not_share_a_temporary_file(tmp_path, monkeypa
         write_atomically(path, "mine")
 
 
-def test_what_killed_writers_left_is_removed(folder):
+def test_what_killed_writers_left_is_removed(folder: Path) -> None:
     write_atomically(folder / "file", "kept")
     write_atomically(folder / ".hidden", "kept")
     if is_local(folder):
@@ -89,7 +89,7 @@ def test_what_killed_writers_left_is_removed(folder):
     assert sorted(item.name for item in folder.iterdir()) == [".hidden", "file"]
 
 
-def test_folder_is_removed_with_its_content(folder):
+def test_folder_is_removed_with_its_content(folder: Path) -> None:
     (folder / "state").mkdir()
     write_atomically(folder / "state" / "part", b"x")
     for _ in range(2):
@@ -97,14 +97,14 @@ def test_folder_is_removed_with_its_content(folder):
         assert read_bytes(folder / "state" / "part") is None
 
 
-def test_full_disk_and_quota_are_told_apart_from_other_errors():
+def test_full_disk_and_quota_are_told_apart_from_other_errors() -> None:
     assert is_full(OSError(errno.ENOSPC, "full"))
     assert is_full(OSError(errno.EDQUOT, "quota"))
     assert not is_full(OSError(errno.EACCES, "denied"))
     assert not is_full(ValueError("full"))
 
 
-def test_disk_that_takes_nothing_any_more_is_told_apart_from_other_errors():
+def test_disk_that_takes_nothing_any_more_is_told_apart_from_other_errors() -> None:
     assert is_gone(OSError(errno.EROFS, "read-only"))
     assert is_gone(OSError(errno.ESTALE, "stale"))
     assert not is_gone(OSError(errno.ENOSPC, "full"))

@@ -30,8 +30,8 @@ from smartmixed_search.tracking.store import (
 )
 from smartmixed_search.tracking.uris import artifact_location
 from tests.helpers.factories import make_result
+from tests.helpers.models import record, results, stand_in
 from tests.helpers.tracked import make_tracker
-from tests.tracking.test_models import record, results, stand_in
 
 OLDER = "0584bdc529eb"
 """A revision of MLflow 2's schema."""

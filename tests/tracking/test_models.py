@@ -19,9 +19,7 @@ from smartmixed_search.tracking import models
 from smartmixed_search.tracking.model_files import write_model
 from smartmixed_search.tracking.models import model_name, sweep_alias
 from smartmixed_search.tracking.store import connect, default_tracking_uri
-from smartmixed_search.tracking.writer import Tracker
-from smartmixed_search.trials.result import TrialResult
-from tests.cli.test_export import trial
+from tests.helpers.models import record, results, stand_in, trial
 from tests.helpers.networks import draw, drop_in
 from tests.helpers.tracked import Faulty, all_runs, make_tracker
 
@@ -29,27 +27,10 @@ NAME = "smartmixed-digits"
 INPUTS, CLASSES = 6, 4
 
 
-def stand_in(network: TrainedNetwork, path: Path) -> None:
-    path.mkdir()
-    (path / "MLmodel").write_text(str(network.replicate))
-
-
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Exporting takes half a second."""
     monkeypatch.setattr(models, "write_model", stand_in)
-
-
-def results(folder: Path, *objectives: float) -> list[TrialResult]:
-    return [replace(trial(folder, seed), objective=value) for seed, value in enumerate(objectives)]
-
-
-def record(uri: str, *made: TrialResult, sweep: str = "mine") -> Tracker:
-    tracker = make_tracker(uri, sweep)
-    for result in made:
-        tracker.record_trial(result)
-    tracker.close_sweep("finished", {"finished": len(made)})
-    return tracker
 
 
 def versions(uri: str) -> dict[str, int]:

@@ -29,10 +29,10 @@ from smartmixed_search.tracking.store import connect
 from smartmixed_search.tracking.writer import Tracker
 from smartmixed_search.trials.config import TrialConfig
 from tests.chaos.services import MlflowServer, mlflow_server
+from tests.helpers.models import record as record_results
+from tests.helpers.models import results
 from tests.helpers.tracked import contents
 from tests.helpers.trials import synthetic_result
-from tests.tracking.test_models import record as record_results
-from tests.tracking.test_models import results
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 

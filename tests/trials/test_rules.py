@@ -1,5 +1,7 @@
 """A trial's configuration and a search space refuse the same numbers, with the same words."""
 
+from typing import Any
+
 import pytest
 
 from smartmixed_search.errors import ConfigError
@@ -30,7 +32,7 @@ from smartmixed_search.trials.rules import COUNTS, SETTINGS, SPACE_KEYS
         ("seed", -1),
     ],
 )
-def test_what_a_space_refuses_a_trial_refuses(key, value):
+def test_what_a_space_refuses_a_trial_refuses(key: str, value: Any) -> None:
     messages = set()
     for refuse in (
         lambda: TrialConfig(dataset="digits", architecture=(8,), **{key: value}),
@@ -43,7 +45,7 @@ def test_what_a_space_refuses_a_trial_refuses(key, value):
 
 
 @pytest.mark.parametrize("architecture", [(2**20 + 1,), (8,) * 1001], ids=["wide", "deep"])
-def test_what_a_space_refuses_of_an_architecture_a_trial_refuses(architecture):
+def test_what_a_space_refuses_of_an_architecture_a_trial_refuses(architecture: tuple[int, ...]) -> None:
     for refuse in (
         lambda: TrialConfig(dataset="digits", architecture=architecture),
         lambda: SearchSpace.from_dict({"dataset": "digits", "architecture": "-".join(map(str, architecture))}),
@@ -52,12 +54,12 @@ def test_what_a_space_refuses_of_an_architecture_a_trial_refuses(architecture):
             refuse()
 
 
-def test_a_trial_reads_numbers_as_a_space_does():
+def test_a_trial_reads_numbers_as_a_space_does() -> None:
     config = TrialConfig(dataset="digits", architecture=(8,), learning_rate="1e-2", clamp="none", epochs=10.0)
     assert (config.learning_rate, config.clamp, config.epochs) == (0.01, None, 10)
 
 
-def test_every_number_of_a_trial_has_its_rule():
+def test_every_number_of_a_trial_has_its_rule() -> None:
     numbers = {"phase_fraction", "temperature", "temperature_final", "epochs", "learning_rate", "logit_learning_rate"}
     numbers |= {"batch_size", "train_examples", "clip_norm", "clamp", "replicates", "seed"}
     assert {*SETTINGS, *COUNTS} == numbers

@@ -11,8 +11,8 @@ from smartmixed_search.engine.stack.evaluation import evaluate
 from smartmixed_search.engine.stack.handoff import original_order
 from smartmixed_search.engine.stack.parameters import draw_linear
 from smartmixed_search.engine.training import TwoPhaseTraining, argmax_mixes
-from tests.engine.test_training import BASE, CPU
 from tests.helpers.reference import toy_dataset
+from tests.helpers.training import BASE, CPU
 
 SELECTION = dataclasses.replace(BASE, epochs=6, phase_fraction=0.5)
 

@@ -15,8 +15,8 @@ from torch.utils._pytree import tree_leaves, tree_map_only
 from smartmixed_search.engine.stack import Mixed
 from smartmixed_search.engine.training import TwoPhaseTraining
 from smartmixed_search.trials.config import RANDOM_MIXED, SELECTIVE
-from tests.engine.test_training import BASE
 from tests.helpers.reference import toy_dataset
+from tests.helpers.training import BASE
 
 SIZES = [[[2, 1, 2, 0, 3, 1]] * 2, [[0, 3, 0, 1, 1, 2], [7, 0, 0, 0, 0, 0]]]
 """Neurons of every function, as after a handoff, which depends on choices that fake tensors do not have."""

@@ -12,8 +12,8 @@ from smartmixed_search.engine.stack import live_inputs as inputs
 from smartmixed_search.engine.stack.live_inputs import live_inputs
 from smartmixed_search.engine.training import TwoPhaseTraining
 from smartmixed_search.trials.config import RANDOM_MIXED, SELECTIVE
-from tests.engine.test_training import BASE
 from tests.helpers.reference import toy_dataset
+from tests.helpers.training import BASE
 
 LIVE = [1, 2, 5, 8, 11, 17, 18, 22]
 

@@ -14,8 +14,8 @@ from smartmixed_search.engine.stack.products import Products
 from smartmixed_search.engine.training import TwoPhaseTraining
 from smartmixed_search.errors import ConfigError
 from smartmixed_search.trials.config import TrialConfig
-from tests.engine.test_training import BASE, CPU
 from tests.helpers.reference import toy_dataset
+from tests.helpers.training import BASE, CPU
 
 PRECISIONS = ("float32", "tf32", "bf16")
 

@@ -8,8 +8,8 @@ import torch
 from smartmixed_search.engine.training import TwoPhaseTraining
 from smartmixed_search.method.activations import register_activation, unregister_activation
 from smartmixed_search.trials.config import SMARTMIXED
-from tests.engine.test_training import BASE, CPU
 from tests.helpers.reference import toy_dataset
+from tests.helpers.training import BASE, CPU
 
 FINAL = ("weights", "biases")
 

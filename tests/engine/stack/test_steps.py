@@ -10,9 +10,9 @@ from torch import Tensor
 from smartmixed_search.engine.training import TwoPhaseTraining
 from smartmixed_search.method.activations import register_activation, unregister_activation
 from smartmixed_search.trials.config import SELECTIVE
-from tests.engine.test_training import BASE, CPU, wavy
 from tests.helpers.recording import Simulated, unmoved
 from tests.helpers.reference import toy_dataset
+from tests.helpers.training import BASE, CPU, wavy
 
 LONG = dataclasses.replace(BASE, epochs=9, phase_fraction=0.5, batch_size=6)
 """Two phases of 32 and 40 steps, the last of every epoch on a partial batch; noise is drawn more than once."""
