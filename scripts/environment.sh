@@ -13,7 +13,7 @@ find_python() {
             return
         fi
     done
-    say "error: Python must be 3.11 or newer, however: none found; install python3.11, or set PYTHON to its path"
+    say "error: Python must be 3.11 or newer, but none was found; install python3.11, or set PYTHON to its path"
     exit 2
 }
 
@@ -24,7 +24,7 @@ prepare_environment() {
     if ! [ -x .venv/bin/pip ]; then
         say "Making .venv ..."
         if ! "$(find_python)" -m venv .venv; then
-            say "error: Python's venv module must be there, however: it failed; on Debian and Ubuntu: apt-get install python3-venv"
+            say "error: Python's venv module failed; on Debian and Ubuntu: apt-get install python3-venv"
             exit 2
         fi
     fi

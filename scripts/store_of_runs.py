@@ -44,7 +44,7 @@ def make_store(folder: Path, trials: int) -> tuple[str, float]:
     database.close()
     tracker = _open(uri)
     if len(tracker.recorded()) != trials:
-        raise RuntimeError(f"the sweep's tables must hold {trials} trials, however: {len(tracker.recorded())}")
+        raise RuntimeError(f"the sweep's tables must hold {trials} trials, but holds {len(tracker.recorded())}")
     tracker.close_sweep("finished", {})
     return uri, seconds
 

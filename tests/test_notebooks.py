@@ -96,7 +96,7 @@ def test_curves_of_a_trial_fit_their_plot(uri: str) -> None:
     found = sms.curves(trial[:6], tracking_uri=uri)
     assert found["relu"] == pytest.approx([0.96 - 0.1 / (epoch + 1) for epoch in range(4)])
     assert isinstance(sms.plot_curves(found), Axes)
-    with pytest.raises(TrackingError, match="a trial must be one of sweep 'mine'"):
+    with pytest.raises(TrackingError, match=r"no trial '.*' in sweep 'mine'"):
         sms.curves("nobody", tracking_uri=uri)
 
 

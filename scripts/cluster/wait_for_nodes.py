@@ -27,7 +27,7 @@ def main(address: str, wanted: int, seconds: float = 300) -> None:
     deadline = time.monotonic() + seconds
     while (found := nodes_at(address)) < wanted:
         if time.monotonic() > deadline:
-            sys.exit(f"error: the cluster at {address} must have {wanted} nodes, however: {found} after {seconds:g} s")
+            sys.exit(f"error: the cluster at {address} must have {wanted} nodes, but has {found} after {seconds:g} s")
         time.sleep(2)
     print(f"{found} nodes at {address}", file=sys.stderr)
 

@@ -142,7 +142,7 @@ def compare_strategies(
     """
     datasets = sorted(name for name, _ in by_dataset(rows))
     if len(datasets) != 1:
-        raise ValueError(f"a comparison must be of one dataset, however: {', '.join(datasets) or 'none'}")
+        raise ValueError(f"a comparison must be of one dataset, but got {', '.join(datasets) or 'none'}")
     dataset = called or datasets[0]
     rows, confirmed = identified(rows), _on_data_of(rows, confirmed)
     shown = with_confirmed(rows, confirmed, view)

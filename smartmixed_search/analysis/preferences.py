@@ -114,7 +114,7 @@ def _steps(choices: pd.DataFrame) -> "pd.Series[int]":
 def _shares(choices: pd.DataFrame, place: "pd.Series[float]", pool: Sequence[str] | None, seed: int) -> pd.DataFrame:
     datasets = sorted(name for name, _ in by_dataset(choices))
     if len(datasets) > 1:
-        raise ValueError(f"choices must be of one dataset, however: {', '.join(datasets)}")
+        raise ValueError(f"choices must be of one dataset, but got {', '.join(datasets)}")
     pool = list(dict.fromkeys([*(pool or []), *sorted(choices["function"].unique())]))
     found = [_shares_at(rows, pool, seed).assign(**{str(place.name): where}) for where, rows in choices.groupby(place)]
     columns = [str(place.name), *SHARE_COLUMNS]

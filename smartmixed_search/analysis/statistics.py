@@ -30,7 +30,7 @@ SEED = 0
 DRAWS = 10_000
 """Of the posterior: a probability is then known to within 0.005 (one standard error)."""
 DECIMALS = 12
-"""Differences are rounded to them: 0.9 − 0.8 and 0.8 − 0.7 are a tie, however their last bits differ."""
+"""Differences are rounded to them: 0.9 − 0.8 and 0.8 − 0.7 are a tie, whatever their last bits."""
 
 PAIR_COLUMNS = [
     "rival",
@@ -97,7 +97,7 @@ def friedman(scores: pd.DataFrame) -> Friedman | NotEnoughData:
     complete = scores.dropna()
     blocks, k = complete.shape
     if k < 3:
-        return NotEnoughData(blocks, f"Friedman's test needs at least 3 strategies, however: {k}")
+        return NotEnoughData(blocks, f"Friedman's test needs at least 3 strategies, but got {k}")
     if reason := _too_few(blocks):
         return NotEnoughData(blocks, reason)
     ranks = complete.round(DECIMALS).rank(axis=1, ascending=False)

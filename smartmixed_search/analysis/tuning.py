@@ -62,7 +62,7 @@ def _finished(trials: pd.DataFrame) -> pd.DataFrame:
     datasets = [name for name, _ in by_dataset(finished)]
     for what, found in (("dataset", datasets), ("kind of objective", finished["objective_kind"].unique())):
         if len(found) > 1:
-            raise ValueError(f"trials must be of one {what}, however: {', '.join(sorted(found))}")
+            raise ValueError(f"trials must be of one {what}, but got {', '.join(sorted(found))}")
     return finished
 
 

@@ -62,7 +62,7 @@ def export(
     from smartmixed_search.tracking.store import resolve_tracking_uri
 
     if file_format == "torch-export" and out.suffix != ".pt2":
-        raise NetworkError(f"a file of the format torch-export must end in .pt2, however: {str(out)!r}")  # torch's rule
+        raise NetworkError(f"a file of the format torch-export must end in .pt2, but got {str(out)!r}")  # torch's rule
     with new_file(out) as file:
         uri = resolve_tracking_uri(tracking_uri, output_dir)
         found = fetch_network(trial, replicate, sweep=sweep, tracking_uri=uri, plugins=plugins)

@@ -104,6 +104,5 @@ def _require_free(host: str, port: int) -> None:
             listener.bind(address)
     except OSError as error:
         raise ConfigError(
-            f"--host and --port must be free to listen on, however: {host}:{port} is not ({error.strerror}); "
-            "give another --port"
+            f"cannot listen on {host}:{port} ({error.strerror}); give another --host or --port"
         ) from error

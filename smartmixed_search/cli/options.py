@@ -29,10 +29,10 @@ class _OutputDir(click.ParamType[Path]):
 
     def convert(self, value: str | Path, param: click.Parameter | None, ctx: click.Context | None) -> Path:
         if current_folder() is None:  # torch cannot be loaded there, and whatever is relative means nothing
-            raise ConfigError("the current folder must exist, however: it has been deleted; go to another")
+            raise ConfigError("the current folder has been deleted; go to another")
         path = locate(value)
         if is_local(path) and path.exists() and not path.is_dir():
-            self.fail(f"--output-dir must be a folder, however: {str(value)!r} is a file", param, ctx)
+            self.fail(f"--output-dir must be a folder, but {str(value)!r} is a file", param, ctx)
         return path
 
 

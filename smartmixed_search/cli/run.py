@@ -126,8 +126,8 @@ def _settings(settings: tuple[str, ...]) -> dict[str, Any]:
     for setting in settings:
         key, equals, text = setting.partition("=")
         if not equals or not key:
-            raise ConfigError(f"--set must be of the form KEY=VALUE, however: {setting!r}")
+            raise ConfigError(f"--set must be of the form KEY=VALUE, but got {setting!r}")
         if not text.strip():
-            raise ConfigError(f"--set must name a value, however: {setting!r} has none; {key}=none says none")
+            raise ConfigError(f"--set must name a value, but {setting!r} has none; {key}=none says none")
         values[key] = read_yaml(text)
     return values

@@ -32,7 +32,7 @@ _LEAST_DEPTH = 32
 _NEURON_WORK = 256  # noise and activation of a neuron take about as long as so many products
 _MOST_EPOCHS = 1000  # a step takes as long, however many follow
 _GIB = 2**30
-_SHOWN = 60  # letters of an architecture in a message
+_SHOWN = 60  # characters of an architecture in a message
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -195,7 +195,7 @@ def _parts(config: TrialConfig, dataset: Dataset, parameters: int, device: torch
     needed, data = _memory(config, dataset, parameters, 1), _data_memory(dataset)
     if needed > whole:
         raise ResourceError(
-            f"a network must fit into memory by itself, {whole / _GIB:,.1f} GiB, however: one of "
+            f"a network must fit into memory by itself, {whole / _GIB:,.1f} GiB, but one of "
             f"{_short(format_architecture(config.architecture))} with batch_size {config.batch_size} takes "
             f"{needed / _GIB:,.1f} GiB, optimiser, checkpoints and data included; "
             "a smaller architecture or batch_size helps"

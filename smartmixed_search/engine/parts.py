@@ -97,6 +97,6 @@ def _try(attempt: Callable[[Part], Outcome], part: Part) -> list[Outcome]:
 def _too_large(config: TrialConfig, part: Part) -> str:
     network = f"{part.members[0]} of {format_architecture(config.architecture)} with batch_size {config.batch_size}"
     return (
-        f"a network must fit into memory by itself, however: {network} does not; a smaller batch_size or architecture, "
+        f"a network must fit into memory by itself, but {network} does not; a smaller batch_size or architecture, "
         "or a larger share of a GPU (gpus_per_trial), helps"
     )

@@ -71,7 +71,7 @@ def reproduce_trial(recorded: RecordedTrial, dataset: Dataset, report: Report | 
     if dataset.checksum != checksum:
         raise DatasetError(
             f"a trial must be reproduced on the data it was trained on, {recorded.config.dataset} ({checksum}), "
-            f"however: {dataset.name} ({dataset.checksum})"
+            f"but got {dataset.name} ({dataset.checksum})"
         )
     on_gpu = recorded.environment.get("device") == "cuda" and torch.cuda.is_available()
     threads = int(recorded.environment.get("threads", torch.get_num_threads()))
@@ -88,7 +88,7 @@ def without_members(config: TrialConfig, members: Collection[str]) -> TrialConfi
         ConfigError: `smartmixed` is among the members.
     """
     if SMARTMIXED in members:
-        raise ConfigError(f"{SMARTMIXED} must be trained by its own trial, however: it was taken over")
+        raise ConfigError(f"{SMARTMIXED} must be trained by its own trial, but it was taken over")
     strategies = tuple(name for name in config.strategies if name not in members)
     controls = tuple(name for name in config.controls if name not in members)
     # A margin needs a rival; which objective is computed changes nothing in the training.

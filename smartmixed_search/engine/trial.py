@@ -74,7 +74,7 @@ def run_trial(
         ['smartmixed', 'relu']
     """
     if dataset.name != config.dataset:
-        raise ConfigError(f"the dataset must be {config.dataset!r}, as configured, however: {dataset.name!r}")
+        raise ConfigError(f"the dataset must be {config.dataset!r}, as configured, but got {dataset.name!r}")
     require_plugins(config.plugins)
     dataset = dataset.limited(config.train_examples)
     target = None if weights_path is None else locate(weights_path)

@@ -14,7 +14,7 @@ from torch import nn
 from torch.export import ExportedProgram
 
 from smartmixed_search.errors import NetworkError
-from smartmixed_search.errors.messages import one_of
+from smartmixed_search.errors.messages import are, one_of
 from smartmixed_search.export.weights import TrainedNetwork
 from smartmixed_search.system.files import temporary_for
 
@@ -48,8 +48,7 @@ def encode(network: TrainedNetwork, file_format: str) -> bytes:
             return _onnx(program, origin) if file_format == "onnx" else _torch_export(program, origin)
     except Exception as error:  # a user's function is traced here: it may fail in any way
         raise NetworkError(
-            f"{file_format} must be able to hold every function of the network, however: {_reason(error)}; "
-            "export it as safetensors"
+            f"cannot write every function of the network as {file_format} ({_reason(error)}); export it as safetensors"
         ) from error
 
 
@@ -78,8 +77,8 @@ def _require_onnx() -> None:
     missing = [package for package in _ONNX_PACKAGES if importlib.util.find_spec(package) is None]
     if missing:
         raise NetworkError(
-            f"the format onnx must have the packages {' and '.join(_ONNX_PACKAGES)}, however: without "
-            f"{' and '.join(missing)}; pip install 'smartmixed-search[export]'"
+            f"the format onnx needs the packages {' and '.join(_ONNX_PACKAGES)}, but {' and '.join(missing)} "
+            f"{are(len(missing))} not installed; pip install 'smartmixed-search[export]'"
         )
 
 
@@ -110,7 +109,9 @@ def new_file(path: Path) -> Iterator[IO[bytes]]:
         NetworkError: the path is taken, or cannot be written.
     """
     if path.exists():
-        raise NetworkError(f"an exported network must get a file of its own, however: {str(path)!r} exists")
+        raise NetworkError(
+            f"an exported network must get a new file, but {str(path)!r} exists; choose another name or remove it"
+        )
     partial = temporary_for(path)
     try:
         with partial.open("xb") as file:
@@ -120,6 +121,8 @@ def new_file(path: Path) -> Iterator[IO[bytes]]:
         if error.errno is None:  # of a network connection, say: no matter of this file
             raise
         reason = " ".join(str(error).split())
-        raise NetworkError(f"an exported network must be written to a writable folder, however: {reason}") from error
+        raise NetworkError(
+            f"cannot write the exported network ({reason}); choose a folder that you may write to"
+        ) from error
     finally:
         partial.unlink(missing_ok=True)

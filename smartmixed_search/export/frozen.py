@@ -116,7 +116,7 @@ def _check_shapes(weights: Sequence[Tensor], biases: Sequence[Tensor], choices: 
         sizes = [weights[0].shape[1], *widths, weights[-1].shape[0]]
         if found == ([(o, i) for i, o in pairwise(sizes)], [(o,) for o in sizes[1:]]):
             return
-    raise NetworkError(f"weights and biases must fit hidden layers of {widths} neurons, however: shapes {found}")
+    raise NetworkError(f"weights and biases must fit hidden layers of {widths} neurons, but got shapes {found}")
 
 
 def _apply(linear: nn.Linear, h: Tensor) -> Tensor:

@@ -113,7 +113,7 @@ def read_network(path: str | Path, replicate: int | None = None) -> TrainedNetwo
     ) as error:  # whatever it holds
         reason = " ".join(f"{type(error).__name__}: {error}".split())
         raise NetworkError(
-            f"a network must be a whole file written by a trial or by export, however: {str(path)!r} ({reason})"
+            f"a network must be a whole file written by a trial or by export, but got {str(path)!r} ({reason})"
         ) from error
 
 
@@ -122,7 +122,7 @@ def _read(file: Any, replicate: int | None) -> TrainedNetwork:
     choices = {int(number): functions for number, functions in json.loads(metadata["choices"]).items()}
     present = [number for number in choices if f"replicate{number}.layer0.weight" in names]
     if not present:
-        raise NetworkError("a file must hold a network, however: every replicate of its trial diverged")
+        raise NetworkError("the file holds no network: every replicate of its trial diverged; give another trial's")
     if replicate is None and len(present) == 1:
         replicate = present[0]
     if replicate not in present:

@@ -96,19 +96,19 @@ def _refused(address: str, error: Exception) -> ResourceError:
     if versions := re.findall(r"Ray: (\S+)\s+Python: (\S+)", str(error)):  # the cluster's, then this process's
         theirs, ours = (f"Ray {number} on Python {python}" for number, python in versions)
         return ResourceError(
-            f"the cluster at {address!r} must run the versions of this process, {ours}, however: {theirs}; "
+            f"the cluster at {address!r} must run the versions of this process, {ours}, but runs {theirs}; "
             "install the same on both sides"
         )
     if "AuthenticationError" in repr([error, error.__cause__]):
         missing = missing_token_file()
         found = f"there is no file {str(missing)!r}" if missing else "it has none, or another"
         return ResourceError(
-            f"this process must have the token of the cluster at {address!r}, however: {found}; "
+            f"this process needs the token of the cluster at {address!r}, but {found}; "
             "set RAY_AUTH_MODE=token, and RAY_AUTH_TOKEN_PATH to a copy of the cluster's token file"
         )
     if isinstance(error, ConnectionError):
-        return NoClusterError(f"--ray-address must be that of a running Ray cluster, however: {address!r}")
-    return ResourceError(f"the cluster at {address!r} must let this process join, however: {in_short(error)}")
+        return NoClusterError(f"found no running Ray cluster at {address!r}; start one or give another --ray-address")
+    return ResourceError(f"could not join the cluster at {address!r} ({in_short(error)}); its logs say more")
 
 
 @contextmanager
@@ -143,12 +143,12 @@ def check_address(address: str) -> None:
         return
     host, _, port = address.rpartition(":")
     if not host or not port.isdigit() or "/" in host:  # ray://… would run the driver elsewhere, without its ledger
-        raise ResourceError(f"--ray-address must be auto or HOST:PORT, however: {address!r}")
+        raise ResourceError(f"--ray-address must be auto or HOST:PORT, but got {address!r}")
     try:
         socket.create_connection((host.strip("[]"), int(port)), timeout=_ANSWER_SECONDS).close()
     except (OSError, OverflowError) as error:
         raise NoClusterError(
-            f"--ray-address must be that of a running Ray cluster, however: nothing answers at {address!r} ({error})"
+            f"nothing answers at {address!r} ({error}); give the --ray-address of a running Ray cluster"
         ) from error
 
 
@@ -170,12 +170,13 @@ def trial_resources(cpus: float, gpus: float | str, nodes: Sequence[Node]) -> Tr
         most = max((node.get(resource, 0) for node in nodes), default=0)
         if value > most:
             raise ResourceError(
-                f"{name} must be at most {most:g}, what the largest node has, however: {value:g}; "
+                f"{name} must be at most {most:g}, what the largest node has, but got {value:g}; "
                 "ask for less, or join a larger cluster with --ray-address"
             )
     if not slots(wanted, nodes):
         raise ResourceError(
-            f"a trial must fit on one node, however: none has {wanted.cpus:g} CPUs and {wanted.gpus:g} GPUs together"
+            f"a trial must fit on one node, but none has {wanted.cpus:g} CPUs and {wanted.gpus:g} GPUs together; "
+            "ask for less, or join a larger cluster with --ray-address"
         )
     return wanted
 

@@ -116,7 +116,7 @@ def _plan(
     if {"name": data.name, "checksum": data.checksum} != found.dataset:
         raise SweepError(
             f"a confirmation must be on the data of its sweep, {found.dataset['name']} ({found.dataset['checksum']}), "
-            f"file name included, however: {data.name} ({data.checksum})"
+            f"file name included, but got {data.name} ({data.checksum})"
         )
     confirms = Confirmed.of(found.name, found.best[0])
     fresh = [replace(config, seed=confirms.fresh_seed, replicates=replicates) for config in found.best]

@@ -151,7 +151,7 @@ class SweepDirectory:
         if not _NAME.fullmatch(name) or name in _TAKEN:
             raise SweepError(
                 "a sweep's name must be up to 100 letters, digits, '.', '_' and '-', starting with a letter or digit, "
-                f"and none of {', '.join(sorted(_TAKEN))}, however: {name!r}; choose another --name"
+                f"and not one of {', '.join(sorted(_TAKEN))}, but got {name!r}; choose another --name"
             )
         return cls(locate(output_dir) / name)
 
@@ -217,7 +217,9 @@ class SweepDirectory:
         """
         begun = self.begun
         if begun is None:
-            raise SweepError(f"a sweep must have been begun, however: there is none in {str(self.path)!r}")
+            raise SweepError(
+                f"no sweep in {str(self.path)!r}; start one with smartmixed-search run SPACE --name {self.name}"
+            )
         return begun
 
     @property
@@ -243,7 +245,7 @@ class SweepDirectory:
             is_local(self.path) and self.path.exists() and any(not i.name.startswith(".") for i in self.path.iterdir())
         ):
             raise SweepError(
-                f"a sweep's directory must be new or hold a sweep, however: {str(self.path)!r} holds other files; "
+                f"a sweep's directory must be new or hold a sweep, but {str(self.path)!r} holds other files; "
                 "choose another --name"
             )
 
@@ -255,15 +257,12 @@ class SweepDirectory:
             found = unseal(content)
             if found.keys() >= {field.name for field in fields(Resolved) if field.default is MISSING}:
                 return found
-        raise SweepError(
-            f"resolved.json must say what a sweep is, however: {str(self.resolved)!r} is damaged; restore it from a "
-            "copy, or choose another --name"
-        )
+        raise SweepError(f"{str(self.resolved)!r} is damaged; restore it from a copy, or choose another --name")
 
     def unshared(self, host: str) -> str:
         """Return what the user is told where a node does not see this directory."""
         return (
-            f"the output directory must be one that every node sees, however: {host} finds no sweep in {self.path}; "
+            f"every node must see the output directory, but {host} finds no sweep in {self.path}; "
             "give a folder on a shared file system, or a URI such as s3://bucket/runs, as --output-dir"
         )
 
@@ -272,12 +271,12 @@ class SweepDirectory:
         host = socket.gethostname()
         if is_full(error):
             return (
-                f"the output directory must have room, however: {host} finds none in {self.path}; make some, and run "
+                f"{host} finds no room in the output directory {self.path}; make some, and run "
                 "the same command again to continue"
             )
         if is_gone(error):
             return (
-                f"the output directory must be writable, however: {host} cannot write to {self.path} any more "
+                f"{host} cannot write to the output directory {self.path} any more "
                 f"({error}); see to it, and run the same command again to continue"
             )
         return None
@@ -302,7 +301,7 @@ class SweepDirectory:
             if found.get(field) != wanted[field]:
                 changed = _changed_keys(found["space"], wanted["space"]) if field == "hash" else ""
                 raise SweepError(
-                    f"a sweep that is continued must keep its {what}, however: "
+                    f"a sweep that is continued must keep its {what}, but "
                     + (changed or f"{self.name!r} has {_short(found.get(field))}, not {_short(wanted[field])}")
                     + "; choose another --name"
                 )

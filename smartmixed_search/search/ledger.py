@@ -275,10 +275,7 @@ def _events(path: Path, lines: Iterable[bytes]) -> Iterator[Event]:
 
 
 def _damaged(path: Path, line_number: int) -> str:
-    return (
-        f"a ledger must hold one event a line, however: line {line_number} of {path} is damaged; "
-        "restore it from a copy, or choose another --name"
-    )
+    return f"line {line_number} of the ledger {path} is damaged; restore it from a copy, or choose another --name"
 
 
 def _parse(line: bytes) -> Event:

@@ -41,7 +41,7 @@ class Lock:
             SweepError: another process has taken over.
         """
         if self.lost is not None:
-            raise SweepError(f"a sweep must have one writer, however: it was taken over by {self.lost}; wait for it")
+            raise SweepError(f"this sweep was taken over by {self.lost}; wait for it, or stop it")
 
 
 def lock_path(directory: Path) -> Path:
@@ -218,6 +218,5 @@ def _who(pid: int, host: str) -> str:
 
 def _held(sweep: str, holder: str) -> SweepError:
     return SweepError(
-        f"a sweep must have one writer, however: {sweep!r} is being run by {holder or 'another'}; "
-        "wait for it, stop it, or choose another --name"
+        f"sweep {sweep!r} is being run by {holder or 'another process'}; wait for it, stop it, or choose another --name"
     )

@@ -23,12 +23,12 @@ def check_ray_folder() -> Path:
     if spare < 0:
         most = len(os.fsencode(folder.parent)) + spare
         raise ResourceError(
-            f"the folder of temporary files must have a path of at most {most} bytes, for Ray's sockets lie there, "
-            f"however: {folder.parent}; set RAY_TMPDIR to a shorter one, such as /tmp"
+            f"the folder of temporary files must have a path of at most {most} bytes, because Ray's sockets lie there, "
+            f"but got {folder.parent}; set RAY_TMPDIR to a shorter one, such as /tmp"
         )
     nearest = next((place for place in (folder, *folder.parents) if os.access(place, os.F_OK)), folder)
     if not (nearest.is_dir() and os.access(nearest, os.W_OK | os.X_OK)):
-        raise ResourceError(f"Ray's folder must be writable, however: {folder} is not; set RAY_TMPDIR to another one")
+        raise ResourceError(f"cannot write to Ray's folder {folder}; set RAY_TMPDIR to another one")
     return folder
 
 

@@ -94,7 +94,7 @@ def check_count(name: str, value: int | None, least: int) -> None:
         ConfigError: it is not.
     """
     if value is not None and value < least:
-        raise ConfigError(f"{name} must be at least {least}, however: {value}")
+        raise ConfigError(f"{name} must be at least {least}, but got {value}")
 
 
 def _place(wanted: Resources, concurrency: int | None) -> Placement:
@@ -193,7 +193,7 @@ class _Session:
                 run_trials(driver, job, placement, self._plan.directory.scratch)
             except (RayError, TuneError) as error:
                 last = str(error).strip().rpartition("\n")[2]
-                driver.end(SweepError(f"Ray must go on while trials run, however: {last}; {AGAIN}"))
+                driver.end(SweepError(f"Ray failed while trials were running ({last}); {AGAIN}"))
 
 
 @contextmanager

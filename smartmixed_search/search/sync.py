@@ -53,8 +53,7 @@ def find_sweeps(output_dir: str | Path, name: str | None = None) -> list[SweepDi
     found = [directory for directory in _directories(locate(output_dir)) if _has_trials(directory)]
     if not found:
         raise SweepError(
-            f"there must be a sweep with trials to deliver, however: {str(locate(output_dir))!r} holds none; give the "
-            "--output-dir it was run with"
+            f"no sweep with trials to deliver in {str(locate(output_dir))!r}; give the --output-dir it was run with"
         )
     if name is not None:
         raise SweepError(one_of("a sweep", name, (directory.name for directory in found)))

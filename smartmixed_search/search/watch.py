@@ -23,7 +23,7 @@ _GRACE_SECONDS = 10.0
 _PARTS = (ray_constants.PROCESS_TYPE_RAYLET, ray_constants.PROCESS_TYPE_GCS_SERVER)
 
 AGAIN = "run the same command again to continue"
-RAY_LOST = f"Ray must go on while trials run, however: it has ended, or is out of reach; {AGAIN}"
+RAY_LOST = f"Ray has ended, or is out of reach, while trials were running; {AGAIN}"
 
 
 def check_own_ray() -> None:

@@ -122,13 +122,13 @@ def _parse_one(value: object) -> Widths:
     if isinstance(value, bool) or not isinstance(value, str | int):
         raise ConfigError(
             f"architecture must be such as 512-256-128, {{choices: [...]}} or {{depth, width, shape}}, "
-            f"however: {show(value)}"
+            f"but got {show(value)}"
         )
     parts = str(value).split("-")
     if len(parts) > DEPTH.high:
-        raise ConfigError(f"architecture must have at most {DEPTH.high} layers, however: {len(parts)}")
+        raise ConfigError(f"architecture must have at most {DEPTH.high} layers, but got {len(parts)}")
     if any(part.isdigit() and len(part) > len(str(WIDTH.high)) for part in parts):
-        raise ConfigError(f"architecture: a width must be at most {WIDTH.high}, however: {show(value)}")
+        raise ConfigError(f"architecture: a width must be at most {WIDTH.high}, but got {show(value)}")
     try:
         widths = parse_architecture(str(value))
     except ConfigError as error:
@@ -142,11 +142,11 @@ def _parse_listed(value: Mapping[str, Any]) -> ListedArchitectures:
     check_keys("architecture", value, ("choices",))
     choices = value["choices"]
     if not isinstance(choices, list | tuple) or not choices:
-        raise ConfigError(f"architecture: choices must be a list of architectures, however: {show(choices)}")
+        raise ConfigError(f"architecture: choices must be a list of architectures, but got {show(choices)}")
     widths = tuple(_parse_one(choice) for choice in choices)
     if len(set(widths)) < len(widths):
         twice = next(format_architecture(item) for item, times in Counter(widths).items() if times > 1)
-        raise ConfigError(f"architecture: choices must not name anything twice, however: {twice!r}")
+        raise ConfigError(f"architecture: choices must not name anything twice, but got {twice!r}")
     return ListedArchitectures(widths=widths)
 
 
@@ -154,7 +154,7 @@ def _parse_sampled(value: Mapping[str, Any]) -> SampledArchitectures:
     check_keys("architecture", value, ("depth", "width", "shape", "choices"))
     for name in ("depth", "width"):
         if name not in value:
-            raise ConfigError(f"architecture must have depth and width, however: {show(dict(value))} has no {name}")
+            raise ConfigError(f"architecture must have depth and width, but {show(dict(value))} has no {name}")
     return SampledArchitectures(
         depth=parse_field("architecture: depth", value["depth"], DEPTH),
         width=parse_field("architecture: width", value["width"], WIDTH),

@@ -183,7 +183,7 @@ def parse_field(key: str, value: object, rule: Rule) -> Field:
     if isinstance(value, Mapping):
         return _parse_choices(key, value, rule) if "choices" in value else _parse_range(key, value, rule)
     if isinstance(value, Sequence) and not isinstance(value, str):
-        raise ConfigError(f"{key} must be a number, {{low, high}} or {{choices: [...]}}, however: {show(value)}")
+        raise ConfigError(f"{key} must be a number, {{low, high}} or {{choices: [...]}}, but got {show(value)}")
     return Constant(value=rule.choice(key, value))
 
 
@@ -207,10 +207,10 @@ def _parse_choices(key: str, value: Mapping[str, Any], rule: Rule | Words) -> Ch
     check_keys(key, value, ("choices",))
     choices = value.get("choices")
     if not isinstance(choices, list | tuple) or not choices:
-        raise ConfigError(f"{key}: choices must be a list of one or more values, however: {show(choices)}")
+        raise ConfigError(f"{key}: choices must be a list of one or more values, but got {show(choices)}")
     values = tuple(rule.choice(key, choice) for choice in choices)
     if len(set(values)) < len(values):
-        raise ConfigError(f"{key}: choices must not name a value twice, however: {show(list(choices))}")
+        raise ConfigError(f"{key}: choices must not name a value twice, but got {show(list(choices))}")
     return Choices(values=values) if len(values) > 1 else Constant(value=values[0])
 
 
@@ -218,21 +218,21 @@ def _parse_range(key: str, value: Mapping[str, Any], rule: Rule) -> Range:
     check_keys(key, value, (*_RANGE_KEYS, "choices"))
     for name in ("low", "high"):
         if name not in value:
-            raise ConfigError(f"{key}: a range must have low and high, however: {show(dict(value))} has no {name}")
+            raise ConfigError(f"{key}: a range must have low and high, but {show(dict(value))} has no {name}")
     low, high = (rule.read(f"{key}: {name}", value[name]) for name in ("low", "high"))
     if low >= high:
         raise ConfigError(
-            f"{key}: low must be less than high, however: low is {low}, high is {high}"
+            f"{key}: low must be less than high, but low is {low}, high is {high}"
             + (f"; for one value write {key}: {low}" if low == high else "")
         )
     log = value.get("log", False)
     if not isinstance(log, bool):
-        raise ConfigError(f"{key}: log must be true or false, however: {show(log)}")
+        raise ConfigError(f"{key}: log must be true or false, but got {show(log)}")
     step = value.get("step")
     if step is None:
         return Range(low=low, high=high, log=log)
     if log:
-        raise ConfigError(f"{key}: a range must not have both log and step, however: step is {show(step)}")
+        raise ConfigError(f"{key}: a range must not have both log and step, but step is {show(step)}")
     return _with_step(key, low, high, step, rule.whole)
 
 

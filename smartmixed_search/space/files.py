@@ -49,11 +49,11 @@ def find_space(name_or_path: str) -> Path:
     shown = name_or_path if len(name_or_path) <= _LONGEST else f"{name_or_path[:_LONGEST]}…"
     if _is(path, Path.is_dir) and name_or_path:
         held = ", ".join(_space_files(path)) or "no .yaml file"
-        raise ConfigError(f"a space must be a file or a shipped space, however: {shown!r} is a folder; it holds {held}")
+        raise ConfigError(f"a space must be a file or a shipped space, but {shown!r} is a folder; it holds {held}")
     if path.suffix in _SUFFIXES:
         near = nearest(path.name, _space_files(path.parent)) or nearest(path.stem, shipped)
         hint = f"; did you mean {near!r}?" if near else ""
-        raise ConfigError(f"a space file must exist, however: {shown!r} is not there{hint}")
+        raise ConfigError(f"there is no space file {shown!r}{hint}")
     raise ConfigError(one_of("a space", shown, shipped, other="the path of a .yaml file"))
 
 
@@ -82,19 +82,19 @@ def read_space_file(path: Path) -> dict[str, Any]:
         with path.open("rb") as file:
             content = file.read(SIZE_LIMIT + 1)
     except OSError as error:
-        raise ConfigError(f"a space file must be readable, however: {show(str(path))}: {error.strerror}") from error
+        raise ConfigError(f"cannot read the space file {show(str(path))} ({error.strerror})") from error
     if len(content) > SIZE_LIMIT:
-        raise ConfigError(f"a space file must have at most {SIZE_LIMIT} bytes, however: {show(str(path))} has more")
+        raise ConfigError(f"a space file must have at most {SIZE_LIMIT} bytes, but {show(str(path))} has more")
     where = f"(in {show(str(path))})"
     try:
         plain = read_yaml(content.decode("utf-8-sig"))
     except UnicodeDecodeError as error:
-        raise ConfigError(f"a space file must be UTF-8 text, however: byte {error.start} is not {where}") from error
+        raise ConfigError(f"a space file must be UTF-8 text, but byte {error.start} is not {where}") from error
     except ConfigError as error:
         raise ConfigError(f"{error} {where}") from error
     if not isinstance(plain, dict):
         found = "nothing" if plain is None else show(plain)
-        raise ConfigError(f"a space file must hold keys and values, however: {found} {where}")
+        raise ConfigError(f"a space file must hold keys and values, but got {found} {where}")
     return plain
 
 
@@ -114,11 +114,11 @@ def read_yaml(text: str) -> Any:
         mark = error.problem_mark or error.context_mark
         line = "" if mark is None else f"line {mark.line + 1}: "
         problem = " ".join(part for part in (error.context, error.problem) if part)
-        raise ConfigError(f"YAML must be valid, however: {line}{problem}") from error
+        raise ConfigError(f"this is not valid YAML: {line}{problem}") from error
     except yaml.YAMLError as error:
-        raise ConfigError(f"YAML must be valid, however: {' '.join(str(error).split())}") from error
+        raise ConfigError(f"this is not valid YAML: {' '.join(str(error).split())}") from error
     except RecursionError as error:
-        raise ConfigError("YAML must be valid, however: it is nested too deeply") from error
+        raise ConfigError("this is not valid YAML: it is nested too deeply") from error
 
 
 class _Reader:
@@ -129,9 +129,9 @@ class _Reader:
 
     def read(self, node: yaml.Node) -> Any:
         if node.tag not in _TAGS:
-            raise ConfigError(f"YAML must be plain, without tags, however: {_line(node)}{show(node.tag)}")
+            raise ConfigError(f"{_line(node)}YAML must be plain, without tags, but got {show(node.tag)}")
         if id(node) in self._seen:  # shared nodes may grow exponentially once they are expanded
-            raise ConfigError(f"YAML must be plain, without anchors and aliases, however: {_line(node)}one is used")
+            raise ConfigError(f"{_line(node)}YAML must be plain, without anchors and aliases, but one is used")
         self._seen.add(id(node))
         if isinstance(node, yaml.MappingNode):
             return dict(self._pairs(node))
@@ -145,11 +145,9 @@ class _Reader:
         for key_node, value_node in node.value:
             key = self.read(key_node)
             if isinstance(key, dict | list):
-                raise ConfigError(f"a YAML key must be a word, however: {_line(key_node)}{show(key)}")
+                raise ConfigError(f"{_line(key_node)}a YAML key must be a word, but got {show(key)}")
             if key in keys:
-                raise ConfigError(
-                    f"a YAML key must be given once, however: {_line(key_node)}{show(key)} is given again"
-                )
+                raise ConfigError(f"{_line(key_node)}a YAML key must be given once, but {show(key)} is given again")
             keys.add(key)
             yield key, self.read(value_node)
 

@@ -25,7 +25,7 @@ class Grid:
         for name, field in self.fields.items():
             if isinstance(field, Range) and field.step is None:
                 raise ConfigError(
-                    f"{name} must have a step or be choices for sampler 'grid', however: {field.to_plain()}"
+                    f"{name} must have a step or be choices for sampler 'grid', but got {field.to_plain()}"
                 )
 
     @property

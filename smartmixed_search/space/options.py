@@ -40,8 +40,8 @@ def parse_options(plain: Mapping[str, Any]) -> dict[str, Any]:
 def _names(key: str, value: object, word: str | None = None) -> tuple[str, ...]:
     rule = f"{key} must be {f'{word!r} or ' if word else ''}a list of names"
     if isinstance(value, str) or not isinstance(value, Sequence):
-        raise ConfigError(f"{rule}, however: {show(value)}")
+        raise ConfigError(f"{rule}, but got {show(value)}")
     for name in value:
         if not isinstance(name, str):
-            raise ConfigError(f"{rule}, however: {show(name)} is in it")
+            raise ConfigError(f"{rule}, but {show(name)} is in it")
     return tuple(value)

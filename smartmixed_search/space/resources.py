@@ -37,7 +37,7 @@ def parse_resources(value: object) -> Resources:
 
     """
     if not isinstance(value, Mapping):
-        raise ConfigError(f"resources must be {{cpus_per_trial, gpus_per_trial}}, however: {show(value)}")
+        raise ConfigError(f"resources must be {{cpus_per_trial, gpus_per_trial}}, but got {show(value)}")
     check_keys("resources", value, ("cpus_per_trial", "gpus_per_trial"))
     default = Resources()
     return Resources(
@@ -51,7 +51,7 @@ def _parse_gpus(value: object) -> float | str:
         return AUTO
     number = _GPUS.read("gpus_per_trial", value)
     if 0 < number < _LEAST:
-        raise ConfigError(f"gpus_per_trial must be {_GPUS.text}, however: {number}")
+        raise ConfigError(f"gpus_per_trial must be {_GPUS.text}, but got {number}")
     if number > 1 and number != int(number):  # Ray's own rule: a trial shares one GPU or owns several
-        raise ConfigError(f"gpus_per_trial must be whole above 1, however: {number}; nearest: {round(number)}")
+        raise ConfigError(f"gpus_per_trial must be whole above 1, but got {number}; nearest: {round(number)}")
     return number

@@ -50,11 +50,11 @@ def check_rungs(settings: Mapping[str, Field], strategies: Sequence[str]) -> Non
     if grace >= fewest:
         raise ConfigError(
             "scheduler asha must have an epoch to compare trials at, after the longest selection phase and before the "
-            f"last epoch, however: trials may select for {grace - 1} of {fewest} epochs; "
+            f"last epoch, but trials may select for {grace - 1} of {fewest} epochs; "
             "allow smaller phase fractions or more epochs"
         )
     if not set(strategies) - {SMARTMIXED}:
-        raise ConfigError("scheduler asha must have a fixed strategy beside smartmixed, however: there is none")
+        raise ConfigError("scheduler asha needs a fixed strategy beside smartmixed, but strategies has none; add one")
 
 
 def _grace(settings: Mapping[str, Field]) -> int:

@@ -122,11 +122,11 @@ class SearchSpace:
         check_keys("a space", plain, SPACE_KEYS)
         for key in ("dataset", "architecture"):
             if plain.get(key) is None:
-                raise ConfigError(f"a space must have the key {key}, however: it is missing")
+                raise ConfigError(f"a space must have the key {key}, but it is missing")
         search = read_word("search", plain.get("search", SEARCHES[0]), SEARCHES)
         sampler = read_word("sampler", plain.get("sampler", SAMPLERS[0]), SAMPLERS)
         if search == JOINT and sampler == GRID:
-            raise ConfigError("sampler must be tpe or random for search 'joint', however: 'grid'")
+            raise ConfigError("sampler must be tpe or random for search 'joint', but got 'grid'")
         scheduler = read_word("scheduler", plain.get("scheduler", SCHEDULERS[0]), SCHEDULERS)
         said = {**_defaults(sampler, scheduler), **plain}
         settings = {key: parse_field(key, said[key], rule) for key, rule in SETTINGS.items()}
@@ -285,14 +285,14 @@ def _name(given: object, fallback: str) -> str:
     if not isinstance(given, str) or not _NAME.fullmatch(given) or len(given) > _NAME_LENGTH:
         raise ConfigError(
             f"name must be up to {_NAME_LENGTH} letters, digits, '.', '_' and '-', starting with a letter or digit, "
-            f"however: {show(given)}"
+            f"but got {show(given)}"
         )
     return given
 
 
 def _dataset(value: object) -> str:
     if not isinstance(value, str):
-        raise ConfigError(f"dataset must be a name or the path of an .npz file, however: {show(value)}")
+        raise ConfigError(f"dataset must be a name or the path of an .npz file, but got {show(value)}")
     dataset_name(value)
     return value
 
@@ -302,7 +302,7 @@ def _count_architectures(given: object, architecture: Architectures, *, joint: b
     if joint and isinstance(architecture, SampledArchitectures):
         if given is not None:
             raise ConfigError(
-                f"architectures must be left out of search 'joint', which samples its own, however: {show(given)}"
+                f"architectures must be left out of search 'joint', which samples its own, but got {show(given)}"
             )
         return None
     sampled = isinstance(architecture, SampledArchitectures)
@@ -312,7 +312,7 @@ def _count_architectures(given: object, architecture: Architectures, *, joint: b
     wanted = int(whole_number(1).read("architectures", given))
     most = architecture.count(wanted)
     if wanted > most:
-        raise ConfigError(f"architectures must be at most {most}, as many as there are, however: {wanted}")
+        raise ConfigError(f"architectures must be at most {most}, as many as there are, but got {wanted}")
     return wanted
 
 

@@ -65,7 +65,9 @@ def sweep_to_confirm(sweep: str | None, k: int, tracking_uri: str) -> SweepToCon
         name = run.data.tags[schema.TAG_SWEEP]
         best = tables.best_trials(tables.trial_table(client, [run]), k)
         if best.empty:
-            raise TrackingError(f"a sweep must have a finished trial to be confirmed, however: {name!r} has none")
+            raise TrackingError(
+                f"sweep {name!r} has no finished trial to confirm; `smartmixed-search status` shows its trials"
+            )
         resolved = runs.read_json(client, run.info.artifact_uri, "resolved.json")
         addresses = [client.get_run(run_id).info.artifact_uri for run_id in best["run_id"]]
         configs = [runs.read_json(client, address, "config.json") for address in addresses]

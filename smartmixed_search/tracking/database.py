@@ -64,14 +64,14 @@ def require(path: Path) -> None:
             database.execute("SELECT 1 FROM experiments LIMIT 1")
             found = database.execute("SELECT version_num FROM alembic_version").fetchone()
     except sqlite3.Error as error:
-        raise TrackingError(f"the tracking store must be an MLflow database, however: {path} ({error})") from error
+        raise TrackingError(
+            f"cannot read {path} as an MLflow database ({error}); see to it or give another store"
+        ) from error
     revision, (head, known) = found[0] if found else "no revision", _schema()
     if revision == head:
         return
     installed = f"MLflow {importlib.metadata.version('mlflow')}"
-    rule = (
-        f"the tracking store must have the database schema of the installed {installed} ({head}), however: {path} has "
-    )
+    rule = f"the tracking store must have the database schema of the installed {installed} ({head}), but {path} has "
     if revision not in known:
         raise TrackingError(f"{rule}{revision}, which it does not know; install the newer MLflow that made it")
     command = shlex.join(["mlflow", "db", "upgrade", f"{SQLITE}{path}"])

@@ -23,7 +23,7 @@ def find(client: "MlflowClient", dataset: str) -> str | None:
         return None
     if experiment.lifecycle_stage != "active":
         raise TrackingError(
-            f"the experiment {name!r} must not be deleted, however: it is in MLflow's trash; restore it with "
+            f"the experiment {name!r} is in MLflow's trash; restore it with "
             f"`mlflow experiments restore -x {experiment.experiment_id}`"
         )
     return str(experiment.experiment_id)

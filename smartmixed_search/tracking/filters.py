@@ -51,7 +51,7 @@ class Filters:
     def __post_init__(self) -> None:
         for name, value in (("min_depth", self.min_depth), ("max_params", self.max_params)):
             if value is not None and value < 1:
-                raise ConfigError(f"{name} must be at least 1, however: {value!r}")
+                raise ConfigError(f"{name} must be at least 1, but got {value!r}")
 
     def strategies(self, client: "MlflowClient", sweeps: Sequence["Run"]) -> pd.DataFrame:
         """Return the rows of `tables.strategy_table` that match.
@@ -104,7 +104,7 @@ def _found(client: "MlflowClient", sweeps: Sequence["Run"], kind: str, where: st
             raise
         raise ConfigError(
             f'where must be a filter as MLflow has them, such as "{_EXAMPLES[kind]}", '
-            f"however: {show(where)} ({reason(error)})"
+            f"but got {show(where)} ({reason(error)})"
         ) from error
 
 

@@ -101,8 +101,8 @@ def _verify(weights: Path, trial: "Run") -> None:
     expected = trial.data.tags.get(schema.TAG_WEIGHTS)
     if expected not in (None, checksum(weights.read_bytes())):
         raise NetworkError(
-            f"weights must be as they were trained, however: {schema.WEIGHTS_FILE} of trial "
-            f"{trial.data.tags[schema.TAG_TRIAL]} is damaged in MLflow; copy that of the sweep's directory there"
+            f"{schema.WEIGHTS_FILE} of trial {trial.data.tags[schema.TAG_TRIAL]} is damaged in MLflow; "
+            "copy that of the sweep's directory there"
         )
 
 
@@ -111,8 +111,8 @@ def _smartmixed_metrics(client: "MlflowClient", trial: "Run") -> dict[str, float
     strategy = next(runs.search(client, [trial.info.experiment_id], clauses), None)
     if strategy is None:
         raise TrackingError(
-            f"a trial must have its strategies' runs, however: {SMARTMIXED}'s of {trial.data.tags[schema.TAG_TRIAL]} "
-            "was deleted; `smartmixed-search sync` brings it back"
+            f"the run of {SMARTMIXED} in trial {trial.data.tags[schema.TAG_TRIAL]} was deleted; "
+            "`smartmixed-search sync` brings it back"
         )
     return dict(strategy.data.metrics)
 
@@ -124,7 +124,9 @@ def _by_replicate(metrics: Mapping[str, float], name: str) -> dict[int, float]:
 
 def _choose(replicate: int | None, losses: Mapping[int, float]) -> int:
     if not losses:
-        raise TrackingError("a trial must have a network, however: every replicate of its SmartMixed diverged")
+        raise TrackingError(
+            "the trial has no network: every replicate of its SmartMixed diverged; choose another trial"
+        )
     if replicate is None:
         return min(losses, key=lambda number: (losses[number], number))
     if replicate not in losses:
@@ -135,5 +137,5 @@ def _choose(replicate: int | None, losses: Mapping[int, float]) -> int:
 def _download_weights(client: "MlflowClient", trial: "Run", folder: str) -> Path:
     run_id = trial.info.run_id
     if schema.WEIGHTS_FILE not in (artifact.path for artifact in client.list_artifacts(run_id)):
-        raise TrackingError(f"a trial's run must hold {schema.WEIGHTS_FILE}, however: run {run_id} does not")
+        raise TrackingError(f"run {run_id} holds no {schema.WEIGHTS_FILE}; copy that of the sweep's directory there")
     return Path(client.download_artifacts(run_id, schema.WEIGHTS_FILE, folder))

@@ -84,7 +84,7 @@ def top(
     if by not in TOP_COLUMNS:
         raise ConfigError(one_of("by", by, TOP_COLUMNS))
     if k < 1:
-        raise ConfigError(f"k must be at least 1, however: {k!r}")
+        raise ConfigError(f"k must be at least 1, but got {k!r}")
     filters = Filters(min_depth=min_depth, max_params=max_params, where=where)
     with reading(sweep, all_sweeps, tracking_uri, dataset) as (client, found):
         if by == "trial":

@@ -42,16 +42,16 @@ def ask(uri: str, seconds: float | None = None) -> None:
     answer = _request(uri, endpoint, seconds, "POST", json={"max_results": 1})
     said = f"{shown(uri)} answers {answer.status_code} ({concealed(' '.join(answer.text.split()))[:_REASON_LENGTH]})"
     if answer.status_code in _OF_PROXIES and (proxy := _proxy(uri)):
-        raise TrackingError(f"the tracking server must be reachable, however: {said}; {proxy}")
+        raise TrackingError(f"cannot reach the tracking server: {said}; {proxy}")
     if answer.status_code in _REFUSED:
-        raise TrackingError(f"the tracking server must let you in, however: {said}; give {WHO_ASKS}, of a user who may")
+        raise TrackingError(f"the tracking server does not let you in: {said}; give {WHO_ASKS}, of a user who may")
     if answer.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR:
-        raise TrackingError(f"the tracking server must be in order, however: {said}; its log says more")
+        raise TrackingError(f"the tracking server is out of order: {said}; its log says more")
     try:
         verify_rest_response(answer, endpoint)
     except MlflowException as error:
         raise TrackingError(
-            f"a tracking URI must be that of an MLflow server, however: {said}; give another --tracking-uri"
+            f"there is no MLflow server at the tracking URI: {said}; give another --tracking-uri"
         ) from error
 
 
@@ -100,9 +100,7 @@ def _request(uri: str, endpoint: str, seconds: float | None, method: str, **cont
         remedy = _proxy(uri) or "start it or give another --tracking-uri"
         if any(isinstance(cause, SSLError) for cause in _causes(error)):
             remedy = "MLFLOW_TRACKING_SERVER_CERT_PATH can name the certificate of an authority of your own"
-        raise TrackingError(
-            f"the tracking server must be reachable, however: {shown(uri)} ({reason(error)}); {remedy}"
-        ) from error
+        raise TrackingError(f"cannot reach the tracking server {shown(uri)} ({reason(error)}); {remedy}") from error
     return answer
 
 

@@ -47,7 +47,7 @@ def default_tracking_uri(output_dir: str | Path) -> str:
     path = locate(output_dir)
     if not is_local(path):
         raise TrackingError(
-            "an output directory must be a folder where no tracking URI is given, for SQLite needs one, however: "
+            "an output directory must be a local folder if no tracking URI is given, because SQLite needs one, but got "
             f"{str(path)!r}; give an MLflow server's address, such as http://HOST:5000, as --tracking-uri"
         )
     return f"{SQLITE}{path / _DATABASE}"
@@ -93,7 +93,8 @@ def prepare_store(uri: str, seconds: float | None = None) -> None:
         database.follow_folder(path)
     except (OSError, sqlite3.Error) as error:
         raise TrackingError(
-            f"the tracking store must be a writable file, however: {path} ({getattr(error, 'strerror', None) or error})"
+            f"cannot write to the tracking store {path} ({getattr(error, 'strerror', None) or error}); "
+            "see to it or give another one"
         ) from error
     connect(uri)
 
@@ -115,7 +116,7 @@ def check_store(uri: str) -> str:
         return f"{path} is in order"
     nearest = next(parent for parent in path.parents if parent.exists())
     if not (nearest.is_dir() and os.access(nearest, os.W_OK)):
-        raise TrackingError(f"the tracking store must be in a writable directory, however: {nearest} is not")
+        raise TrackingError(f"the tracking store must be in a writable directory, but {nearest} is not one")
     return f"{path} will be created by the first run"
 
 
@@ -195,7 +196,7 @@ def store_errors(uri: str) -> Iterator[None]:
         yield
     except (MlflowException, SQLAlchemyError, OSError) as error:
         raise TrackingError(
-            f"the tracking store must be reachable and in order, however: {shown(uri)} ({reason(error)})"
+            f"the tracking store {shown(uri)} cannot be used ({reason(error)}); it must be reachable and in order"
         ) from error
 
 

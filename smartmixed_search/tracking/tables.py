@@ -53,7 +53,7 @@ def find_sweeps(
     on_dataset = [run for run in found if dataset in (None, run.data.tags[schema.TAG_DATASET])]
     if not on_dataset:
         other = found[0].data.tags[schema.TAG_DATASET]
-        raise TrackingError(f"sweep {sweep!r} must be on dataset {dataset!r}, however: it is on {other!r}")
+        raise TrackingError(f"sweep {sweep!r} is on dataset {other!r}, not on {dataset!r}; leave one of them out")
     return _on_data(on_dataset, data)
 
 
@@ -67,8 +67,8 @@ def _on_data(sweeps: list["Run"], checksum: str | None) -> list["Run"]:
     if not found:
         others = ", ".join(dict.fromkeys(columns.checksum(run)[:DIGITS] or "unknown data" for run in sweeps))
         raise TrackingError(
-            f"a sweep must be on the data of that file ({str(checksum)[:DIGITS]}), however: those on "
-            f"{sweeps[0].data.tags[schema.TAG_DATASET]!r} are on other data ({others})"
+            f"no sweep is on the data of that file ({str(checksum)[:DIGITS]}): those on "
+            f"{sweeps[0].data.tags[schema.TAG_DATASET]!r} are on other data ({others}); give their file"
         )
     return found
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 _KEY = re.compile(r"[0-9a-f]{1,16}")
 _RUN_ID = re.compile(r"[0-9a-f]{32}")
 _SHOWN = 3
+_LISTED = "`smartmixed-search top --by trial` lists them"
 
 
 def find_trial(client: "MlflowClient", uri: str, trial: str, sweep: str | None = None) -> "Run":
@@ -34,7 +35,10 @@ def find_trial(client: "MlflowClient", uri: str, trial: str, sweep: str | None =
     found = _by_run_id(client, uri, trial, sweep) if _RUN_ID.fullmatch(trial) else _by_key(client, uri, trial, sweep)
     status = found.data.tags[schema.TAG_STATUS]
     if status != FINISHED:
-        raise TrackingError(f"a trial must be finished, however: {found.data.tags[schema.TAG_TRIAL]} is {status}")
+        raise TrackingError(
+            f"a trial must be finished, but {found.data.tags[schema.TAG_TRIAL]} is {status}; "
+            "`smartmixed-search top --by trial` lists finished ones"
+        )
     return found
 
 
@@ -48,7 +52,7 @@ def _by_run_id(client: "MlflowClient", uri: str, run_id: str, sweep: str | None)
         if tags[schema.TAG_KIND] == schema.TRIAL and sweep in (None, tags[schema.TAG_SWEEP]):
             return run
     where = "" if sweep is None else f" in sweep {sweep!r}"
-    raise TrackingError(f"a run must be that of a trial or strategy{where}, however: {run_id!r} is none")
+    raise TrackingError(f"no trial or strategy with the run id {run_id!r}{where}; {_LISTED}")
 
 
 def _find_parent(client: "MlflowClient", uri: str, sweep: str | None) -> "Run":
@@ -64,12 +68,9 @@ def _by_key(client: "MlflowClient", uri: str, trial: str, sweep: str | None) -> 
     clauses = [runs.equals(schema.TAG_PARENT, of_sweep.info.run_id), clause]
     found = list(runs.search(client, [of_sweep.info.experiment_id], clauses, limit=_SHOWN + 1))
     if not found:
-        raise TrackingError(
-            f"a trial must be one of sweep {name!r}, by its key, the key's first digits or its run id, however: "
-            f"{trial!r}; `smartmixed-search top --by trial` lists keys"
-        )
+        raise TrackingError(f"no trial {trial!r} in sweep {name!r}; {_LISTED}")
     if len(found) > 1:
         keys = [run.data.tags[schema.TAG_TRIAL] for run in found]
         listed = ", ".join(keys[:_SHOWN]) + (", …" if len(found) > _SHOWN else "")
-        raise TrackingError(f"a trial must be one of sweep {name!r}, however: {trial!r} fits {listed}")
+        raise TrackingError(f"{trial!r} fits several trials of sweep {name!r}: {listed}; give more digits")
     return found[0]

@@ -25,18 +25,18 @@ def normalize_uri(uri: str) -> str:
     if parts.scheme in ("http", "https") and parts.hostname:
         if parts.query or parts.fragment:
             raise TrackingError(
-                f"the address of a tracking server must be free of '?' and '#', however: {shown(uri)!r}; give a user's "
+                f"the address of a tracking server must be free of '?' and '#', but got {shown(uri)!r}; give a user's "
                 f"name, password or token by {WHO_ASKS}"
             )
         return uri.rstrip("/")
     path = uri.removeprefix(SQLITE)
     if parts.scheme == "sqlite" and path not in (uri, "", ":memory:"):
         if "%" in path or "?" in path:
-            raise TrackingError(f"the path of a SQLite store must be free of '%' and '?', however: {path!r}")
+            raise TrackingError(f"the path of a SQLite store must be free of '%' and '?', but got {path!r}")
         return f"{SQLITE}{Path(path).absolute()}"
     hint = f"; did you mean '{SQLITE}{uri}'?" if not parts.scheme and "." in uri and "@" not in uri else ""
     raise TrackingError(
-        f"a tracking URI must be {SQLITE}PATH, http://HOST:PORT or https://HOST, however: {shown(uri)!r}{hint}"
+        f"a tracking URI must be {SQLITE}PATH, http://HOST:PORT or https://HOST, but got {shown(uri)!r}{hint}"
     )
 
 
@@ -108,6 +108,6 @@ def require_artifacts(location: str, root: str) -> None:
     here, there = (unquote(urlsplit(one).path) for one in (location, root))
     if not Path(here).is_dir():
         raise TrackingError(
-            f"the artifacts of a tracking store must lie beside it, in {here}, however: there is no such folder; bring "
+            f"the artifacts of a tracking store must lie beside it, but there is no folder {here}; bring "
             f"{there} there, from where the store was moved, or make the folder if what it held is lost"
         )

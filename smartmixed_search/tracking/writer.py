@@ -254,8 +254,8 @@ class Tracker:
         found = sorted(named, key=doubles.age)
         if found and found[0].data.tags[schema.TAG_KEY] != key:
             raise SweepError(
-                f"a sweep's name must be new in the tracking store, however: {self._sweep!r} is there with another "
-                "space, seed or dataset, or as a confirmation; choose another --name, or another store"
+                f"the name {self._sweep!r} is taken in the tracking store, by a sweep with another space, seed or "
+                "dataset or by a confirmation; choose another --name, or another store"
             )
         return [run for run in found if run.data.tags[schema.TAG_KEY] == key]
 

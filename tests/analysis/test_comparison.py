@@ -312,7 +312,7 @@ def test_data_of_one_name_are_compared_apart_and_told_apart_by_their_checksums()
     assert [one.conclusion.split(" SmartMixed has")[0] for one in found] == ["On mnist (3f2a91)", "On mnist (77c0ff)"]
     assert [FAVOURED in one.conclusion for one in found] == [False, True]
     pd.testing.assert_frame_equal(found[1].pairs, compare_strategies(easy).pairs)
-    with pytest.raises(ValueError, match=r"one dataset, however: mnist \(3f2a91\), mnist \(77c0ff\)"):
+    with pytest.raises(ValueError, match=r"one dataset, but got mnist \(3f2a91\), mnist \(77c0ff\)"):
         compare_strategies(pd.concat([easy, hard]))
 
 
@@ -343,7 +343,7 @@ def test_a_difference_that_rounds_to_zero_has_no_minus_sign() -> None:
 
 def test_datasets_are_never_mixed() -> None:
     rows = pd.concat([make_rows(2), make_rows(2).assign(dataset="digits")])
-    with pytest.raises(ValueError, match="one dataset, however: digits, mnist"):
+    with pytest.raises(ValueError, match="one dataset, but got digits, mnist"):
         compare_strategies(rows)
 
 

@@ -354,5 +354,5 @@ def test_verdicts_on_drawn_choices() -> None:
 def test_choices_on_two_datasets_are_never_mixed() -> None:
     one = choices_frame("digits", "8", "a", {"0": {"0": ["relu"]}})
     two = choices_frame("mnist", "8", "b", {"0": {"0": ["elu"]}})
-    with pytest.raises(ValueError, match="choices must be of one dataset, however: digits, mnist"):
+    with pytest.raises(ValueError, match="choices must be of one dataset, but got digits, mnist"):
         by_layer(pd.concat([one, two]))

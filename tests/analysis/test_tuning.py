@@ -128,8 +128,8 @@ def test_an_unknown_parameter_is_named_with_its_nearest() -> None:
 @pytest.mark.parametrize(
     ("column", "value", "message"),
     [
-        ("dataset", "digits", "one dataset, however: digits, mnist"),
-        ("objective_kind", "accuracy", "one kind of objective, however: accuracy, margin"),
+        ("dataset", "digits", "one dataset, but got digits, mnist"),
+        ("objective_kind", "accuracy", "one kind of objective, but got accuracy, margin"),
     ],
 )
 def test_objectives_that_cannot_be_compared_are_not(column: str, value: str, message: str) -> None:

@@ -146,7 +146,7 @@ def test_killed_ray_is_told_in_one_line(
         say(f"{part} killed with {sweep.settled} settled")
         kill(pid)
         assert driver.wait() == 2, driver.output
-        assert re.search(r"error: Ray must go on .* run the same command again to continue", driver.output)
+        assert re.search(r"error: Ray has ended, .* run the same command again to continue", driver.output)
         assert "internal error" not in driver.output
         wait_until(lambda: not holding_on(driver), 60, "no process of the lost Ray is left")
     assert sweep.settled < sweep.trials

@@ -93,10 +93,10 @@ def test_a_replicate_or_a_run_can_be_named(export: Cli, tracked: Tracked, tmp_pa
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (["0" * 16], ["of sweep 'mine'", "top --by trial` lists keys"]),
+        (["0" * 16], ["in sweep 'mine'", "top --by trial` lists them"]),
         (["it's"], ["of sweep 'mine'", '"it\'s"']),
-        (["0" * 32], ["must be that of a trial or strategy"]),
-        (["{digit}"], ["fits {first}, {second}"]),
+        (["0" * 32], ["no trial or strategy with the run id"]),
+        (["{digit}"], ["fits several trials of sweep 'mine': {first}, {second}"]),
         (["{failed}"], ["must be finished", "is failed"]),
         (["{second}", "--replicate", "2"], ["replicate must be one of 0, 1, but got 2"]),
         (["{first}", "--replicate", "-1"], ["--replicate"]),
@@ -150,5 +150,5 @@ def test_weights_that_were_damaged_in_mlflow_are_noticed(tracking_uri: str, tmp_
     content = bytearray(kept.read_bytes())
     content[-5] ^= 1
     kept.write_bytes(content)
-    with pytest.raises(NetworkError, match=f"weights must be as they were trained, however: .* of trial {made.key}"):
+    with pytest.raises(NetworkError, match=f"weights.safetensors of trial {made.key} is damaged in MLflow"):
         fetch_network(made.key, tracking_uri=tracking_uri)

@@ -83,7 +83,7 @@ def test_a_mutation_is_a_function_of_seed_and_number(mutated: object) -> None:
     ("ended", "told"),
     [
         ((0, "an answer\n", ""), ""),
-        ((2, "", "error: a rule, however: a value\n"), ""),
+        ((2, "", "error: a rule, but got a value\n"), ""),
         ((0, "an answer\n", "a warning\n"), "stderr"),
         ((0, "", ""), "answer"),
         ((1, "", "internal error: KeyError: 3\n"), "exit 1"),

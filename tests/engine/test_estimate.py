@@ -47,7 +47,7 @@ def test_a_stack_that_does_not_fit_is_timed_in_parts(monkeypatch: pytest.MonkeyP
 
 def test_a_network_that_cannot_fit_is_refused_without_an_attempt(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(estimates, "TwoPhaseTraining", None)
-    with pytest.raises(ResourceError, match=r"fit into memory by itself, .* GiB, however: one of 1048576-1048576 "):
+    with pytest.raises(ResourceError, match=r"fit into memory by itself, .* GiB, but one of 1048576-1048576 "):
         estimate([BASE, dataclasses.replace(BASE, architecture=(2**20, 2**20))], 2, toy_dataset())
 
 

@@ -187,7 +187,7 @@ def test_nothing_of_an_attempt_is_held_when_the_next_begins(monkeypatch: pytest.
 
 def test_a_network_that_does_not_fit_by_itself_is_an_error_of_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     limit(monkeypatch, networks=0)
-    rule = "a network must fit into memory by itself, however: smartmixed of 9-7 with batch_size 16 does not; a smaller"
+    rule = "a network must fit into memory by itself, but smartmixed of 9-7 with batch_size 16 does not; a smaller"
     with pytest.raises(ResourceError, match=rule) as caught:
         run()
     assert "\n" not in str(caught.value)

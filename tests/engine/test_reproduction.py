@@ -121,7 +121,7 @@ def test_a_run_of_a_trial_or_strategy_can_be_named(recorded: str) -> None:
     for run_id in (row["run_id"], row["parent_id"]):
         assert recorded_trial(run_id, tracking_uri=recorded).trial.key == trained()[0].key
     (sweep,) = queries.sweeps(recorded)["run_id"]
-    with pytest.raises(TrackingError, match="a run must be that of a trial or strategy, however"):
+    with pytest.raises(TrackingError, match="no trial or strategy with the run id"):
         recorded_trial(sweep, tracking_uri=recorded)
 
 
@@ -181,7 +181,7 @@ def test_a_trial_is_trained_with_the_threads_it_had(monkeypatch: pytest.MonkeyPa
 
 
 def test_other_data_are_refused() -> None:
-    with pytest.raises(DatasetError, match=r"on the data it was trained on, digits \(abc\), however: digits \("):
+    with pytest.raises(DatasetError, match=r"on the data it was trained on, digits \(abc\), but got digits \("):
         reproduce_trial(record_of(trained()[0], dataset_checksum="abc"), digits())
 
 

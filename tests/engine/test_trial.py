@@ -182,7 +182,7 @@ def test_a_network_that_never_had_a_finite_loss_is_recorded_and_the_objective_is
 
 
 def test_the_dataset_must_be_the_configured_one() -> None:
-    with pytest.raises(ConfigError, match=r"must be 'digits', as configured, however: 'toy'"):
+    with pytest.raises(ConfigError, match=r"must be 'digits', as configured, but got 'toy'"):
         run_trial(dataclasses.replace(BASE, dataset="digits"), toy_dataset())
 
 

@@ -35,12 +35,12 @@ def test_auto_is_no_gpu_where_there_are_none() -> None:
 
 
 def test_more_gpus_than_any_node_has_is_refused() -> None:
-    with pytest.raises(ResourceError, match="gpus_per_trial must be at most 2, what the largest node has, however: 4"):
+    with pytest.raises(ResourceError, match="gpus_per_trial must be at most 2, what the largest node has, but got 4"):
         trial_resources(1, 4, CLUSTER)
 
 
 def test_more_cpus_than_any_node_has_is_refused() -> None:
-    with pytest.raises(ResourceError, match=r"cpus_per_trial must be at most 2, .*, however: 3"):
+    with pytest.raises(ResourceError, match=r"cpus_per_trial must be at most 2, .*, but got 3"):
         trial_resources(3, 0, LAPTOP)
 
 
@@ -63,7 +63,7 @@ def test_threads_are_the_whole_cpus(cpus: float, threads: int) -> None:
 
 @pytest.mark.parametrize("address", ["head", "head:", ":6379", "ray://head:10001", "head:port"])
 def test_malformed_address_is_refused(address: str) -> None:
-    with pytest.raises(ResourceError, match="must be auto or HOST:PORT, however"):
+    with pytest.raises(ResourceError, match="must be auto or HOST:PORT, but got"):
         check_address(address)
 
 
@@ -91,10 +91,13 @@ def no_ray(monkeypatch: pytest.MonkeyPatch) -> None:
                 "Version mismatch: The cluster was started with:\n    Ray: 2.55.1\n    Python: 3.12.0\nThis process on "
                 "node 10.0.0.1 was started with:\n    Ray: 2.60.0\n    Python: 3.11.7\n"
             ),
-            "must run the versions of this process, Ray 2.60.0 on Python 3.11.7, however: Ray 2.55.1 on Python 3.12.0;",
+            "must run the versions of this process, Ray 2.60.0 on Python 3.11.7, but runs Ray 2.55.1 on Python 3.12.0;",
         ),
-        (AuthenticationError("no token"), "must have the token of the cluster at 'head:1'"),
-        (RuntimeError("No node info found.\nTraceback"), "however: RuntimeError: No node info found."),
+        (AuthenticationError("no token"), "needs the token of the cluster at 'head:1'"),
+        (
+            RuntimeError("No node info found.\nTraceback"),
+            "join the cluster at 'head:1' (RuntimeError: No node info found.)",
+        ),
     ],
     ids=["another version", "no token", "anything else"],
 )
@@ -121,7 +124,7 @@ def test_a_token_file_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setenv("RAY_AUTH_TOKEN_PATH", "/no/such/token")
     monkeypatch.setattr(clusters, "check_address", lambda _: None)
     monkeypatch.setattr(clusters.ray, "init", init)
-    with pytest.raises(ResourceError, match="however: there is no file '/no/such/token'"), ray_session("head:1"):
+    with pytest.raises(ResourceError, match="but there is no file '/no/such/token'"), ray_session("head:1"):
         pass
 
 
@@ -139,7 +142,7 @@ def starts(monkeypatch: pytest.MonkeyPatch, no_ray: None) -> list[dict[str, Any]
 
 
 def test_a_ray_that_does_not_start_is_tried_twice_and_told_in_one_line(starts: list[dict[str, Any]]) -> None:
-    with pytest.raises(ResourceError, match=r"twice it did not \(Exception: The current") as refused, ray_session():
+    with pytest.raises(ResourceError, match=r"tried twice \(Exception: The current") as refused, ray_session():
         pass
     assert len(starts) == 2
     assert "\n" not in str(refused.value)
@@ -257,6 +260,6 @@ def test_process_without_the_token_is_refused_in_one_line(
     with cleaned_up(process):
         assert process.wait(50) == 2
     (line,) = process.output.splitlines()
-    assert "must have the token of the cluster" in line
+    assert "needs the token of the cluster" in line
     assert "RAY_AUTH_TOKEN_PATH" in line
     assert list(Path(tmp_path).glob("*/ledger.jsonl")) == []

@@ -194,10 +194,10 @@ def test_an_interrupted_confirmation_reaches_another_store_as_one(demo: Path, tm
 def test_what_cannot_be_confirmed_is_told_in_a_line_and_nothing_is_written(demo: Path, tmp_path: Path) -> None:
     other = tmp_path / "digits2.npz"
     np.savez(other, x=np.random.default_rng(0).normal(size=(60, 3)), y=np.arange(60) % 2)
-    with pytest.raises(SweepError, match=r"on the data of its sweep, digits \(.*however: digits2 \("):
+    with pytest.raises(SweepError, match=r"on the data of its sweep, digits \(.*but got digits2 \("):
         confirm(demo, dataset=str(other))
     for changes in ({"k": 0}, {"replicates": 0}, {"concurrency": 0}):
-        with pytest.raises(ConfigError, match="must be at least 1, however: 0"):
+        with pytest.raises(ConfigError, match="must be at least 1, but got 0"):
             confirm(demo, **changes)
     with pytest.raises(TrackingError, match="did you mean 'demo'"):
         confirm_sweep("dmo", output_dir=demo)
@@ -233,7 +233,7 @@ def test_a_sweep_without_a_finished_trial_cannot_be_confirmed(tracking_uri: str,
     with pytest.raises(SystemExit) as ended:
         main(["confirm", "--tracking-uri", tracking_uri])
     assert ended.value.code == 2
-    assert "must have a finished trial to be confirmed, however: 'mine' has none" in capsys.readouterr().err
+    assert "sweep 'mine' has no finished trial to confirm" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("kind", ["margin", "accuracy"])

@@ -43,9 +43,9 @@ def test_same_sweep_is_reentered_unchanged(directory: SweepDirectory) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"hash": "b" * 64}, r"keep its space, however: 'demo' has aaaaaaaaaaaa, not bbbbbbbbbbbb; choose another"),
-        ({"seed": 1}, r"keep its seed, however: 'demo' has 0, not 1"),
-        ({"dataset": {"name": "digits", "checksum": "d" * 16}}, r"keep its dataset, however: .*\(cccccccccccccccc\)"),
+        ({"hash": "b" * 64}, r"keep its space, but 'demo' has aaaaaaaaaaaa, not bbbbbbbbbbbb; choose another"),
+        ({"seed": 1}, r"keep its seed, but 'demo' has 0, not 1"),
+        ({"dataset": {"name": "digits", "checksum": "d" * 16}}, r"keep its dataset, but .*\(cccccccccccccccc\)"),
     ],
 )
 def test_another_sweep_under_the_name_is_refused(
@@ -169,7 +169,7 @@ def test_a_space_that_changed_is_told_key_by_key(directory: SweepDirectory) -> N
         ),
         ({"a": 1, "b": 2, "c": 3, "d": 4}, "a was none, is 1; b was none, is 2; c was none, is 3; and 1 more; choose"),
     ):
-        with pytest.raises(SweepError, match=r"must keep its space, however: ") as raised:
+        with pytest.raises(SweepError, match=r"must keep its space, but ") as raised:
             directory.check(replace(before, hash="b" * 64, space=space | change))
         assert told in str(raised.value)
 

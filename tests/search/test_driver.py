@@ -355,7 +355,7 @@ def test_what_no_trial_can_get_over_ends_the_sweep(sweep: Sweep) -> None:
 
 def test_node_that_does_not_see_the_directory_ends_the_sweep(sweep: Sweep) -> None:
     sweep.driver.next()
-    with pytest.raises(SweepError, match="must be one that every node sees"):
+    with pytest.raises(SweepError, match="every node must see the output directory"):
         sweep.driver.failed(
             0, RAISED, "", "RuntimeError: Unable to set up cluster storage with the following settings: …"
         )

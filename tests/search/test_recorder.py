@@ -455,7 +455,7 @@ def test_a_store_that_turns_out_to_have_another_sweep_of_that_name_leaves_the_re
 
 
 def test_a_new_sweep_needs_its_store_and_a_continued_one_does_not() -> None:
-    with pytest.raises(TrackingError, match="must be reachable"):
+    with pytest.raises(TrackingError, match="cannot reach"):
         meet_store(NOWHERE, RESOLVED, continued=False)
     meet_store(NOWHERE, RESOLVED, continued=True)
 

@@ -127,7 +127,7 @@ def test_another_space_under_the_name_is_refused(finished: SweepSummary) -> None
 
 
 def test_name_that_the_tracking_store_knows_otherwise_is_refused(finished: SweepSummary, tmp_path: Path) -> None:
-    with pytest.raises(SweepError, match="must be new in the tracking store, however: 'demo'"):
+    with pytest.raises(SweepError, match="the name 'demo' is taken in the tracking store"):
         run_demo(tmp_path, changes={"epochs": 12}, tracking_uri=finished.tracking_uri)
     assert list(tmp_path.iterdir()) == []
 
@@ -260,7 +260,7 @@ def test_interrupted_sweep_does_not_wait_for_a_trial_that_does_not_stop(
 
 
 def test_full_disk_ends_the_sweep_and_fails_no_trial(ray_session: None, tracking_uri: str, tmp_path: Path) -> None:
-    with pytest.raises(SweepError, match="the output directory must have room"):
+    with pytest.raises(SweepError, match="finds no room in the output directory"):
         run_demo(tmp_path, trials.without_room, trials=3, max_failures=0)
     assert recorded(tracking_uri)["trial", "finished"] == 1
     assert recorded(tracking_uri)["trial", "failed"] == 0
@@ -278,7 +278,7 @@ def test_disk_that_is_still_full_says_so_again(
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(of, method, full)
-        with pytest.raises(SweepError, match="the output directory must have room"):
+        with pytest.raises(SweepError, match="finds no room in the output directory"):
             run_demo(tmp_path, trials=1)
 
 
@@ -286,7 +286,7 @@ def test_disk_that_is_still_full_says_so_again(
     ("number", "rule"), [(errno.ENOSPC, "have room"), (errno.EROFS, "be writable"), (errno.EIO, "be writable")]
 )
 def test_driver_whose_disk_takes_nothing_says_so(
-    ray_session: None, tracking_uri: str, tmp_path: Path, number: int, rule: str
+    ray_session: None, tracking_uri: str, tmp_path: Path, number: int, what: str
 ) -> None:
     def refuse(*_: object) -> int:
         raise OSError(number, os.strerror(number))

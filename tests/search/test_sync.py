@@ -233,7 +233,7 @@ def test_a_name_that_is_taken_does_not_hold_up_other_sweeps(sync: Run, tmp_path:
     make_sweep(tmp_path, "second", seed=1)
     code, out, _ = sync()
     assert code == 1
-    assert out.splitlines()[0].startswith("first: not delivered (a sweep's name must be new in the tracking store")
+    assert out.splitlines()[0].startswith("first: not delivered (the name 'first' is taken in the tracking store")
     assert out.splitlines()[1] == "second: 3 delivered, 3 of 3 settled trials in MLflow"
 
 
@@ -241,7 +241,7 @@ def test_a_name_that_is_taken_does_not_hold_up_other_sweeps(sync: Run, tmp_path:
     ("arguments", "message"),
     [
         (["--sweep", "dmo"], "a sweep must be one of demo, but got 'dmo'; did you mean 'demo'?"),
-        (["--tracking-uri", "http://127.0.0.1:9"], "the tracking server must be reachable"),
+        (["--tracking-uri", "http://127.0.0.1:9"], "cannot reach the tracking server"),
     ],
 )
 def test_what_the_user_can_fix_is_one_line(sync: Run, tmp_path: Path, arguments: list[str], message: str) -> None:
@@ -254,7 +254,7 @@ def test_what_the_user_can_fix_is_one_line(sync: Run, tmp_path: Path, arguments:
 def test_a_folder_without_sweeps_is_one_line_and_stays_as_it_is(sync: Run, tmp_path: Path) -> None:
     code, out, err = sync(output=tmp_path / "none")
     assert (code, out, err.count("\n")) == (2, "", 1)
-    assert "there must be a sweep with trials to deliver, however" in err
+    assert "no sweep with trials to deliver in" in err
     assert not (tmp_path / "none").exists()
 
 

@@ -55,9 +55,9 @@ def test_scheduler_is_off_unless_asked_for_and_part_of_the_identity() -> None:
     ("changes", "message"),
     [
         ({"scheduler": "hyperband"}, "scheduler must be one of none, asha, but got 'hyperband'"),
-        ({"epochs": 2, "phase_fraction": 0.5}, "however: trials may select for 1 of 2 epochs; allow smaller"),
+        ({"epochs": 2, "phase_fraction": 0.5}, "but trials may select for 1 of 2 epochs; allow smaller"),
         ({"epochs": {"choices": [10, 100]}, "phase_fraction": 0.1}, "may select for 10 of 10 epochs"),
-        ({"strategies": ["smartmixed"], "objective": "accuracy"}, "must have a fixed strategy beside smartmixed"),
+        ({"strategies": ["smartmixed"], "objective": "accuracy"}, "needs a fixed strategy beside smartmixed"),
     ],
 )
 def test_schedulers_that_cannot_work_are_refused(changes: dict[str, Any], message: str) -> None:

@@ -163,8 +163,8 @@ def test_strange_names(name: str) -> None:
 def test_a_missing_file_names_the_nearest_of_its_folder(tmp_path: Path) -> None:
     (tmp_path / "vehicle.yaml").touch()
     message = refusal(SearchSpace.load, tmp_path / "vehicles.yaml")
-    assert "a space file must exist, however: " in message
-    assert message.endswith("is not there; did you mean 'vehicle.yaml'?")
+    assert "there is no space file " in message
+    assert message.endswith("vehicles.yaml'; did you mean 'vehicle.yaml'?")
 
 
 def test_a_folder_is_no_space_and_says_which_it_holds(tmp_path: Path) -> None:

@@ -179,7 +179,7 @@ def test_artifacts_that_stayed_behind_are_named(original: Path, tmp_path: Path) 
     (tmp_path / "alone").mkdir()
     shutil.move(original / "mlflow.db", tmp_path / "alone")
     uri = default_tracking_uri(tmp_path / "alone")
-    expected = f"in {tmp_path}/alone/mlartifacts, however: there is no such folder; bring {original}/mlartifacts there"
+    expected = f"but there is no folder {tmp_path}/alone/mlartifacts; bring {original}/mlartifacts there"
     for ask in (prepare_store, lambda uri: choices(tracking_uri=uri)):
         with pytest.raises(TrackingError, match=expected):
             ask(uri)

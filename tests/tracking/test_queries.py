@@ -181,7 +181,7 @@ def test_top_reads_no_run_but_the_sweep_s(uri: str, monkeypatch: pytest.MonkeyPa
 def test_top_refuses_what_it_does_not_know(uri: str) -> None:
     with pytest.raises(ConfigError, match="did you mean 'strategy'"):
         top(by="strategies", tracking_uri=uri)
-    with pytest.raises(ConfigError, match="k must be at least 1, however: 0"):
+    with pytest.raises(ConfigError, match="k must be at least 1, but got 0"):
         top(0, tracking_uri=uri)
 
 

@@ -106,12 +106,12 @@ def test_choices_are_not_of_one_network(uri: str) -> None:
     found = choices(all_sweeps=True, tracking_uri=uri)
     assert set(found["checksum"]) == {*CHECKSUMS.values()}
     assert trend(found)["blocks"].tolist() == [2, 2]
-    with pytest.raises(ValueError, match=r"one dataset, however: train \(3f2a91\), train \(77c0ff\)"):
+    with pytest.raises(ValueError, match=r"one dataset, but got train \(3f2a91\), train \(77c0ff\)"):
         by_layer(found)
 
 
 def test_tuning_is_judged_on_one_dataset(uri: str) -> None:
-    with pytest.raises(ValueError, match=r"one dataset, however: train \(3f2a91\), train \(77c0ff\)"):
+    with pytest.raises(ValueError, match=r"one dataset, but got train \(3f2a91\), train \(77c0ff\)"):
         response(queries.trials(all_sweeps=True, tracking_uri=uri), "temperature")
 
 

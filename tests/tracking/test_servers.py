@@ -65,12 +65,12 @@ def refusal(uri: str) -> str:
 @pytest.mark.parametrize(
     ("status", "content", "said"),
     [
-        (401, "You are not authenticated.", "must let you in, however: {uri} answers 401 (You are not authenticated.); "
+        (401, "You are not authenticated.", "does not let you in: {uri} answers 401 (You are not authenticated.); "
          "give MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN"),
-        (403, "Permission denied", "must let you in, however: {uri} answers 403 (Permission denied); give MLFLOW_"),
-        (500, "oops", "must be in order, however: {uri} answers 500 (oops); its log says more"),
-        (404, "<html>\nno</html>", "must be that of an MLflow server, however: {uri} answers 404 (<html> no</html>)"),
-        (200, "<html>", "must be that of an MLflow server, however: {uri} answers 200 (<html>); give another"),
+        (403, "Permission denied", "does not let you in: {uri} answers 403 (Permission denied); give MLFLOW_"),
+        (500, "oops", "is out of order: {uri} answers 500 (oops); its log says more"),
+        (404, "<html>\nno</html>", "no MLflow server at the tracking URI: {uri} answers 404 (<html> no</html>)"),
+        (200, "<html>", "no MLflow server at the tracking URI: {uri} answers 200 (<html>); give another"),
     ],
 )  # fmt: skip
 def test_every_answer_has_its_own_remedy(status: int, content: str, said: str) -> None:
@@ -120,7 +120,7 @@ def test_a_page_is_never_announced_on_a_port_that_is_taken(tracking_uri: str) ->
         answer = CliRunner().invoke(cli, ["ui", "--tracking-uri", tracking_uri, "--port", other.rpartition(":")[2]])
     assert answer.stdout == ""
     assert isinstance(answer.exception, ConfigError)
-    assert "must be free to listen on" in str(answer.exception)
+    assert "cannot listen on" in str(answer.exception)
 
 
 def test_a_store_that_may_only_be_read_has_a_page(tracking_uri: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -50,9 +50,9 @@ def test_a_file_stands_for_what_it_holds_and_not_for_its_name(store_template: Pa
         for sweep, file in zip(("first", "second"), files, strict=False):
             found = top(by="trial", dataset=str(file), all_sweeps=all_sweeps, tracking_uri=uri)
             assert found["sweep"].tolist() == [sweep]
-        with pytest.raises(TrackingError, match=r"on the data of that file \(\w{6}\), however: those on 'train'"):
+        with pytest.raises(TrackingError, match=r"on the data of that file \(\w{6}\): those on 'train'"):
             top(dataset=str(files[2]), all_sweeps=all_sweeps, tracking_uri=uri)
-    with pytest.raises(TrackingError, match="must be on the data of that file"):
+    with pytest.raises(TrackingError, match="no sweep is on the data of that file"):
         top(dataset=str(files[1]), sweep="first", tracking_uri=uri)
 
 
@@ -91,7 +91,7 @@ def test_a_file_may_not_stand_for_a_dataset_with_a_name_of_its_own(uri: str) -> 
 
 
 def test_a_sweep_on_another_dataset_is_refused(uri: str) -> None:
-    with pytest.raises(TrackingError, match="sweep 'new' must be on dataset 'wine', however: it is on 'digits'"):
+    with pytest.raises(TrackingError, match="sweep 'new' is on dataset 'digits', not on 'wine'"):
         top(sweep="new", dataset="wine", tracking_uri=uri)
 
 
@@ -254,7 +254,7 @@ def test_the_command_says_that_nothing_has_finished(ask: Ask, tracking_uri: str,
     ("arguments", "told"),
     [
         (["--where", "rank <= 3"], ["'rank <= 3'", "Invalid attribute key 'rank'", "metrics.test_accuracy > 0.97"]),
-        (["--where", "a = 1\nOR b = 2"], ["'OR'", "however: 'a = 1\\nOR b = 2'"]),
+        (["--where", "a = 1\nOR b = 2"], ["'OR'", "but got 'a = 1\\nOR b = 2'"]),
         (["--by", "trial", "--where", "it's"], ['"it\'s"', "metrics.objective > 0"]),
         (["--where", ""], ["''", "it compares nothing"]),
         (["--min-depth", "0"], ["--min-depth", "0"]),
@@ -262,7 +262,7 @@ def test_the_command_says_that_nothing_has_finished(ask: Ask, tracking_uri: str,
         (["--dataset", "mnist"], ["a dataset must be one of digits, wine, but got 'mnist'"]),
         (
             ["--dataset", "wine", "--sweep", "old"],
-            ["sweep 'old' must be on dataset 'wine', however: it is on 'digits'"],
+            ["sweep 'old' is on dataset 'digits', not on 'wine'"],
         ),
     ],
     ids=str,

@@ -86,7 +86,10 @@ def test_what_was_deleted_is_left_out_of_every_answer(
 
 @pytest.mark.parametrize(
     ("deleted", "message"),
-    [("trial", "a trial must be one of sweep 'mine'"), ("smartmixed", "smartmixed's of .* was deleted; .*sync")],
+    [
+        ("trial", "no trial '.*' in sweep 'mine'"),
+        ("smartmixed", "the run of smartmixed in trial .* was deleted; .*sync"),
+    ],
 )
 def test_a_network_of_what_was_deleted_is_one_line(uri: str, deleted: str, message: str) -> None:
     delete(uri, *DELETED[deleted])

@@ -283,7 +283,7 @@ def test_of_two_sweeps_of_one_name_created_at_once_the_older_one_has_it(tracking
             return create(*args, **kwargs | {"start_time": time.time_ns() // 1_000_000})
 
         patch.setattr(second._client, "create_run", create_after_the_other)
-        with pytest.raises(SweepError, match="must be new in the tracking store"):
+        with pytest.raises(SweepError, match="is taken in the tracking store"):
             second.open_sweep(**opening(key="other"))
     (run,) = all_runs(tracking_uri)["sweep"]
     assert run.data.tags["smartmixed.key"] == "k"
