@@ -124,7 +124,7 @@ def _output_directory(output_dir: Path) -> Check:
     path = locate(output_dir)
     if not is_local(path):
         return Check(
-            name="output folder", status="ok", detail=f"{path}, not tried: whether it can be written shows a run"
+            name="output folder", status="ok", detail=f"{path}, not tried; a run shows whether it can be written"
         )
     nearest = next(folder for folder in (path, *path.parents) if folder.exists())
     if not (nearest.is_dir() and os.access(nearest, os.W_OK | os.X_OK)):

@@ -46,7 +46,7 @@ def effects(sweep: str | None, output_format: str, output_dir: Path, tracking_ur
         return
     if found.paired.empty:
         click.echo(
-            "no setting is crossed: no two finished trials of this sweep differ in one setting alone, of a few values; "
+            "no setting is crossed: no two finished trials of this sweep differ in only one setting of a few values; "
             "the space ablation is made for it",
             err=True,
         )

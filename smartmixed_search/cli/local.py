@@ -66,7 +66,7 @@ def ui(host: str, port: int, output_dir: Path, tracking_uri: str | None, debug: 
         if os.access(uri.removeprefix(SQLITE), os.W_OK):
             prepare_store(uri)  # MLflow's page shows artifacts where the store says they are
         else:
-            click.echo("the store may only be read: where it was moved, its page shows no artifacts", err=True)
+            click.echo("the store can only be read: if it was moved, its page shows no artifacts", err=True)
     for experiment in client.search_experiments(filter_string=f"name LIKE '{EXPERIMENT_PREFIX}%'"):
         dataset = experiment.name.removeprefix(EXPERIMENT_PREFIX)
         for view in VIEWS:

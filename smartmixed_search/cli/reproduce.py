@@ -81,7 +81,7 @@ def _introduction(recorded: "Recorded") -> list[str]:
     for key in sorted(set(trial.reused.values())):
         names = ", ".join(name for name, trained_by in trial.reused.items() if trained_by == key)
         lines.append(
-            f"not trained again here, for trial {key} trained them: {names}; "
+            f"not trained again here, because trial {key} trained them: {names}; "
             f"`reproduce {key} --sweep {recorded.sweep}` does"
         )
     return lines

@@ -128,6 +128,6 @@ def _settings(settings: tuple[str, ...]) -> dict[str, Any]:
         if not equals or not key:
             raise ConfigError(f"--set must be of the form KEY=VALUE, but got {setting!r}")
         if not text.strip():
-            raise ConfigError(f"--set must name a value, but {setting!r} has none; {key}=none says none")
+            raise ConfigError(f"--set must name a value, but {setting!r} has none; write {key}=none for none")
         values[key] = read_yaml(text)
     return values

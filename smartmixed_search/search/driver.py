@@ -215,7 +215,7 @@ class SweepDriver:
         self._printer.update(self.progress())
         if self.interrupted and not self._asked_to_stop:
             self._asked_to_stop = True
-            self._printer.say("stopping: running trials keep where they are; once more to end at once")
+            self._printer.say("stopping: running trials save how far they are; interrupt again to end at once")
             write_atomically(self._directory.stop, "")
 
     def progress(self) -> Progress:

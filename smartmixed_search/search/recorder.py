@@ -290,7 +290,7 @@ class Recorder:
                 return unseal(content)
         found = environment({**self._resolved.dataset, **sizes})
         if not self._running:
-            self._say(f"{path.name} is gone or damaged: it is written anew, from what delivers the sweep now")
+            self._say(f"{path.name} is gone or damaged: it is written again, from what delivers the sweep now")
             found["written_anew"] = "of what delivered the sweep: what it ran on is not known any more"
         with suppress(OSError):  # a full disk ends a sweep where it has something to lose
             write_atomically(path, json.dumps(seal(found), indent=1) + "\n")

@@ -88,7 +88,7 @@ class SweepSummary:
             lines.append(f"{trials} not in MLflow yet: `smartmixed-search sync` delivers what is missing")
         if self.lost:
             lines.append(
-                f"{counted(self.lost, 'finished trial')} {are(self.lost)} not in MLflow, for results are gone or "
+                f"{counted(self.lost, 'finished trial')} {are(self.lost)} not in MLflow, because results are gone or "
                 "damaged: run the same command again to train what is missing again"
             )
         if self.interrupted:

@@ -111,7 +111,7 @@ def sync_sweep(directory: SweepDirectory, uri: str, say: Callable[[str], None]) 
 
 def _lost(keys: Sequence[str]) -> str:
     results = f"the results of {len(keys)} trials are" if len(keys) > 1 else f"the result of trial {keys[0]} is"
-    return f"{results} gone or damaged: run the sweep's command again, which trains anew what is lost"
+    return f"{results} gone or damaged: run the sweep's command again, which trains again what is lost"
 
 
 def _trials_asked_for(directory: SweepDirectory, resolved: Resolved, settled: int, say: Callable[[str], None]) -> int:
@@ -122,7 +122,7 @@ def _trials_asked_for(directory: SweepDirectory, resolved: Resolved, settled: in
         if isinstance(found, dict) and _is_of(found, resolved):
             return int(found["trials"])
     trials = max(int(resolved.space["trials"]), settled)
-    say(f"{directory.space.name} is gone or damaged: it is written anew, asking for {counted(trials, 'trial')}")
+    say(f"{directory.space.name} is gone or damaged: it is written again, asking for {counted(trials, 'trial')}")
     space = {**resolved.space, "trials": trials}
     write_atomically(directory.space, yaml.safe_dump(space, sort_keys=False, allow_unicode=True))
     return trials

@@ -121,7 +121,7 @@ def _parse_one(value: object) -> Widths:
     """Read `512-256-128`, or a single width, which YAML reads as a number."""
     if isinstance(value, bool) or not isinstance(value, str | int):
         raise ConfigError(
-            f"architecture must be such as 512-256-128, {{choices: [...]}} or {{depth, width, shape}}, "
+            f"architecture must be widths such as 512-256-128, {{choices: [...]}} or {{depth, width, shape}}, "
             f"but got {show(value)}"
         )
     parts = str(value).split("-")

@@ -103,7 +103,7 @@ def _found(client: "MlflowClient", sweeps: Sequence["Run"], kind: str, where: st
         if error.error_code != "INVALID_PARAMETER_VALUE":
             raise
         raise ConfigError(
-            f'where must be a filter as MLflow has them, such as "{_EXAMPLES[kind]}", '
+            f'where must be a filter in the syntax of MLflow, such as "{_EXAMPLES[kind]}", '
             f"but got {show(where)} ({reason(error)})"
         ) from error
 

@@ -126,7 +126,7 @@ def test_from_a_space_to_a_top_3(run_cli: object, ray_session: None, tmp_path: P
         (["run", "quickstart", "--trails", "4"], ["--trails", "--trials"]),
         (["run", "quickstart", "--epochs", "1"], ["--epochs", "1"]),
         (["run", "quickstart", "--set", "epochs"], ["KEY=VALUE", "'epochs'"]),
-        (["run", "quickstart", "--set", "epochs="], ["'epochs=' has none; epochs=none says none"]),
+        (["run", "quickstart", "--set", "epochs="], ["'epochs=' has none; write epochs=none for none"]),
         (["run", "quickstart", "--set", "epoch=4"], ["'epoch'", "did you mean 'epochs'"]),
         (["run", "quickstart", "--set", "temperature=0"], ["temperature", "0"]),
         (["run", "quickstart", "--set", "phase_fraction={low: 0.5, high: 0.1}"], ["phase_fraction", "0.1"]),

@@ -39,7 +39,7 @@ def test_exhausted_sweep_is_complete() -> None:
 def test_lost_results_are_told_from_those_that_wait() -> None:
     waiting, lost = replace(SUMMARY, undelivered=3, lost=2).messages()
     assert waiting == "1 trial is not in MLflow yet: `smartmixed-search sync` delivers what is missing"
-    assert lost.startswith("2 finished trials are not in MLflow, for results are gone or damaged: run the same")
+    assert lost.startswith("2 finished trials are not in MLflow, because results are gone or damaged: run the same")
 
 
 def test_nothing_of_a_summary_shows_a_password() -> None:

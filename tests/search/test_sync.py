@@ -142,7 +142,7 @@ def test_a_trial_with_a_flipped_bit_is_not_delivered_and_the_rest_is(
     assert code == 1
     assert out == (
         f"demo: 2 delivered, 2 of 3 settled trials in MLflow (the result of trial {damaged.parent.name} is gone or "
-        "damaged: run the sweep's command again, which trains anew what is lost)\n"
+        "damaged: run the sweep's command again, which trains again what is lost)\n"
     )
     assert counts(tracking_uri)["trial"] == 2
 
@@ -159,7 +159,7 @@ def test_a_damaged_environment_is_written_anew_and_says_so(
         directory.environment.write_bytes(content)
     code, out, err = sync()
     assert (code, out.count("3 delivered, 3 of 3 settled trials")) == (0, 2)
-    assert "first: environment.json is gone or damaged: it is written anew" in err
+    assert "first: environment.json is gone or damaged: it is written again" in err
     mended = json.loads(directory.environment.read_text())
     assert mended["written_anew"].startswith("of what delivered the sweep")
     assert mended["dataset"] == {"name": "digits", "checksum": "c" * 16}
@@ -185,7 +185,7 @@ def test_a_damaged_space_is_written_anew(sync: Run, tmp_path: Path, tracking_uri
     directory.space.unlink() if content is None else directory.space.write_bytes(content)
     code, out, err = sync()
     assert (code, out) == (0, "first: 4 delivered, 4 of 4 settled trials in MLflow\n")
-    assert "space.yaml is gone or damaged: it is written anew, asking for 4 trials" in err
+    assert "space.yaml is gone or damaged: it is written again, asking for 4 trials" in err
     assert directory.space.read_text() == whole.replace("3", "4")
     assert sweep_status(tracking_uri) == {"first": "finished"}
 

@@ -219,7 +219,7 @@ def test_an_invalid_filter_is_refused_in_one_line(uri: str, by: str, where: str)
     with pytest.raises(ConfigError) as caught:
         top(by=by, tracking_uri=uri, where=where)
     message = str(caught.value)
-    assert message.startswith('where must be a filter as MLflow has them, such as "metrics.')
+    assert message.startswith('where must be a filter in the syntax of MLflow, such as "metrics.')
     assert len(message.splitlines()) == 1
     assert len(message) < 450
     assert "smartmixed.kind" not in message  # the reason is about the user's text alone

@@ -131,7 +131,7 @@ def test_a_store_that_may_only_be_read_has_a_page(tracking_uri: str, monkeypatch
     monkeypatch.setattr(local, "_require_free", lambda host, port: None)
     answer = CliRunner().invoke(cli, ["ui", "--tracking-uri", tracking_uri], catch_exceptions=False)
     assert answer.stdout.startswith("rankings on digits: http://127.0.0.1:5000/#/experiments/")
-    assert answer.stderr.startswith("the store may only be read")
+    assert answer.stderr.startswith("the store can only be read")
     assert tracking_uri in started[0]
 
 
