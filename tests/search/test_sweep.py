@@ -286,7 +286,7 @@ def test_disk_that_is_still_full_says_so_again(
     ("number", "rule"), [(errno.ENOSPC, "have room"), (errno.EROFS, "be writable"), (errno.EIO, "be writable")]
 )
 def test_driver_whose_disk_takes_nothing_says_so(
-    ray_session: None, tracking_uri: str, tmp_path: Path, number: int, what: str
+    ray_session: None, tracking_uri: str, tmp_path: Path, number: int, rule: str
 ) -> None:
     def refuse(*_: object) -> int:
         raise OSError(number, os.strerror(number))

@@ -157,7 +157,7 @@ def test_unknown_space_names_the_nearest(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["", "..", "x" * 5000 + ".yaml", "a\0b.yaml", "two\nlines.yaml"])
 def test_strange_names(name: str) -> None:
-    assert "a space " in refusal(SearchSpace.load, name)
+    assert " space " in refusal(SearchSpace.load, name)
 
 
 def test_a_missing_file_names_the_nearest_of_its_folder(tmp_path: Path) -> None:
