@@ -53,7 +53,7 @@ SINGLE = ("published", "resident")
 
 
 def make_config(architecture: str, networks: int) -> TrialConfig:
-    """Return a configuration that trains as many networks: replicates of all seven, or SmartMixed alone."""
+    """Return a configuration that trains as many networks: replicates of all seven, or only SmartMixed."""
     strategies, objective = (STRATEGIES, "margin") if networks > 1 else ((SMARTMIXED,), "accuracy")
     return TrialConfig(
         dataset="mnist",

@@ -84,7 +84,7 @@ class Driver:
         self.samples: list[Sample] = []
 
     def watch(self, until: int | None = None) -> float:
-        """Take samples until so many trials are settled, or the driver ends; return the seconds since its start."""
+        """Take samples until that many trials are settled, or the driver ends; return the seconds since its start."""
         while self._process.poll() is None and (until is None or not self.samples or self.samples[-1].settled < until):
             self.samples.append(Sample(time.monotonic() - self._started, self.settled, self._megabytes()))
             time.sleep(0.2)

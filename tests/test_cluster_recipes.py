@@ -99,7 +99,7 @@ class Machines:
         return output
 
     def started(self, least: int = 0) -> list[Started]:
-        """Return what has been started, as soon as it is so many."""
+        """Return what has been started, as soon as there is that much."""
         deadline = time.monotonic() + 20
         while len(lines := self._lines()) < least:
             assert time.monotonic() < deadline, lines

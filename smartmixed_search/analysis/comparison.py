@@ -70,7 +70,7 @@ class Comparison:
     pairs: pd.DataFrame
     """SmartMixed against every rival, see `statistics.pairs`."""
     controls: pd.DataFrame
-    """SmartMixed against every control in the same way, corrected by Holm for their number alone: the one in its own
+    """SmartMixed against every control in the same way, corrected by Holm for only their number: the one in its own
     trial, of equal settings, weights and batches. The leaderboard has the one of highest validation accuracy."""
     phases: pd.DataFrame
     """Per architecture, what phase 2 gained over phase 1; see `phases.phase_gains`."""
@@ -207,7 +207,7 @@ def _leaderboard(rows: pd.DataFrame, blocks: pd.DataFrame, view: str) -> pd.Data
 
 
 def _margins(tests: pd.DataFrame, validations: pd.DataFrame) -> pd.DataFrame:
-    """Choose the rivals; equal ones go by name, for a tie in validation must not be broken by the test accuracy."""
+    """Choose the rivals; equal ones go by name, because a tie in validation must not be broken by the test accuracy."""
     fixed = tests[validations.columns]
     # A strategy that is missing from hard blocks would look good in the mean: only the most complete ones compete.
     blocks_of = validations.notna().sum()

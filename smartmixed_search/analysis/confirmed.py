@@ -78,7 +78,7 @@ def with_confirmed(rows: pd.DataFrame, confirmed: pd.DataFrame | None, view: str
     if own.empty:
         return rows
     covered = rows.set_index(BLOCK).index.isin(own.set_index(BLOCK).index)
-    # Sweeps that differ in their replicates alone have trials of their own, and confirmations of equal keys.
+    # Sweeps that differ only in their replicates have trials of their own, and confirmations of equal keys.
     counted = own[[*DATASET, "confirms", "trial_again"]].rename(columns={"trial_again": "trial"})
     measured = confirmed.merge(counted).drop(columns="confirms").assign(confirmed=True)
     return pd.concat([part for part in (rows[~covered], measured) if len(part)], ignore_index=True)

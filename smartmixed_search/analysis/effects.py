@@ -1,6 +1,6 @@
 """Effects of settings that a sweep crosses: what each does to SmartMixed, all others being equal.
 
-Made for grids such as the shipped space `ablation`. Two trials make a pair if they differ in one setting alone.
+Made for grids such as the shipped space `ablation`. Two trials make a pair if they differ in only one setting.
 """
 
 from collections.abc import Collection, Mapping

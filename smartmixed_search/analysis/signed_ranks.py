@@ -36,7 +36,7 @@ def signed_rank_p(differences: npt.NDArray[np.float64]) -> float:
 
 
 def counted_up_to(most: int, ranks: npt.NDArray[np.int64]) -> float:
-    """Return the probability that the ranks of a random half of the signs add up to at most so much.
+    """Return the probability that the ranks of a random half of the signs add up to at most that much.
 
     Rank by rank, the probability of every sum (Streitberg and Röhmel 1986, Statistical Software Newsletter 12, 10–17):
     a step per rank and sum. Nothing is subtracted, so a tiny result is as accurate as a large one; below the smallest

@@ -30,7 +30,7 @@ def response(trials: pd.DataFrame, parameter: str, *, bins: int = BINS, seed: in
     """Return the objective, relative to its mean in the architecture, by quantiles of a setting.
 
     `trials` has the columns of a table of trials, on one dataset and of one kind of objective. Finished ones count,
-    if their architecture has at least two, for one alone has nothing to be relative to. Returns `RESPONSE_COLUMNS`:
+    if their architecture has at least two, as a single one has nothing to be relative to. Returns `RESPONSE_COLUMNS`:
 
     * `from`, `to`: smallest and largest value in the bin. A parameter of at most `bins` values has one bin for each;
       where many trials share a value, there are fewer bins, so that none of them cuts through it;
@@ -80,7 +80,7 @@ def importance(trials: pd.DataFrame) -> pd.DataFrame | NotEnoughData:
     other setting. Returns `IMPORTANCE_COLUMNS`, the most important factor first:
 
     * `levels`: architectures, or bins;
-    * `share` of the variance, in [0, 1]: ε², which is η² less what random numbers would give so many levels (Kelley
+    * `share` of the variance, in [0, 1]: ε², which is η² less what random numbers would give that many levels (Kelley
       1935, Proceedings of the National Academy of Sciences 21, 554–559). At most 0 is 0; NaN: the factor was constant,
       or follows from the architecture;
     * `p`: of the F-test that the factor has no effect.

@@ -49,7 +49,7 @@ def compare(
 ) -> None:
     """Compare SmartMixed with its rivals over all architectures, with statistics.
 
-    CSV and JSON hold the leaderboard alone; smartmixed_search.compare() returns everything else as pandas tables.
+    CSV and JSON hold only the leaderboard; smartmixed_search.compare() returns everything else as pandas tables.
     """
     from smartmixed_search.tracking import queries
     from smartmixed_search.tracking.store import resolve_tracking_uri

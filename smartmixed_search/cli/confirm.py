@@ -31,8 +31,12 @@ _TEST_MARGIN = {"margin": "test_margin", "low": "test_margin_low", "high": "test
 
 @click.command()
 @sweep_option
-@click.option("--name", help="Name of the confirmation; its seeds are the same.  [default: SWEEP-confirmed-REPLICATES]")
-@click.option("-k", default=3, show_default=True, type=click.IntRange(min=1), help="How many of the best trials.")
+@click.option(
+    "--name", help="Name of the confirmation; the seeds do not depend on it.  [default: SWEEP-confirmed-REPLICATES]"
+)
+@click.option(
+    "-k", default=3, show_default=True, type=click.IntRange(min=1), help="How many of the best trials to train again."
+)
 @click.option(
     "--replicates", default=10, show_default=True, type=click.IntRange(min=1), help="Fresh seeds per strategy."
 )

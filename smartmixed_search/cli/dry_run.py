@@ -63,7 +63,7 @@ def print_estimate(
 
 
 def _describe_data(dataset: Dataset, limits: Sequence[int | None]) -> str:
-    """Say what the sweep would see of the data; trials are limited to so many training examples, or not at all."""
+    """Say what the sweep would see of the data; trials are limited to this many training examples, or not at all."""
     largest = max(limit or dataset.sizes["train"] for limit in limits)
     used = f", of which trials use {largest:,} at most" if largest < dataset.sizes["train"] else ""
     sizes = describe_sizes(dataset.sizes).replace(" to train on", f" to train on{used}")

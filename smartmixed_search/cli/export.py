@@ -28,15 +28,23 @@ _METADATA = {
 
 @click.command()
 @click.argument("trial")
-@click.option("--replicate", type=click.IntRange(min=0), help="Which network.  [default: lowest validation loss]")
+@click.option(
+    "--replicate", type=click.IntRange(min=0), help="Which of the trial's networks.  [default: lowest validation loss]"
+)
 @click.option(
     "--format",
     "file_format",
     type=click.Choice(list(_LOADING)),
     required=True,
-    help="What to write; none is a pickle.",
+    help="Format of the file; none of them is a pickle.",
 )
-@click.option("--out", type=click.Path(path_type=Path), required=True, metavar="FILE", help="A new file.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    required=True,
+    metavar="FILE",
+    help="Path of the file; none may be there yet.",
+)
 @click.option("--sweep", help="Name of the trial's sweep.  [default: the latest]")
 @plugin_option
 @common
@@ -54,8 +62,8 @@ def export(
     """Write a SmartMixed network to a file that other programs can load.
 
     TRIAL is a trial's key, the first digits of one, or the id of its run in MLflow. The network takes examples prepared
-    as the dataset's are, which is printed and stands in the file's metadata, and returns logits. Plugins are not
-    imported unless --plugin says so: the store may be somebody else's.
+    as the dataset's are, and returns logits; how they are prepared is printed, and written into the file's metadata.
+    Plugins are not imported unless --plugin says so: the store may be somebody else's.
     """
     from smartmixed_search.export.formats import encode, new_file
     from smartmixed_search.tracking.networks import fetch_network

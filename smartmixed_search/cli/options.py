@@ -53,7 +53,7 @@ _DEBUG = click.option("--debug", is_flag=True, help="Show the traceback of an in
 
 
 def common(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the options that every command takes; `--debug` is seen by `main` alone."""
+    """Add the options that every command takes; only `main` sees `--debug`."""
     for option in (_DEBUG, _TRACKING_URI, _OUTPUT_DIR):
         command = option(command)
     return command
@@ -93,7 +93,7 @@ quiet_option: Decorator = click.option("--quiet", is_flag=True, help="No progres
 def placement(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add the options that say where trials are trained."""
     for option in (
-        click.option("--deterministic", is_flag=True, help="Have GPUs use deterministic algorithms alone."),
+        click.option("--deterministic", is_flag=True, help="Have GPUs use only deterministic algorithms."),
         click.option(
             "--max-failures",
             default=1,
@@ -101,9 +101,9 @@ def placement(command: Callable[..., Any]) -> Callable[..., Any]:
             type=click.IntRange(min=0),
             help="Retries of a trial that raises; lost processes and nodes do not count.",
         ),
-        click.option("--retry-failed", is_flag=True, help="Try trials once more that have failed for good."),
+        click.option("--retry-failed", is_flag=True, help="Try again the trials that have failed for good."),
         click.option("--ray-address", help="Address of a Ray cluster.  [default: this machine]"),
-        click.option("--gpus-per-trial", help="GPUs of one trial, a fraction, or auto."),
+        click.option("--gpus-per-trial", help="GPUs of one trial: a number, a fraction of one, or auto."),
         click.option("--cpus-per-trial", type=float, help="CPUs of one trial; it uses as many threads."),
         click.option("--concurrency", type=click.IntRange(min=1), help="Trials at once.  [default: as many as fit]"),
     ):

@@ -9,7 +9,7 @@ import sys
 import click
 
 _PLAIN = {"–": "-", "—": "-", "−": "-", "…": "...", "·": "|", "×": "x", "±": "+/-", "≤": "<=", "≥": ">=", "→": "->"}
-"""What stands for a letter that an encoding does not have; `?` stands for all others."""
+"""What stands for a character that an encoding does not have; `?` stands for all others."""
 _HANDLER = "smartmixed-plain"
 
 
@@ -37,7 +37,7 @@ def prepare_output() -> None:
 def _plainly(error: UnicodeError) -> tuple[str, int]:
     if not isinstance(error, UnicodeEncodeError):
         raise error
-    return "".join(_PLAIN.get(letter, "?") for letter in error.object[error.start : error.end]), error.end
+    return "".join(_PLAIN.get(character, "?") for character in error.object[error.start : error.end]), error.end
 
 
 def flush_output() -> None:

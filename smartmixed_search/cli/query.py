@@ -42,10 +42,10 @@ _STATUS_COLUMNS = [
 @click.option(
     "--dataset",
     metavar="NAME",
-    help="Only sweeps on it, or on what an .npz file holds: the latest, or with --all-sweeps all of them.",
+    help="Only sweeps on this dataset, given by name or as an .npz file: the latest, or with --all-sweeps all.",
 )
-@click.option("--min-depth", type=click.IntRange(min=1), help="Only networks with so many hidden layers.")
-@click.option("--max-params", type=click.IntRange(min=1), help="Only networks with at most so many parameters.")
+@click.option("--min-depth", type=click.IntRange(min=1), help="Only networks with at least this many hidden layers.")
+@click.option("--max-params", type=click.IntRange(min=1), help="Only networks with at most this many parameters.")
 @click.option(
     "--where",
     metavar="FILTER",

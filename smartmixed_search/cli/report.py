@@ -16,7 +16,7 @@ from smartmixed_search.cli.options import common, sweep_option
     show_default=True,
     help="Where to write the page; an older one is replaced.",
 )
-@click.option("--keep/--no-keep", default=True, show_default=True, help="Store it in MLflow with the sweep's run too.")
+@click.option("--keep/--no-keep", default=True, show_default=True, help="Also store it with the sweep's run in MLflow.")
 @common
 def report(sweep: str | None, out: Path, keep: bool, output_dir: Path, tracking_uri: str | None, debug: bool) -> None:
     """Write one self-contained HTML page: conclusion, leaderboard, rankings, preferences, curves, tuning."""

@@ -27,7 +27,7 @@ from smartmixed_search.errors import ConfigError
     help="Any other key of the space file, its value in YAML; may be repeated.",
 )
 @placement
-@click.option("--no-reuse", is_flag=True, help="Train every baseline in every trial, also where an earlier one has.")
+@click.option("--no-reuse", is_flag=True, help="Train every baseline in every trial, even if an earlier one has.")
 @click.option("--dry-run", is_flag=True, help="Validate, say what it would cost, and stop.")
 @quiet_option
 @data_dir

@@ -55,7 +55,7 @@ class Dataset:
         return replace(self, **{name: getattr(self, name).to(device, non_blocking=non_blocking) for name in ARRAYS})
 
     def limited(self, train_examples: int | None) -> Self:
-        """Return the dataset with at most so many training examples, the first of the split's random order; None: all.
+        """Return the dataset with at most this many training examples, the first in the split's order; None: all.
 
         Fewer are a part of more. Validation and test examples, and the checksum, stay those of the whole.
         """

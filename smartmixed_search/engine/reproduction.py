@@ -82,7 +82,7 @@ def reproduce_trial(recorded: RecordedTrial, dataset: Dataset, report: Report | 
 
 
 def without_members(config: TrialConfig, members: Collection[str]) -> TrialConfig:
-    """Return the configuration of a trial that trains the other members alone.
+    """Return the configuration of a trial that trains only the other members.
 
     Raises:
         ConfigError: `smartmixed` is among the members.

@@ -71,7 +71,7 @@ class TwoPhaseTraining:
         self.choice_counts: list[Tensor] = []
         """Neurons of SmartMixed that prefer each function, [R, L, K], at the end of every selection epoch."""
         self.test_correct_at: dict[int, Tensor] = {}
-        """Correct test examples [R, S] of each network's best epoch of the first so many; SmartMixed's has none."""
+        """Correct test examples [R, S] of each network's best epoch among that many first; SmartMixed's has none."""
         anything_fixed = set(part.members) != {SMARTMIXED}
         self._handoff_epochs = {config.selection_epochs, *handoff_epochs} if anything_fixed else set()
         schedule = temperatures(config.temperature, config.temperature_final, self.selection_steps)

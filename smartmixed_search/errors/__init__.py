@@ -33,5 +33,5 @@ class SweepError(UserError):
     """A sweep cannot be started or continued as asked."""
 
 
-class TrialInterrupted(SmartMixedError):  # noqa: N818  it is no error
+class TrialInterrupted(SmartMixedError):  # noqa: N818  it is not an error
     """A trial was asked to stop, and can be continued from the state it left."""

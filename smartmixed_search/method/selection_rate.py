@@ -24,7 +24,7 @@ LARGEST_RATE = 1.0
 
 
 def logit_rate(given: float | str | None, learning_rate: float, steps: int) -> float:
-    """Return Adam's learning rate for the logits of a selection of so many steps.
+    """Return Adam's learning rate for the logits of a selection of that many steps.
 
     Args:
         given: the number; `auto`: as much as lets a logit travel far enough, and no less than the weights have; None:

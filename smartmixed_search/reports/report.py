@@ -106,7 +106,7 @@ def make_report(sweep: str | None, tracking_uri: str | None, *, progress: bool =
 def renew(sweep: str, tracking_uri: str, *, progress: bool = True) -> None:
     """Keep a new page with a sweep's run where one is kept: what was confirmed since then is not on it.
 
-    A message on stderr says if it cannot be done, for it is not what was asked for.
+    A message on stderr says if it cannot be done; it is not an error, since it is not what was asked for.
     """
     try:
         client = open_store(tracking_uri)

@@ -13,7 +13,7 @@ Format = Callable[[Any], str]
 
 
 def fixed(decimals: int, scale: float = 1, *, sign: bool = False) -> Format:
-    """Return a format of so many decimals, for values multiplied by `scale`."""
+    """Return a format of that many decimals, for values multiplied by `scale`."""
     return lambda value: f"{float(scale * value):{'+' if sign else ''}z.{decimals}f}"
 
 

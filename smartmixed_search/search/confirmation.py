@@ -53,7 +53,7 @@ def confirm_sweep(
     trials, another number of replicates begins anew. It is not among the sweeps that `status` and `top` know.
 
     Args:
-        sweep: its name; the latest by default. MLflow alone has to know it.
+        sweep: its name; the latest by default. Only MLflow has to know it.
         name: of the confirmation; default: the sweep's, with "confirmed" and the number of replicates. Its seeds do
             not depend on it: under another name the same trials are trained once more, and the first ones count.
         k: how many trials, by validation objective.
@@ -69,7 +69,8 @@ def confirm_sweep(
         retry_failed: whether trials that have failed for good are tried once more.
         deterministic: whether GPUs are.
         progress: whether progress is shown.
-        plugins: modules to import first; those that the sweep names must have been, for a store may be a stranger's.
+        plugins: modules to import first. Those that the sweep names must be among them, or imported already: a store
+            may be a stranger's.
         run: what trains a trial.
         renew: called with the sweep's name and the store once all is delivered, such as to renew a report kept there.
 

@@ -12,7 +12,7 @@ class Deliveries:
     """The trials that were delivered to one store.
 
     They only count what waits while the store is away: a store that is there knows better which trials it has. So an
-    entry that could not be written, on a full disk say, is no loss.
+    entry that could not be written, on a full disk say, is not a loss.
 
     Args:
         path: of the log; its folder exists.

@@ -9,7 +9,7 @@ Record = TypeVar("Record")
 
 
 class Delivery(Generic[Record]):
-    """Delivers records one at a time, in a thread of its own, in which alone everything given here is called.
+    """Delivers records one at a time, in a thread of its own; everything given here is called only in it.
 
     A record that cannot be delivered goes to the end of the queue, and the next attempt waits: at first for
     `first_wait`, then ever longer up to `longest_wait` seconds, until one succeeds. So an unreachable store is asked

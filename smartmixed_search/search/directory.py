@@ -236,7 +236,7 @@ class SweepDirectory:
         """Make sure that the directory is free or holds the very same sweep; writes nothing.
 
         Raises:
-            SweepError: it holds another sweep, or something that is no sweep.
+            SweepError: it holds another sweep, or something that is not a sweep.
         """
         found = self._read_resolved()
         if found is not None:

@@ -300,7 +300,7 @@ def _finished(number: int, result: TrialResult) -> Settled:
 
 
 def _why_failed(files: TrialDirectory, kind: str, message: str) -> str:
-    """Return why an attempt failed, as a trial that raised has said itself, or else as Ray does, which is kept."""
+    """Return why an attempt failed, as the trial that raised said itself, otherwise as Ray says it, which is kept."""
     if kind != RAISED or not files.error.exists():
         files.path.mkdir(parents=True, exist_ok=True)
         write_atomically(files.error, f"{_reason(message)}\n\n{message}")

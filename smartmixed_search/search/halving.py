@@ -29,7 +29,7 @@ class Halving:
                 self._note(event)
 
     def stops(self, number: int, epochs: int, margin: float) -> bool:
-        """Return whether a trial ends after so many epochs.
+        """Return whether a trial ends after this many epochs.
 
         It goes on if its margin is among the best third of those that have been at this rung, itself included; the
         first one does.

@@ -75,7 +75,7 @@ class Setback:
 RAISED = "raised"
 """The trial's own error."""
 LOST = "lost"
-"""Its process or its node ended, which is none of its doing."""
+"""Its process or its node ended, through no fault of its own."""
 MEMORY = "memory"
 """Its process was ended because the node ran short of memory."""
 
@@ -292,4 +292,4 @@ def _is(value: object, wanted: Any) -> bool:
     if isinstance(wanted, UnionType):
         return any(_is(value, one) for one in get_args(wanted))
     types = {float: (float, int)}.get(wanted, (get_origin(wanted) or wanted,))
-    return type(value) in types  # True is no number
+    return type(value) in types  # True is not a number

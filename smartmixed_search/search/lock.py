@@ -200,7 +200,7 @@ def _started(pid: int) -> int | None:
 
 
 def _read(path: Path) -> dict[str, Any] | None:
-    """Read a lease; one that is damaged is as good as absent, for a holder that lives writes it anew."""
+    """Read a lease; one that is damaged is as good as absent, because a holder that lives writes it again."""
     with suppress(ValueError, TypeError):
         found = dict(json.loads(read_bytes(path) or b""))
         if found.keys() >= {"pid", "host", "token"}:

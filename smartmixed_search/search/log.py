@@ -11,7 +11,7 @@ from typing import Any, Protocol, Self
 from smartmixed_search.system.files import is_local, read_bytes, sync_directory
 
 _CHUNK = 100
-"""Lines of one object of a log on storage that cannot append: so much is written again with every line."""
+"""Lines of one object of a log on storage that cannot append: this much is written again with every line."""
 
 
 class Log:

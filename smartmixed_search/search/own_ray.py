@@ -65,7 +65,7 @@ def own_token() -> dict[str, str | None]:
 
 
 def start(job_config: JobConfig) -> None:
-    """Start a Ray that listens on the loopback alone, and has the CPUs that this process may use.
+    """Start a Ray that listens only on the loopback, and has the CPUs that this process may use.
 
     Ray gives itself a fixed time for it, which may not be enough on a busy machine: it is tried twice.
 
@@ -95,7 +95,7 @@ def start(job_config: JobConfig) -> None:
 
 
 def _end_processes(error: Exception) -> None:
-    """End what a start that failed has left running: the node alone knows what that is, and the traceback the node."""
+    """End what a start that failed has left running: only the node knows what that is, and the traceback the node."""
     for frame, _ in traceback.walk_tb(error.__traceback__):
         node = frame.f_locals.get("self")
         if isinstance(node, Node):

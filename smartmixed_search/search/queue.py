@@ -145,7 +145,7 @@ class TrialQueue:
         return None
 
     def retry(self, number: int) -> None:
-        """Have a trial that is running handed out again, before any other: those held back for it still are."""
+        """Have a trial that is running handed out again, before any other; those held back for it still wait."""
         if number in self.restoring:
             self._lost.insert(0, self.restoring.pop(number))
         else:

@@ -119,7 +119,7 @@ def setback_kind(message: str) -> str:
     """Return the kind of a setback by what Tune's file says of it: when it was, then what Ray raised.
 
     That is the traceback of a worker for what the trial raised, among it Ray's own errors, of an object that went down
-    with its node, say; or else a sentence: of Ray's memory monitor, or on the end of a process or a node.
+    with its node, say; otherwise a sentence: of Ray's memory monitor, or on the end of a process or a node.
     """
     _, _, body = message.partition("\n")
     if _RAISED.match(body):

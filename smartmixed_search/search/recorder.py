@@ -187,7 +187,7 @@ class Recorder:
         """Record what the sweep has come to, if the store is there; a message says if it was not to be.
 
         The best networks of a sweep that is complete are registered as models, and of one that is only recorded now;
-        those of a confirmation are not, for it is its sweep that chooses.
+        those of a confirmation are not, because its sweep is what chooses.
         """
         counts = Counter(one.status for one in self._settled)
         metrics = {status: float(counts[status]) for status in SETTLED}
@@ -257,7 +257,7 @@ class Recorder:
         self._waiting.discard(settled.key)
 
     def _record(self, settled: Settled) -> bool:
-        """Record a trial; return whether it could be, for a finished one may have lost its result."""
+        """Record a trial; return whether it could be: a finished one may have lost its result."""
         assert self._tracker is not None
         if settled.status == FINISHED:
             result = self._load(settled.key)

@@ -27,7 +27,8 @@ def reproduce(
         dataset: where an `.npz` file is now; default: where the sweep found it.
         data_dir: see `load_dataset`.
         tracking_uri: the store; see `tracking.queries`.
-        plugins: modules to import first; those that the trial names must have been, for a store may be a stranger's.
+        plugins: modules to import first. Those that the trial names must be among them, or imported already: a store
+            may be a stranger's.
         report: called after every epoch.
 
     Raises:

@@ -60,13 +60,13 @@ def _distribution(space: SearchSpace, parameter: str) -> BaseDistribution:
 
 
 def _field_distribution(field: Field) -> BaseDistribution:
-    assert not isinstance(field, Constant), "a constant is no parameter"
+    assert not isinstance(field, Constant), "a constant is not a parameter"
     if isinstance(field, Choices):
         return CategoricalDistribution(field.values)
     if field.whole:
         assert field.size is not None
         return IntDistribution(int(field.low), int(field.at(field.size - 1)), log=field.log, step=int(field.step or 1))
-    # Optuna refuses a step that is no short decimal; half a step more at either end gives every value its full share.
+    # Optuna refuses a step that is not a short decimal; half a step more at either end gives each value its full share.
     margin = (field.step or 0) / 2
     return FloatDistribution(field.low - margin, field.high + margin, log=field.log)
 
@@ -123,7 +123,7 @@ class Suggestion:
         self._together = sampler.sample_relative(self._study, self._trial, observations.common)
 
     def number(self, name: str, field: Field) -> Number:
-        """Propose a value of a field that holds numbers alone."""
+        """Propose a value of a field that holds only numbers."""
         value = self.value(name, field)
         assert isinstance(value, int | float), f"{name} is a number"
         return value
@@ -138,7 +138,7 @@ class Suggestion:
         return value
 
     def word(self, name: str, words: Sequence[str]) -> str:
-        """Propose one of the words; a single one is no parameter."""
+        """Propose one of the words; a single one is not a parameter."""
         if len(words) == 1:
             return words[0]
         value: str = self._propose(name, CategoricalDistribution(words))

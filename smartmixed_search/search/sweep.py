@@ -58,12 +58,12 @@ def run_sweep(
         tracking_uri: MLflow's store; default: `MLFLOW_TRACKING_URI`, else a SQLite file in the output directory.
         data_dir: see `load_dataset`.
         concurrency: trials at once, at most; default: as many as the cluster holds.
-        ray_address: of a running Ray cluster; default: this machine alone.
+        ray_address: of a running Ray cluster; default: only this machine.
         max_failures: how often a trial that raises is tried again. Processes and nodes that are lost do not count,
             and have a bound of their own.
         retry_failed: whether trials that have failed for good are tried once more.
         reuse: whether trials take over baselines that an earlier trial of the sweep has trained under equal settings.
-        deterministic: whether GPUs use deterministic algorithms alone, slower ones where need be; a CPU always does.
+        deterministic: whether GPUs use only deterministic algorithms, slower ones where needed; a CPU always does.
         progress: whether the progress line is shown; it and all messages go to stderr.
         run: `run_trial`, or a module-level function of its signature.
 

@@ -17,7 +17,7 @@ from smartmixed_search.errors import SweepError
 _EVERY_SECONDS = 5.0
 _ANSWER_SECONDS = 5.0
 _TIMES = 3
-"""How often in a row Ray must not answer: a moment without a network is no end."""
+"""How often in a row Ray must not answer: a moment without a network is not the end."""
 _GRACE_SECONDS = 10.0
 """How long training has to come to its end by itself."""
 _PARTS = (ray_constants.PROCESS_TYPE_RAYLET, ray_constants.PROCESS_TYPE_GCS_SERVER)
@@ -44,7 +44,7 @@ def ray_answers() -> bool:
     try:
         socket.create_connection((host.strip("[]"), int(port)), timeout=_ANSWER_SECONDS).close()
         return any(node["Alive"] and node["NodeID"] == context.get_node_id() for node in ray.nodes())
-    except Exception:  # of whatever layer: it is no answer
+    except Exception:  # of any layer: it has not answered
         return False
 
 
@@ -61,7 +61,7 @@ def watched(
     Args:
         answers: whether Ray is there.
         lost: called, in a thread of its own, once it is not; should end the context.
-        leave: called if the context does not end after that; ends the process, for no call into Ray can be broken off.
+        leave: called if the context does not end after that; ends the process, as no call into Ray can be broken off.
         every: seconds between two looks.
         grace: seconds that the context has to end.
     """

@@ -109,7 +109,7 @@ def parse_architectures(value: object) -> Architectures:
     """Read one architecture, `{choices: [...]}`, or `{depth, width, shape?}`.
 
     Raises:
-        ConfigError: it is none of these, or breaks a rule.
+        ConfigError: it is not one of these, or breaks a rule.
 
     """
     if isinstance(value, Mapping):

@@ -172,7 +172,7 @@ def parse_field(key: str, value: object, rule: Rule) -> Field:
     """Read a constant, `{low, high, log?, step?}` or `{choices: [...]}` whose numbers keep the rule.
 
     Raises:
-        ConfigError: it is none of these, or a number breaks the rule.
+        ConfigError: it is not one of these, or a number breaks the rule.
 
     Example:
         >>> from smartmixed_search.trials.rules import positive_number

@@ -14,7 +14,7 @@ from smartmixed_search.trials.plain import as_number
 SIZE_LIMIT = 2**18
 """Bytes of the largest space file."""
 
-_LONGEST = 500  # letters of a name in a message
+_LONGEST = 500  # characters of a name in a message
 _SUFFIXES = (".yaml", ".yml")
 _PACKAGE = Path(__file__).parents[1]
 _FOLDER = "search_spaces"
@@ -104,7 +104,7 @@ def read_yaml(text: str) -> Any:
     Unlike YAML 1.1 it takes `1024-10-12` for a word, not for a date, and refuses keys given twice, aliases and tags.
 
     Raises:
-        ConfigError: the text is none of these; one line, with the number of the line that is wrong.
+        ConfigError: the text is not one of these; one line, with the number of the line that is wrong.
 
     """
     try:

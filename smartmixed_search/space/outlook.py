@@ -48,7 +48,7 @@ def _times(total: int, size: int | None, enough: int) -> int:
 
 
 def _count_lengths(fraction: Field, epochs: int) -> int:
-    """Count the lengths in whole epochs that a selection phase of so many epochs can have."""
+    """Count the lengths in whole epochs that a selection phase of that many epochs can have."""
     if isinstance(fraction, Range) and (fraction.step is None or fraction.step * epochs < 1):  # none is left out
         shortest, longest = (selection_epochs(end, epochs) for end in fraction.extremes)
         return longest - shortest + 1
@@ -68,7 +68,7 @@ class Reach:
 
     @classmethod
     def of(cls, space: SearchSpace, train_examples: int) -> Self:
-        """Return it for a dataset of so many training examples."""
+        """Return it for a dataset of that many training examples."""
         keys = ("epochs", "phase_fraction", "batch_size", "train_examples", "learning_rate", "logit_learning_rate")
         steps: list[int] = []
         rates, travel = [], []

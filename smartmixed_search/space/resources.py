@@ -33,7 +33,7 @@ def parse_resources(value: object) -> Resources:
     """Read `{cpus_per_trial?, gpus_per_trial?}`.
 
     Raises:
-        ConfigError: a key is unknown, or a value is no number that Ray can set aside.
+        ConfigError: a key is unknown, or a value is not a number that Ray can set aside.
 
     """
     if not isinstance(value, Mapping):

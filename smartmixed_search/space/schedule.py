@@ -7,14 +7,14 @@ from smartmixed_search.space.fields import Field
 from smartmixed_search.trials.config import SMARTMIXED, selection_epochs
 
 RUNG_FACTOR = 3
-"""A rung is so many times as late as the one before; one in so many trials goes on from it to the next."""
+"""A rung is this many times as late as the one before; one in this many trials goes on from it to the next."""
 
 _BASELINE_SETTINGS = ("epochs", "learning_rate", "batch_size", "train_examples", "clip_norm")
 """What the training of a fixed activation depends on."""
 
 
 def selection_lengths(settings: Mapping[str, Field], epochs: int) -> tuple[int, ...]:
-    """Return every length of the selection phase that trials of so many epochs can have.
+    """Return every length of the selection phase that trials of that many epochs can have.
 
     That is for trials which share baselines; where the settings that matter to these never recur, there are none.
     """

@@ -112,7 +112,7 @@ class SearchSpace:
     def from_dict(cls, plain: Mapping[str, Any], name: str = "space") -> Self:
         """Validate a space given as plain data, as a space file has it or `to_dict` wrote it.
 
-        `name` is that of the space unless it says its own; letters that a name cannot have become `-`.
+        `name` is that of the space unless it says its own; characters that a name cannot have become `-`.
 
         Raises:
             ConfigError: a key is unknown or missing, or a value breaks its rule.
@@ -220,7 +220,7 @@ class SearchSpace:
         return rungs(self.settings) if self.scheduler == ASHA else ()
 
     def selection_lengths(self, epochs: int) -> tuple[int, ...]:
-        """Return how long trials of so many epochs may select; see `schedule.selection_lengths`."""
+        """Return how long trials of that many epochs may select; see `schedule.selection_lengths`."""
         return selection_lengths(self.settings, epochs)
 
     @property

@@ -12,7 +12,7 @@ _WORKSPACE, _FIXED = "CUBLAS_WORKSPACE_CONFIG", ":4096:8"
 
 @contextmanager
 def deterministic(wanted: bool) -> Iterator[None]:
-    """Let torch use deterministic algorithms alone, or refuse; without effect if that is not wanted.
+    """Let torch use only deterministic algorithms, or refuse; without effect if that is not wanted.
 
     On a CPU everything here is deterministic anyway. Enter it before the process first uses a GPU.
     """

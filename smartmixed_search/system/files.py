@@ -92,7 +92,7 @@ def check_place(path: Path, what: str) -> None:
 
 
 def temporary_for(path: Path) -> Path:
-    """Return a new name beside a path; no other process has it, be it on another host or in another container."""
+    """Return a new name beside a path; no other process has it, on this host or another, in a container or not."""
     return path.with_name(f".{path.name}.{os.urandom(8).hex()}{_TEMPORARY}")
 
 

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 _GROUPS = Path("/sys/fs/cgroup")
-_OWN_GROUPS = Path("/proc/self/cgroup")  # both on Linux alone
+_OWN_GROUPS = Path("/proc/self/cgroup")  # both only on Linux
 
 
 def usable_cpus() -> int:

@@ -81,6 +81,6 @@ def _last_on_path(folder: str | None) -> Iterator[None]:
 
 
 def _from_where(name: str) -> str:
-    """Say where a module, or the package that it is in, would be imported from; nothing if that is no file."""
+    """Say where a module, or the package that it is in, would be imported from; nothing if that is not a file."""
     spec = importlib.machinery.PathFinder.find_spec(name.partition(".")[0])
     return f" from {spec.origin}" if spec and spec.origin else ""

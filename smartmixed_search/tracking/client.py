@@ -16,8 +16,8 @@ _KEPT = 100
 class Client(MlflowClient):
     """A client of one store, whose registry is the store's as well.
 
-    MLflow remembers where a run's artifacts are for the whole process, by the run's id alone: the runs of a store that
-    was copied would be written into the original. This one asks its own store, and follows the store's folder.
+    MLflow remembers where a run's artifacts are for the whole process, by nothing but the run's id: the runs of a store
+    that was copied would be written into the original. This one asks its own store, and follows the store's folder.
     """
 
     def __init__(self, uri: str) -> None:

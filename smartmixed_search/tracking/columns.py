@@ -97,7 +97,7 @@ STRATEGY = _COMMON | {
 }
 
 OF_TRIAL = {"replicates": "Int64", "choice_confidence": "float64", "published": "bool"}
-"""What a strategy's row has from its trial: `choice_confidence` is SmartMixed's alone, `published` its setting's."""
+"""What a strategy's row has from its trial: `choice_confidence` is only SmartMixed's, `published` its setting's."""
 
 
 def frame(found: Sequence["Run"], columns: Mapping[str, Column]) -> pd.DataFrame:

@@ -1,6 +1,6 @@
 """Two runs of one key: which of them counts, and the end of the other.
 
-MLflow names runs itself, so a run is found by its key or else created. Two of one key can arise where the answer to a
+MLflow names runs itself, so a run is found by its key, or created. Two of one key can arise where the answer to a
 creation was lost and it took effect only after the run had been looked for again, and where two processes create a
 sweep's run at the same moment. The writer deletes one as soon as it meets both, and looks for such pairs when it opens
 and when it closes a sweep.

@@ -72,7 +72,7 @@ def sweep_alias(sweep: str) -> str:
 
 
 def _plain(text: str) -> str:
-    """Return text of letters, digits, `_` and `-`; what it must replace it makes up for by digits of a hash."""
+    """Return text of letters, digits, `_` and `-`; digits of a hash make up for characters it must replace."""
     plain = re.sub(r"[^A-Za-z0-9_-]", "-", text)[:200]
     if plain == text and not _RESERVED.fullmatch(text):
         return text

@@ -53,7 +53,8 @@ def fetch_network(
         replicate: which network; the one of lowest validation loss by default.
         sweep: name of the sweep; the latest by default.
         tracking_uri: the store; see `tracking.queries`.
-        plugins: modules to import first; those that the trial names must have been, for a store may be a stranger's.
+        plugins: modules to import first. Those that the trial names must be among them, or imported already: a store
+            may be a stranger's.
 
     Raises:
         TrackingError: there is no such store, sweep, trial or replicate, or the trial is not finished.

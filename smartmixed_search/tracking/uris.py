@@ -51,7 +51,7 @@ def shown(uri: str) -> str:
         return re.sub(r"^.*:.*@", "…@", uri)
     if uri.startswith(("sqlite:", "file:")):
         return uri
-    return re.sub(r"(?s)(?<=[?#]).+", "…", re.sub(r"(?s)(?<=://).*@", "…@", uri))  # whatever letters a secret has
+    return re.sub(r"(?s)(?<=[?#]).+", "…", re.sub(r"(?s)(?<=://).*@", "…@", uri))  # whatever characters a secret has
 
 
 def store_name(uri: str) -> str:

@@ -14,7 +14,7 @@ _MODELS = ["attributes.`Dataset`", "attributes.`Models`"]
 
 def _state(kind: str, order_by: str, ascending: bool, columns: Sequence[str]) -> dict[str, Any]:
     return {
-        # What confirmations measured is apart: their trials and strategies alone have that tag.
+        # What confirmations measured is apart: only their trials and strategies have that tag.
         "searchFilter": f"tags.`{schema.TAG_KIND}` = '{kind}' AND tags.`{schema.TAG_CONFIRMS_TRIAL}` IS NULL",
         "orderByKey": order_by,
         "orderByAsc": ascending,

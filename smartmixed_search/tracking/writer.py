@@ -1,4 +1,4 @@
-"""The writer of MLflow schema 1: one per sweep, in the driver alone.
+"""The writer of MLflow schema 1: one per sweep, only in the driver.
 
 Every run is found by its key or created, and every write may be repeated. A trial is written from the inside out
 (strategies, artifacts, figures, its rows in the sweep's tables, status last): one that says `finished` is complete, and

@@ -28,7 +28,7 @@ def read_word(key: str, value: object, words: Sequence[str]) -> str:
     """Return a value that is one of the words.
 
     Raises:
-        ConfigError: it is none of them; the message names the nearest one.
+        ConfigError: it is not one of them; the message names the nearest one.
 
     """
     if isinstance(value, str) and value in words:

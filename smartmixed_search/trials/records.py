@@ -99,7 +99,7 @@ class Choice:
 
 
 def accuracy_at(selection_epochs: int, test_correct_at: Mapping[str, float], examples: int) -> float | None:
-    """Return a network's `test_accuracy_at_handoff` for a selection phase of so many epochs; None if it has none."""
+    """Return a network's `test_accuracy_at_handoff` for a selection phase of that many epochs; None if it has none."""
     correct = test_correct_at.get(str(selection_epochs))
     return None if correct is None else correct / examples
 

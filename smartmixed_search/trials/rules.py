@@ -40,7 +40,7 @@ class Rule:
         """Return a number that keeps the rule: an `int` where it is whole, else a `float`.
 
         Raises:
-            ConfigError: the value is no number, or breaks the rule.
+            ConfigError: the value is not a number, or breaks the rule.
 
         """
         number = as_number(value)
@@ -62,7 +62,7 @@ class Words:
         """Return one of the words.
 
         Raises:
-            ConfigError: it is none of them.
+            ConfigError: it is not one of them.
 
         """
         return read_word(key, value, self.words)

@@ -87,7 +87,7 @@ def run(config: TrialConfig, folder: Path, **options: Any) -> TrialResult:
 
 
 def interrupt(config: TrialConfig, folder: Path, after: int, dataset: Dataset | None = None) -> Path:
-    """Train so many epochs, and return where the state is."""
+    """Train that many epochs, and return where the state is."""
     state = folder / "state"
     with pytest.raises(TrialInterrupted, match=f"after {after} of {config.epochs} epochs"):
         run_trial(config, dataset or toy_dataset(), state_dir=state, stop=Stop([after]))

@@ -1,4 +1,4 @@
-"""A device with room for so many networks."""
+"""A device with room for that many networks."""
 
 import weakref
 from typing import Any
@@ -12,7 +12,7 @@ OUT_OF_MEMORY = torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20
 
 
 class Memory:
-    """Room for so many networks: more of them run out of memory at the end of the given epoch."""
+    """Room for that many networks: more of them run out of memory at the end of the given epoch."""
 
     def __init__(self, networks: int, epoch: int, error: Exception) -> None:
         self.networks, self.epoch, self.error = networks, epoch, error

@@ -119,7 +119,7 @@ class Layout:
         )
 
     def optimizer(self, stack: Stack, selection_steps: int) -> ClippedAdam:
-        """Return the optimiser of a stack whose selection phase takes so many steps."""
+        """Return the optimiser of a stack whose selection phase takes that many steps."""
         config = self.config
         return ClippedAdam(
             stack.parameters,
