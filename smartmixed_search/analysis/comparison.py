@@ -52,11 +52,15 @@ COMPARISON_COLUMNS = [*LEADERBOARD_COLUMNS, "test_accuracy_std", *BUDGET]
 
 @dataclass(frozen=True, repr=False)
 class Comparison:
-    """The strategies of one dataset compared, in one view; accuracies and differences in [−1, 1]."""
+    """How the strategies of one dataset compare in one view: leaderboard, margins, tests, and a conclusion in words.
+
+    What `compare` returns for each dataset. Accuracies are fractions, and so are their differences, in [−1, 1].
+    """
 
     dataset: str
     """Its name, or, beside a comparison on other data of that name, its name with digits of its checksum."""
     view: str
+    """`tuned` or `default`: which trial represents a strategy in an architecture."""
     leaderboard: pd.DataFrame
     """`leaderboard.leaderboard`'s columns; `test_accuracy_std` (over replicates, pooled over blocks); what a strategy
     trained for, means over blocks: `BUDGET`. The latter are NaN where the rows do not know them."""
@@ -125,13 +129,14 @@ def compare_strategies(
     joint: bool = False,
     called: str | None = None,
 ) -> Comparison:
-    """Compare the strategies over the architectures of one dataset.
+    """Return a `Comparison` of the strategies over the architectures of one dataset.
 
     Args:
-        rows: `leaderboard.STRATEGY_COLUMNS` of finished trials and, where known, `test_accuracy_std`, `BUDGET`,
-            `choice_confidence` and `phases.PHASE_COLUMNS`. Controls are listed, never ranked nor tested.
+        rows: what `strategies` returns: `leaderboard.STRATEGY_COLUMNS` of finished trials and, where known,
+            `test_accuracy_std`, `BUDGET`, `choice_confidence` and `phases.PHASE_COLUMNS`. Controls are listed, never
+            ranked nor tested.
         view: `tuned` or `default`.
-        confirmed: the same of confirmations, whose figures are preferred; see `confirmed.with_confirmed`.
+        confirmed: the same columns, of confirmations, whose figures are preferred; see `confirmed.with_confirmed`.
         joint: whether Optuna chose the architectures too, to SmartMixed's advantage; the conclusion then says so.
         called: what to call the dataset, if not by its name.
 

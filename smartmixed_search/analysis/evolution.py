@@ -40,8 +40,9 @@ def counts_frame(dataset: str, architecture: str, trial: str, artifact: Mapping[
 
 
 def by_epoch(counts: pd.DataFrame, *, bins: int = DEPTH_BINS) -> pd.DataFrame:
-    """Return the share of each function by epoch and relative depth; see `preferences.by_depth` for the latter.
+    """Return the share of each function by epoch and relative depth: 0 is the first hidden layer, 1 the last.
 
+    `counts` is what `choice_counts` returns.
     Selection phases differ in length. A network whose phase is over keeps the choices of its last selection epoch:
     otherwise shares would change because networks leave, not because neurons change their minds. Returns
     `EVOLUTION_COLUMNS`: `depth`, the centre of one of `bins` bins; `share` of the neurons that have layers there, so

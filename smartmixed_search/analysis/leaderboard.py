@@ -66,11 +66,11 @@ Without `checksum`, a dataset's name is taken for one dataset.
 def block_rankings(strategy_rows: pd.DataFrame, view: str = "tuned") -> pd.DataFrame:
     """Choose each strategy's trial in every block, and rank the chosen ones inside the block by test accuracy.
 
-    `strategy_rows` holds `STRATEGY_COLUMNS` of finished trials, further columns are kept. `tuned` chooses the trial of
-    highest validation accuracy, `default` the one at the published setting; ties go to the one started first. Returns
-    the chosen rows, block by block and best first, with `rank`, `rank_mean` and `win` (1/n for a first place shared
-    by n) of this ranking; a strategy missing from a block leaves the others ranked among themselves, controls come
-    last and have no rank.
+    `strategy_rows` is what `strategies` returns: `STRATEGY_COLUMNS` of finished trials; further columns are kept.
+    `tuned` chooses the trial of highest validation accuracy, `default` the one at the published setting; ties go to the
+    one started first. Returns the chosen rows, block by block and best first, with `rank`, `rank_mean` and `win` (1/n
+    for a first place shared by n) of this ranking; a strategy missing from a block leaves the others ranked among
+    themselves, controls come last and have no rank.
 
     Raises:
         ConfigError: the view is unknown.
@@ -122,9 +122,9 @@ def rows_of_view(strategy_rows: pd.DataFrame, view: str) -> pd.DataFrame:
 
 
 def leaderboard(strategy_rows: pd.DataFrame, view: str = "tuned", blocks: pd.DataFrame | None = None) -> pd.DataFrame:
-    """Aggregate the rankings of all blocks, one leaderboard per dataset.
+    """Return the leaderboard of each dataset: the strategies' rankings in all architectures, aggregated.
 
-    Takes what `block_rankings` takes, and in `blocks` what that returned for it, if it is known. Returns
+    Takes what `strategies` returns, and in `blocks` what `block_rankings` returned for it, if it is known. Returns
     `LEADERBOARD_COLUMNS`, best mean rank first, controls last:
 
     * `place`: competition rank of the mean rank within the dataset;

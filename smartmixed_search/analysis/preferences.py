@@ -75,8 +75,9 @@ def choices_frame(dataset: str, architecture: str, trial: str, artifact: Artifac
 def by_layer(choices: pd.DataFrame, *, pool: Sequence[str] | None = None, seed: int = SEED) -> pd.DataFrame:
     """Return the share of each function in each hidden layer, over all networks that have the layer.
 
-    `choices` is that of `choices_frame`; `pool` holds the functions that could be chosen, by default those that were.
-    Returns `layer`, counted from 0, and `SHARE_COLUMNS`, one row per layer and function of the pool:
+    `choices` is the table that the function `choices` returns; `pool` holds the functions that could be chosen, by
+    default those that were. Returns `layer`, counted from 0, and `SHARE_COLUMNS`, one row per layer and function of the
+    pool:
 
     * `share`: of the neurons, so wide layers weigh more;
     * `low`, `high`: its 95 % bootstrap interval. What is drawn are not neurons but networks, and those that started
@@ -93,8 +94,8 @@ def by_depth(
 ) -> pd.DataFrame:
     """Return the share of each function by relative depth: 0 is the first hidden layer, or the only one, 1 the last.
 
-    As `by_layer`, with `depth`, the centre of each of `bins` equally wide bins, instead of `layer`. Bins without a
-    layer are left out.
+    Takes and returns what `by_layer` does, but with `depth`, the centre of each of `bins` equally wide bins, in place
+    of `layer`. Bins without a layer are left out.
     """
     choices = identified(choices)
     return _shares(choices, depth_bins(choices, bins), pool, seed)
@@ -160,11 +161,12 @@ def _draw(counts: Array, draws: int, rng: np.random.Generator) -> Array:
 
 
 def trend(choices: pd.DataFrame, *, seed: int = SEED) -> pd.DataFrame:
-    """Test the article's claim: from early to deep layers, ReLU / Leaky ReLU give way to ELU / SELU.
+    """Return a test of the article's claim that ReLU / Leaky ReLU give way to ELU / SELU from early to deep layers.
 
-    For every network of at least two hidden layers, the slope of a family's share over relative depth, by least
-    squares: how much the share changes from the first layer to the last. An architecture on a dataset is one block,
-    its slope the mean over its networks. Returns `TREND_COLUMNS`, one row per family of `FAMILIES`:
+    `choices` is the table that the function `choices` returns. What is tested is, for every network of at least two
+    hidden layers, the slope of a family's share over relative depth, by least squares: how much the share changes from
+    the first layer to the last. An architecture on a dataset is one block, its slope the mean over its networks.
+    Returns `TREND_COLUMNS`, one row per family of `FAMILIES`:
 
     * `claimed`: "falls" or "rises";
     * `slope` over the blocks, its 95 % bootstrap interval `low` … `high`, and `p` of Wilcoxon's signed-rank test,
@@ -178,7 +180,9 @@ def trend(choices: pd.DataFrame, *, seed: int = SEED) -> pd.DataFrame:
 
 
 def verdict(trends: pd.DataFrame) -> str:
-    """Say what `trend` returned means for the claim: `HOLDS`, `NOT_SHOWN`, `CONTRADICTED` or `NOT_ENOUGH` data.
+    """Return what the figures of `trend` say of the article's claim.
+
+    It "holds", "is not shown", "is contradicted", or, with too little data, "cannot be judged".
 
     It holds if both families change significantly and as claimed. It is contradicted if either changes significantly
     the other way: each test errs in that direction with a probability of `ALPHA` / 2, so both together of `ALPHA`.
@@ -212,14 +216,14 @@ def _slopes(depth: "pd.Series[float]", share: "pd.Series[float]") -> "pd.Series[
 
 
 def agreement(choices_by_neuron: Artifact) -> pd.DataFrame:
-    """Return how often two replicates of a trial chose the same function for the same neuron, and by chance.
+    """Return how often replicates of one trial chose the same function for the same neuron, by hidden layer.
 
-    Takes the content of choices.json, for counts do not say which neuron chose. Neurons of different replicates start
-    from different weights, so nothing but their position can make them agree: a `kappa` above 0 would mean that
-    position matters. Returns `AGREEMENT_COLUMNS`, one row per layer:
+    Takes the content of the trial's choices.json, {replicate: {layer: [function, …]}}, since counts do not say which
+    neuron chose. Neurons of different replicates start from different weights, so nothing but their position can make
+    them agree: a `kappa` above 0 would mean that position matters. Returns `AGREEMENT_COLUMNS`, one row per layer:
 
     * `agreement`: share of equal choices, over all neurons and pairs of replicates; `by_chance`: what the functions'
-      shares in the layer alone give; no rows for fewer than two replicates;
+      shares in the layer give by themselves; no rows for fewer than two replicates;
     * `kappa`: Fleiss 1971 (Psychological Bulletin 76, 378–382); NaN if all chose one function.
     """
     replicates = len(choices_by_neuron)
@@ -241,10 +245,10 @@ def _agreement_in(functions: Sequence[Sequence[str]]) -> tuple[int, int, float, 
 def mean_agreement(found: pd.DataFrame, *, seed: int = SEED) -> pd.DataFrame:
     """Return the agreement between replicates by layer, averaged over trials.
 
-    `found` holds what `agreement` returns, of several trials, and their `dataset`, `architecture` and `trial`, and
-    `checksum` where names of datasets are not enough. Returns `MEAN_AGREEMENT_COLUMNS`; `low`, `high` are the 95 %
-    bootstrap interval of `kappa` over architectures, NaN for too few. Trials in which all neurons of a layer chose one
-    function have no kappa, and are left out of its mean.
+    `found` is what `choice_agreement` returns: the columns of `agreement`, of several trials, and their `dataset`,
+    `architecture` and `trial`, and `checksum` where names of datasets are not enough. Returns `MEAN_AGREEMENT_COLUMNS`;
+    `low`, `high` are the 95 % bootstrap interval of `kappa` over architectures, NaN for too few. Trials in which all
+    neurons of a layer chose one function have no kappa, and are left out of its mean.
     """
     rows = [_mean_agreement_in(layer, rows, seed) for layer, rows in identified(found).groupby("layer")]
     return pd.DataFrame(rows, columns=MEAN_AGREEMENT_COLUMNS)

@@ -52,10 +52,12 @@ PAIR_COLUMNS = [
 
 @dataclass(frozen=True)
 class NotEnoughData:
-    """Stands where a statistic would be misleading: the blocks there are, and why they do not do."""
+    """Takes the place of a statistic that so little data would make misleading."""
 
     blocks: int
+    """How many there are: architectures, or finished trials."""
     reason: str
+    """Why they are not enough."""
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,7 @@ Table = TypeVar("Table", "pd.Series[float]", pd.DataFrame)
 def response(trials: pd.DataFrame, parameter: str, *, bins: int = BINS, seed: int = SEED) -> pd.DataFrame:
     """Return the objective, relative to its mean in the architecture, by quantiles of a setting.
 
-    `trials` has the columns of a table of trials, on one dataset and of one kind of objective. Finished ones count,
+    `trials` is what the function `trials` returns, on one dataset and of one kind of objective. Finished ones count,
     if their architecture has at least two, as a single one has nothing to be relative to. Returns `RESPONSE_COLUMNS`:
 
     * `from`, `to`: smallest and largest value in the bin. A parameter of at most `bins` values has one bin for each;
@@ -76,8 +76,9 @@ def _bins(values: "pd.Series[float]", bins: int) -> "pd.Series[int]":
 def importance(trials: pd.DataFrame) -> pd.DataFrame | NotEnoughData:
     """Return how much of the objective's variance over the finished trials each factor accounts for.
 
-    The settings are cut into `BINS` quantile bins and judged inside the architectures, each without regard to the
-    other setting. Returns `IMPORTANCE_COLUMNS`, the most important factor first:
+    `trials` is what the function `trials` returns, on one dataset and of one kind of objective. The settings are cut
+    into `BINS` quantile bins and judged inside the architectures, each without regard to the other setting. Returns
+    `IMPORTANCE_COLUMNS`, the most important factor first:
 
     * `levels`: architectures, or bins;
     * `share` of the variance, in [0, 1]: ε², which is η² less what random numbers would give that many levels (Kelley

@@ -19,7 +19,15 @@ ARRAYS = tuple(f"{letter}_{split}" for split in SPLITS for letter in "xy")
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Dataset:
-    """Examples and labels, split once for every replicate; nothing may write to its tensors."""
+    """A dataset as tensors: N examples each to train, validate and test, split once for every replicate.
+
+    Nothing may write to the tensors. Make one by `load_dataset`.
+
+    Example:
+        >>> from smartmixed_search.datasets import load_dataset
+        >>> load_dataset("digits").sizes
+        {'features': 64, 'classes': 10, 'train': 1293, 'val': 144, 'test': 360}
+    """
 
     name: str
     checksum: str
@@ -31,8 +39,10 @@ class Dataset:
     y_train: Tensor = field(repr=False)
     """**Shape** [N], int64."""
     x_val: Tensor = field(repr=False)
+    """Examples to validate, as `x_train`."""
     y_val: Tensor = field(repr=False)
     x_test: Tensor = field(repr=False)
+    """Examples to test, as `x_train`."""
     y_test: Tensor = field(repr=False)
     preparation: Preparation | None = field(default=None, repr=False)
     """How its examples were made of raw ones; None: unknown."""

@@ -80,8 +80,11 @@ def data_directory(data_dir: str | os.PathLike[str] | None = None) -> Path:
 def load_dataset(spec: str, data_dir: str | os.PathLike[str] | None = None) -> Dataset:
     """Load, split and scale a dataset onto the CPU; the MNIST family is downloaded unless its files are there.
 
-    `data_dir` is the folder that holds `MNIST/raw`, `FashionMNIST/raw`, `KMNIST/raw`; default: `SMARTMIXED_DATA_DIR`,
-    else a folder in the user's cache.
+    Args:
+        spec: `digits`, `breast-cancer`, `mnist`, `fashion-mnist`, `kmnist`, or the path of an `.npz` file with arrays
+            `x` and `y`, and `x_test` and `y_test` if there are test examples.
+        data_dir: the folder that holds `MNIST/raw`, `FashionMNIST/raw`, `KMNIST/raw`; default: `SMARTMIXED_DATA_DIR`,
+            else a folder in the user's cache.
 
     Raises:
         DatasetError: the dataset is unknown, missing, damaged or unsuitable.

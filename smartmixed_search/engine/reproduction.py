@@ -29,7 +29,7 @@ _NETWORK = ["strategy", "replicate"]
 
 @dataclass(frozen=True, kw_only=True)
 class Reproduction:
-    """How a trial came out the second time."""
+    """How a recorded trial came out when it was trained again: what `reproduce` returns."""
 
     networks: pd.DataFrame
     """One row per network that was recorded or trained: `strategy`, `replicate`, `FIGURES` as recorded, the same as
@@ -44,13 +44,13 @@ class Reproduction:
 
     @property
     def largest_difference(self) -> float:
-        """Of the test accuracies; infinite where one of the two is missing."""
+        """Largest difference of a test accuracy to the recorded one; infinite where one of the two is missing."""
         difference = (self.networks["test_accuracy"] - self.networks["test_accuracy_now"]).abs()
         return float(difference.fillna(np.inf).max())
 
     @property
     def agrees(self) -> bool:
-        """Whether it is identical, or within `TOLERANCE` where the environment differs."""
+        """Whether all is identical, or, where the environment differs, test accuracies are within `TOLERANCE`."""
         return self.identical or bool(self.differences and self.largest_difference <= TOLERANCE)
 
 

@@ -6,7 +6,10 @@ class SmartMixedError(Exception):
 
 
 class UserError(SmartMixedError, ValueError):
-    """Something the user can fix. The message is one line: the rule, the value received, the nearest valid one."""
+    """Something the user can fix; also a `ValueError`.
+
+    The message is one line: the rule, the value received and the nearest valid one, or what happened and what to do.
+    """
 
 
 class ConfigError(UserError):

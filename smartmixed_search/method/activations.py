@@ -110,7 +110,7 @@ _registry: dict[str, Activation] = {activation.name: activation for activation i
 
 
 def register_activation(name: str, function: Elementwise) -> Activation:
-    """Add a function to the pool; it becomes a candidate of every selection and a fixed baseline of its own.
+    """Register a function as a candidate for selection, and as a fixed strategy of its own, under a name.
 
     `function` maps a tensor of any shape to one of the same shape, elementwise, and must be differentiable by
     autograd. Registering the same function under its name again is allowed, so that a module may be imported twice.

@@ -16,7 +16,7 @@ from smartmixed_search.method.activations import INITIAL_TILT, PUBLISHED_POOL, r
 
 
 class SelectiveActivation(nn.Module):
-    """Every feature chooses its activation function from a pool by Gumbel-Softmax (Jang et al. 2017).
+    """Activation in which every feature chooses its function from a pool by Gumbel-Softmax (Jang et al. 2017).
 
     In training one sample is drawn per feature and forward pass; in evaluation every feature applies its most likely
     function. With the hard estimator temperature does not change which function is drawn, only the logits' gradient.
@@ -25,7 +25,7 @@ class SelectiveActivation(nn.Module):
         features: number of features that choose, H.
         pool: names of the candidate functions, K.
         temperature: of the Gumbel-Softmax; an attribute that may be changed while training.
-        hard: one-hot samples with the relaxed gradient (straight-through), else relaxed samples.
+        hard: one-hot samples with the relaxed gradient (straight-through), or relaxed samples.
         dim: the dimension of the input that holds the features.
         clamp: bound on the magnitude of every candidate's output; None: no clamp.
 
@@ -98,7 +98,7 @@ class SelectiveActivation(nn.Module):
 
 
 class MixedActivation(nn.Module):
-    """Every feature applies a function of its own; features are grouped, so that each function runs once.
+    """Activation in which every feature applies a function of its own, each function running once.
 
     Args:
         choices: name of the function of each feature, H of them.

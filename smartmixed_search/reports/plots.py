@@ -31,7 +31,11 @@ BEST_SHARE = 0.1
 
 
 def plot_critical_difference(friedman: Friedman | NotEnoughData, ax: "Axes | None" = None) -> "Axes":
-    """Draw mean ranks, best at the right, and bars over strategies that do not differ (Demšar 2006, figure 1)."""
+    """Draw mean ranks, best at the right, and bars over strategies that do not differ (Demšar 2006, figure 1).
+
+    Takes `Comparison.friedman`; without enough data it says so. Returns the axes: `ax`, by default those of a new
+    figure.
+    """
     ax = drawing.axes(ax)
     if isinstance(friedman, NotEnoughData):
         return drawing.say(ax, f"not enough data: {friedman.reason}")
@@ -71,7 +75,8 @@ def plot_critical_difference(friedman: Friedman | NotEnoughData, ax: "Axes | Non
 def plot_margins(margins: pd.DataFrame, mean_margins: pd.DataFrame, ax: "Axes | None" = None) -> "Axes":
     """Draw SmartMixed's margins of test accuracy: a dot per architecture, the mean with its 95 % interval below.
 
-    Takes the frames of a `Comparison`. The grey band is half a point to either side, equal in practice.
+    Takes `margins` and `mean_margins` of a `Comparison`. The grey band is half a point to either side, equal in
+    practice. Returns the axes: `ax`, by default those of a new figure.
     """
     ax = drawing.axes(ax)
     ax.axvspan(-100 * ROPE, 100 * ROPE, color=GRID, alpha=0.5, linewidth=0)
@@ -96,7 +101,8 @@ def plot_margins(margins: pd.DataFrame, mean_margins: pd.DataFrame, ax: "Axes | 
 def plot_preferences(preferences: pd.DataFrame, ax: "Axes | None" = None) -> "Axes":
     """Draw the share of each function by layer or by relative depth, with its interval.
 
-    Takes what `preferences.by_layer` or `preferences.by_depth` returns. The dashed line is what random choices give.
+    Takes what `by_layer` or `by_depth` returns. The dashed line is what random choices give. Returns the axes: `ax`, by
+    default those of a new figure.
     """
     names = drawing.ordered(preferences["function"].unique())
     ax = drawing.axes(ax, names)
@@ -123,7 +129,8 @@ def plot_preferences(preferences: pd.DataFrame, ax: "Axes | None" = None) -> "Ax
 def plot_evolution(evolution: pd.DataFrame, depth: float = 0, ax: "Axes | None" = None) -> "Axes":
     """Draw how the share of each function evolves over the epochs, in the layers nearest to a relative depth.
 
-    Takes what `evolution.by_epoch` returns. Plots of several depths have the same scale.
+    Takes what `by_epoch` returns; `depth` is 0 for the first hidden layer, 1 for the last. Plots of several depths have
+    the same scale. Returns the axes: `ax`, by default those of a new figure.
     """
     names = drawing.ordered(evolution["function"].unique())
     ax = drawing.axes(ax, names)
@@ -150,7 +157,8 @@ def plot_curves(
 ) -> "Axes":
     """Draw each strategy's validation accuracy by epoch; a vertical line is SmartMixed's handoff.
 
-    The lowest tenth of all values is left out: the first epochs would hide what the strategies differ in.
+    Takes what `curves` returns, and after how many epochs the handoff is. The lowest tenth of all values is left out:
+    the first epochs would hide what the strategies differ in. Returns the axes: `ax`, by default those of a new figure.
     """
     ax = drawing.axes(ax, drawing.ordered(curves))
     for name in drawing.ordered(curves):
@@ -177,7 +185,8 @@ def plot_tuning(
 ) -> "Axes":
     """Draw the objective of every trial against a setting, `phase_fraction` or `temperature` (on a log axis).
 
-    `response` is what `tuning.response` returns; it is drawn over the trials, around their mean.
+    `trials` is what the function `trials` returns, `response` what the function `response` returns; it is drawn over
+    the trials, around their mean. Returns the axes: `ax`, by default those of a new figure.
     """
     ax = drawing.axes(ax)
     known = trials.dropna(subset=["objective", setting])
@@ -207,7 +216,10 @@ def _bars(ax: "Axes", response: pd.DataFrame, level: float, *, log: bool) -> Non
 
 
 def plot_parallel(trials: pd.DataFrame, ax: "Axes | None" = None) -> "Axes":
-    """Draw every trial as a line through its settings (temperature: log scale) and objective, the best tenth apart."""
+    """Draw every trial as a line through its settings (temperature: log scale) and objective, the best tenth apart.
+
+    Takes what `trials` returns. Returns the axes: `ax`, by default those of a new figure.
+    """
     ax = drawing.axes(ax)
     known = trials.dropna(subset=["objective", *SETTINGS]).sort_values("objective", ignore_index=True)
     columns = [known["phase_fraction"], np.log(known["temperature"]), known["objective"]]
@@ -233,7 +245,10 @@ def plot_parallel(trials: pd.DataFrame, ax: "Axes | None" = None) -> "Axes":
 
 
 def plot_legend(names: Iterable[str], ax: "Axes | None" = None) -> "Axes":
-    """Draw the looks of strategies or functions, for figures that share a legend."""
+    """Draw a legend of strategies or functions, for figures that share it.
+
+    Returns the axes: `ax`, by default those of a new figure.
+    """
     ax = drawing.axes(ax)
     ax.legend(*drawing.keys(drawing.ordered(names)), ncols=3, loc="center", **drawing.LEGEND)
     ax.axis("off")

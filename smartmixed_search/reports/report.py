@@ -42,11 +42,11 @@ def report(
         sweep: name of the sweep; the latest by default.
         keep: whether to store the page, and its figures as PNGs, with the sweep's run as well; a warning says if they
             cannot be.
-        tracking_uri: the store; see `tracking.queries`.
+        tracking_uri: MLflow's store; default: `MLFLOW_TRACKING_URI`, else the SQLite store of the output directory.
         progress: whether stderr shows what is being done.
 
     Raises:
-        TrackingError: there is no such store or sweep.
+        TrackingError: the store cannot be reached, or there is no such sweep.
     """
     made = make_report(sweep, tracking_uri, progress=progress)
     if keep:

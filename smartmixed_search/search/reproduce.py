@@ -19,14 +19,14 @@ def reproduce(
     plugins: Sequence[str] = (),
     report: Report | None = None,
 ) -> Reproduction:
-    """Train a recorded trial again on this machine, and compare every figure of every network; records nothing.
+    """Train a recorded trial again on this machine, compare every figure of every network, and record nothing.
 
     Args:
         trial: its key, the key's first digits, or the id of its run or of a run below it.
         sweep: name of its sweep or confirmation; the latest sweep by default.
         dataset: where an `.npz` file is now; default: where the sweep found it.
-        data_dir: see `load_dataset`.
-        tracking_uri: the store; see `tracking.queries`.
+        data_dir: folder of the image datasets, as for `load_dataset`.
+        tracking_uri: MLflow's store; default: `MLFLOW_TRACKING_URI`, else the SQLite store of the output directory.
         plugins: modules to import first. Those that the trial names must be among them, or imported already: a store
             may be a stranger's.
         report: called after every epoch.

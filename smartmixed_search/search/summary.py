@@ -28,7 +28,7 @@ class BestTrial:
 
 @dataclass(frozen=True, kw_only=True)
 class SweepSummary:
-    """How a sweep stands at the end of a session."""
+    """How a sweep or confirmation stands at the end of `run_sweep` or `confirm_sweep`."""
 
     name: str
     directory: Path
@@ -39,6 +39,7 @@ class SweepSummary:
     settled: dict[str, int]
     """Number of settled trials by status: `finished`, `failed`, `stopped`."""
     best: BestTrial | None
+    """The finished trial of highest validation objective."""
     failures: dict[str, str]
     """Why trials failed, by key."""
     unconverged: int

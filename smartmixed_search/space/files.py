@@ -27,7 +27,12 @@ _NOTHING = ("", "~", "null")
 
 
 def shipped_spaces() -> dict[str, Path]:
-    """Return the files of the spaces that come with the package, by name."""
+    """Return the files of the search spaces that come with the package, by name.
+
+    Example:
+        >>> sorted(shipped_spaces())[:2]
+        ['ablation', 'mnist-mlp']
+    """
     inside = _PACKAGE / _FOLDER  # a wheel maps the folder into the package; a source tree has it beside the package
     folder = inside if inside.is_dir() else _PACKAGE.parent / _FOLDER
     return {path.stem: path for path in sorted(folder.glob("*.yaml"))}

@@ -71,7 +71,14 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 @dataclass(frozen=True, kw_only=True)
 class SearchSpace:
-    """Everything a sweep may try, with every default filled in. Make one by `load` or `from_dict`."""
+    """A search space: everything a sweep may try, with every default filled in.
+
+    Make one by `load` or `from_dict`, which validate it.
+
+    Example:
+        >>> SearchSpace.from_dict({"dataset": "digits", "architecture": "16-8", "epochs": 4}).settings["epochs"]
+        Constant(value=4)
+    """
 
     name: str
     dataset: str

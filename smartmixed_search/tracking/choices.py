@@ -31,19 +31,52 @@ Reader = Callable[[str, str, str, Any], pd.DataFrame]
 
 
 def choices(sweep: str | None = None, all_sweeps: bool = False, tracking_uri: str | None = None) -> pd.DataFrame:
-    """Return how many neurons chose each function; `preferences.by_layer`, `by_depth` and `trend` take it as it is."""
+    """Return how many neurons of SmartMixed's networks chose each function, by trial, replicate and hidden layer.
+
+    The columns are `preferences.CHOICE_COLUMNS`; `by_layer`, `by_depth` and `trend` take the table as it is.
+
+    Args:
+        sweep: name of the sweep; the latest by default.
+        all_sweeps: whether to take all sweeps together.
+        tracking_uri: MLflow's store; default: `MLFLOW_TRACKING_URI`, else the SQLite store of the output directory.
+
+    Raises:
+        TrackingError: the store cannot be reached, or there is no such sweep.
+    """
     return _of_sweeps(CHOICES, choices_frame, sweep, all_sweeps, tracking_uri)
 
 
 def choice_counts(sweep: str | None = None, all_sweeps: bool = False, tracking_uri: str | None = None) -> pd.DataFrame:
-    """Return the choices at the end of each selection epoch; `evolution.by_epoch` takes the frame as it is."""
+    """Return how many neurons preferred each function at the end of each selection epoch, by trial and hidden layer.
+
+    The columns are `evolution.COUNT_COLUMNS`, epochs counted from 1; `by_epoch` takes the table as it is.
+
+    Args:
+        sweep: name of the sweep; the latest by default.
+        all_sweeps: whether to take all sweeps together.
+        tracking_uri: MLflow's store; default: `MLFLOW_TRACKING_URI`, else the SQLite store of the output directory.
+
+    Raises:
+        TrackingError: the store cannot be reached, or there is no such sweep.
+    """
     return _of_sweeps(COUNTS, counts_frame, sweep, all_sweeps, tracking_uri)
 
 
 def choice_agreement(
     sweep: str | None = None, all_sweeps: bool = False, tracking_uri: str | None = None
 ) -> pd.DataFrame:
-    """Return how often replicates agree, by trial and layer; `preferences.mean_agreement` takes it as it is."""
+    """Return how often replicates chose the same function for the same neuron, by trial and hidden layer.
+
+    The columns are those of `agreement`, with the trial's; `mean_agreement` takes the table as it is.
+
+    Args:
+        sweep: name of the sweep; the latest by default.
+        all_sweeps: whether to take all sweeps together.
+        tracking_uri: MLflow's store; default: `MLFLOW_TRACKING_URI`, else the SQLite store of the output directory.
+
+    Raises:
+        TrackingError: the store cannot be reached, or there is no such sweep.
+    """
     return _of_sweeps(CHOICES, agreement_frame, sweep, all_sweeps, tracking_uri)
 
 

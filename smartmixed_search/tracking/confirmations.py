@@ -99,7 +99,9 @@ def confirmed_table(client: "MlflowClient", sweeps: Sequence["Run"]) -> pd.DataF
 
 
 def confirmations(sweep: str | None = None, tracking_uri: str | None = None) -> pd.DataFrame:
-    """Return what confirming the best trials of a sweep has shown, with `CONFIRMATION_COLUMNS`, best confirmed first.
+    """Return what training the best trials of a sweep again on fresh seeds has shown, a row per trial, the best first.
+
+    The columns are `CONFIRMATION_COLUMNS`; accuracies and margins are fractions.
 
     `objective` is what the sweep chose the trial for, `confirmed_objective` the same on fresh seeds; `margin` is
     SmartMixed's test accuracy minus that of the best fixed strategy (chosen by validation), the mean over the fresh
@@ -107,10 +109,10 @@ def confirmations(sweep: str | None = None, tracking_uri: str | None = None) -> 
 
     Args:
         sweep: name of the sweep; the latest by default.
-        tracking_uri: the store; see `tracking.queries`.
+        tracking_uri: MLflow's store; default: `MLFLOW_TRACKING_URI`, else the SQLite store of the output directory.
 
     Raises:
-        TrackingError: there is no such store or sweep.
+        TrackingError: the store cannot be reached, or there is no such sweep.
     """
     uri = resolve_tracking_uri(tracking_uri)
     client = open_store(uri)

@@ -13,15 +13,17 @@ _CURVE = "epoch/val_accuracy"
 
 
 def curves(trial: str, sweep: str | None = None, tracking_uri: str | None = None) -> dict[str, list[float]]:
-    """Return the validation accuracy by epoch of every strategy and control of a trial; `plot_curves` takes it.
+    """Return the validation accuracy by epoch of every strategy and control of a trial, by name.
+
+    Values are fractions, means over the replicates; `plot_curves` takes them as they are.
 
     Args:
-        trial: which trial; see `tracking.trials.find_trial`.
-        sweep: name of the sweep; the latest by default.
-        tracking_uri: the store; see `tracking.queries`.
+        trial: the trial's key, the key's first digits, or the id of its run or of a run below it.
+        sweep: name of its sweep or confirmation; the latest sweep by default. The id of a run needs none.
+        tracking_uri: MLflow's store; default: `MLFLOW_TRACKING_URI`, else the SQLite store of the output directory.
 
     Raises:
-        TrackingError: there is no such store, sweep or trial, or the trial is not finished.
+        TrackingError: the store cannot be reached, there is no such sweep or trial, or the trial is not finished.
     """
     uri = resolve_tracking_uri(tracking_uri)
     client = open_store(uri)

@@ -11,13 +11,18 @@ from smartmixed_search.tracking.queries import reading
 
 @dataclass(frozen=True, kw_only=True)
 class Effects:
-    """What the settings that a sweep crosses do to SmartMixed."""
+    """What each setting that a sweep crosses does to SmartMixed: the measures by value, and differences in pairs.
+
+    Accuracies and their differences are fractions. `analysis.effects.MEASURES` says what is measured.
+    """
 
     dataset: str
     levels: pd.DataFrame
-    """See `effects.level_means`."""
+    """One row per setting and value: the number of `trials`, and the mean of each measure over them."""
     paired: pd.DataFrame
-    """See `effects.paired_effects`."""
+    """One row per setting, value and measure: the mean difference to the setting's first value (`against`) over the
+    `blocks` that have both, all other settings equal, and its 95 % bootstrap interval `low` … `high`, or the `reason`
+    for none."""
 
 
 def effects(sweep: str | None = None, tracking_uri: str | None = None) -> Effects:
@@ -25,10 +30,10 @@ def effects(sweep: str | None = None, tracking_uri: str | None = None) -> Effect
 
     Args:
         sweep: name of the sweep; the latest by default.
-        tracking_uri: the store; see `tracking.queries`.
+        tracking_uri: MLflow's store; default: `MLFLOW_TRACKING_URI`, else the SQLite store of the output directory.
 
     Raises:
-        TrackingError: there is no such store or sweep.
+        TrackingError: the store cannot be reached, or there is no such sweep.
     """
     with reading(sweep, False, tracking_uri) as (client, (run,)):
         rows = tables.strategy_table(client, [run])

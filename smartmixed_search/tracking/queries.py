@@ -60,18 +60,19 @@ def top(
     architecture, too, are those among them.
 
     Args:
-        k: how many; a place that is tied with the k-th strategy is listed too, and SmartMixed's, whatever it is.
+        k: how many, at least 1; a place that is tied with the k-th strategy is listed too, and SmartMixed's, whatever
+            it is.
         by: `strategy`: the best of the leaderboard (tuned view). `architecture`: for each architecture its best
             strategies. `trial`: the best trials by validation objective, for each kind of objective.
-        sweep: name of a sweep.
+        sweep: name of the sweep; the latest by default.
         all_sweeps: whether to take all sweeps together.
-        tracking_uri: the store.
+        tracking_uri: MLflow's store; default: `MLFLOW_TRACKING_URI`, else the SQLite store of the output directory.
         dataset: name of a dataset: its latest sweep, or all of its sweeps.
         min_depth: least number of hidden layers.
         max_params: largest number of parameters of a strategy's network, or, by trial, of SmartMixed's.
         where: a filter in MLflow's syntax that the runs of strategies must meet, or, by trial, those of trials, such
             as `metrics.val_accuracy > 0.97 AND params.depth = '3'`. One on a test metric selects by it: accuracies of
-            what is left are no fair estimate.
+            what is left are not a fair estimate.
 
     `phase_fraction` and `temperature` are those that got SmartMixed there (by strategy: the median over its
     architectures), and empty for the others. `selection_converged` says whether SmartMixed's mean choice confidence
@@ -79,7 +80,7 @@ def top(
 
     Raises:
         ConfigError: `by` is unknown, a number is less than 1, or `where` is not valid.
-        TrackingError: see the module; also if the store holds nothing on the dataset.
+        TrackingError: the store cannot be reached, or there is no such sweep, or none on the dataset.
     """
     if by not in TOP_COLUMNS:
         raise ConfigError(one_of("by", by, TOP_COLUMNS))
@@ -96,15 +97,21 @@ def top(
 def compare(
     sweep: str | None = None, all_sweeps: bool = False, view: str = "tuned", tracking_uri: str | None = None
 ) -> "Comparisons":
-    """Compare the strategies, with statistics, on each dataset of which a trial has finished.
+    """Return a `Comparison` of the strategies, with statistics, for each dataset on which a trial has finished.
 
     In every architecture a strategy is represented by its trial of highest validation accuracy (`tuned`), or by the
-    one at the published setting (`default`). Where such trials have been confirmed (`confirm`), it is what the
-    confirmation measured that counts.
+    one at the published setting (`default`). Where such trials have been confirmed (`confirm_sweep`), what the
+    confirmation measured counts.
+
+    Args:
+        sweep: name of the sweep; the latest by default.
+        all_sweeps: whether to take all sweeps together.
+        view: `tuned` or `default`.
+        tracking_uri: MLflow's store; default: `MLFLOW_TRACKING_URI`, else the SQLite store of the output directory.
 
     Raises:
         ConfigError: the view is unknown.
-        TrackingError: see the module.
+        TrackingError: the store cannot be reached, or there is no such sweep.
     """
     from smartmixed_search.analysis.comparison import compare_all  # scipy takes half a second to import
 
@@ -116,27 +123,66 @@ def compare(
 def status(
     sweep: str | None = None, all_sweeps: bool = False, tracking_uri: str | None = None, dataset: str | None = None
 ) -> pd.DataFrame:
-    """Return one row per sweep, the latest first: trials asked for, trials by status, and the best so far."""
+    """Return how far sweeps are, a row for each, the latest first: trials by status, and the best objective so far.
+
+    The columns are `STATUS_COLUMNS`: `trials` were asked for, `finished`, `failed`, `stopped` and `running` are counts.
+
+    Args:
+        sweep: name of the sweep; the latest by default.
+        all_sweeps: whether to take all sweeps together.
+        tracking_uri: MLflow's store; default: `MLFLOW_TRACKING_URI`, else the SQLite store of the output directory.
+        dataset: name of a dataset, or path of an `.npz` file: its latest sweep, or all of its sweeps.
+
+    Raises:
+        TrackingError: the store cannot be reached, or there is no such sweep, or none on the dataset.
+    """
     with reading(sweep, all_sweeps, tracking_uri, dataset) as (client, found):
         return pd.concat([_status(client, run) for run in found], ignore_index=True)[STATUS_COLUMNS]
 
 
 def sweeps(tracking_uri: str | None = None) -> pd.DataFrame:
-    """Return one row per sweep, the latest first, with `tables.SWEEP_COLUMNS`."""
+    """Return all sweeps of a store, a row for each, the latest first, with `tables.SWEEP_COLUMNS`.
+
+    Args:
+        tracking_uri: MLflow's store; default: `MLFLOW_TRACKING_URI`, else the SQLite store of the output directory.
+
+    Raises:
+        TrackingError: the store cannot be reached, or holds no sweep.
+    """
     with reading(None, True, tracking_uri) as (_, found):
         return tables.sweep_table(found)
 
 
 def trials(sweep: str | None = None, all_sweeps: bool = False, tracking_uri: str | None = None) -> pd.DataFrame:
-    """Return one row per trial, in the order they started, with `tables.TRIAL_COLUMNS`."""
+    """Return the trials of a sweep, a row for each, in the order they started, with `tables.TRIAL_COLUMNS`.
+
+    `response`, `importance`, `plot_tuning` and `plot_parallel` take the table as it is.
+
+    Args:
+        sweep: name of the sweep; the latest by default.
+        all_sweeps: whether to take all sweeps together.
+        tracking_uri: MLflow's store; default: `MLFLOW_TRACKING_URI`, else the SQLite store of the output directory.
+
+    Raises:
+        TrackingError: the store cannot be reached, or there is no such sweep.
+    """
     with reading(sweep, all_sweeps, tracking_uri) as (client, found):
         return tables.trial_table(client, found)
 
 
 def strategies(sweep: str | None = None, all_sweeps: bool = False, tracking_uri: str | None = None) -> pd.DataFrame:
-    """Return one row per strategy or control of every finished trial, with `tables.STRATEGY_TABLE_COLUMNS`.
+    """Return the strategies and controls of a sweep's finished trials, a row for each in each trial.
 
-    `leaderboard.leaderboard` and `ranking.block_rankings` take the table as it is.
+    The columns are `tables.STRATEGY_TABLE_COLUMNS`; accuracies are fractions, means over the replicates.
+    `leaderboard`, `block_rankings` and `compare_strategies` take the table as it is.
+
+    Args:
+        sweep: name of the sweep; the latest by default.
+        all_sweeps: whether to take all sweeps together.
+        tracking_uri: MLflow's store; default: `MLFLOW_TRACKING_URI`, else the SQLite store of the output directory.
+
+    Raises:
+        TrackingError: the store cannot be reached, or there is no such sweep.
     """
     with reading(sweep, all_sweeps, tracking_uri) as (client, found):
         return tables.strategy_table(client, found)

@@ -31,10 +31,14 @@ def selection_epochs(phase_fraction: float, epochs: int) -> int:
 
 @dataclass(frozen=True, kw_only=True)
 class TrialConfig:
-    """Everything that determines a trial's result, together with the dataset of that name and the device.
+    """The configuration of a trial: with the dataset and the device it determines the result.
 
     Raises:
         ConfigError: a value breaks its rule; the message names the rule and the value.
+
+    Example:
+        >>> TrialConfig(dataset="digits", architecture=(64, 32), epochs=40).selection_epochs
+        5
 
     """
 

@@ -39,7 +39,7 @@ Curves = dict[str, list[float | None]]
 
 @dataclass(frozen=True, kw_only=True)
 class NetworkResult:
-    """One network of the stack: one strategy (or control) with one replicate's seeds.
+    """The figures of one network of a trial: one strategy or control, trained with one replicate's seeds.
 
     Accuracies lie in [0, 1], losses are in nats and None where a diverged network has none. `val_…` and `test_…` are
     of the network's checkpoint: its epoch of lowest validation loss (`smartmixed`: of the fixed phase).

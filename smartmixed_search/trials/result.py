@@ -12,10 +12,11 @@ from smartmixed_search.trials.records import Choice, NetworkResult
 
 @dataclass(frozen=True, kw_only=True)
 class TrialResult:
-    """One trained stack."""
+    """What `run_trial` returns: the figures of every network, SmartMixed's choices, and the objective."""
 
     config: TrialConfig
     key: str
+    """Identity of the configuration: 16 hex digits."""
     networks: list[NetworkResult]
     """Replicate by replicate, strategies then controls."""
     choices: list[Choice]
@@ -26,7 +27,7 @@ class TrialResult:
     selection_steps: int
     """Optimiser steps of the selection phase."""
     seconds: float
-    """Wall time of the whole stack."""
+    """Wall time of training and measuring all networks."""
     environment: dict[str, str]
     """Device and versions the trial ran with, and in how many parts it was trained."""
     weights_path: str | None = field(default=None)
