@@ -40,7 +40,7 @@ def make_store(folder: Path, trials: int) -> tuple[str, float]:
     seconds = (time.perf_counter() - start) / RECORDED
     with sqlite3.connect(folder / "mlflow.db") as database:
         _multiply(database, trials - RECORDED)
-        database.execute("DELETE FROM tags WHERE key = ?", (TAG_TABLES,))  # whoever opens the sweep stores them anew
+        database.execute("DELETE FROM tags WHERE key = ?", (TAG_TABLES,))  # whoever opens the sweep stores them again
     database.close()
     tracker = _open(uri)
     if len(tracker.recorded()) != trials:

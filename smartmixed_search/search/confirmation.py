@@ -50,7 +50,7 @@ def confirm_sweep(
     """Train the k best trials of a sweep again, all their strategies and controls included, on seeds it never used.
 
     `compare` and `report` prefer what this measures. Whatever interrupts it, the same call continues; a larger k adds
-    trials, another number of replicates begins anew. It is not among the sweeps that `status` and `top` know.
+    trials, another number of replicates begins again. It is not among the sweeps that `status` and `top` know.
 
     Args:
         sweep: its name; the latest by default. Only MLflow has to know it.

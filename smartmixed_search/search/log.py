@@ -18,7 +18,7 @@ class Log:
     """A log that is open for its one writer; a context manager that closes it.
 
     On a disk a line is appended to the file and made durable. Object stores cannot append: there the log is a row of
-    objects, `PATH.00000` and so on, and the last of them is written anew with every line.
+    objects, `PATH.00000` and so on, and the last of them is written again with every line.
 
     Args:
         path: of the file; its folder exists.

@@ -50,7 +50,7 @@ def ray_environment(changes: Mapping[str, str | None]) -> Iterator[None]:
 
 
 def _set(variables: Mapping[str, str | None]) -> None:
-    """Let Ray have these environment variables and no others; it keeps copies, token included, that are read anew."""
+    """Let Ray have these environment variables and no others; it keeps copies, token included, that are read again."""
     kept = {name: value for name, value in variables.items() if value is not None}
     for name in [name for name in os.environ if _VARIABLES.fullmatch(name) and name not in kept]:
         del os.environ[name]

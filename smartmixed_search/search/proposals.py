@@ -27,7 +27,7 @@ from smartmixed_search.space.space import GRID, JOINT, PUBLISHED_SETTING, Search
 from smartmixed_search.trials.config import TrialConfig
 
 _ATTEMPTS = 20
-"""How often a proposal is drawn anew if it is a trial that is settled already."""
+"""How often a proposal is drawn again if it is a trial that is settled already."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,7 +53,7 @@ class Proposer:
         self._drawn: list[Widths] = []
 
     def propose(self, number: int) -> Proposal:
-        """Return the proposal of that number; a grid begins anew where it ends, so that duplicates tell of its end."""
+        """Return the proposal of that number; a grid begins again where it ends, so that duplicates tell of its end."""
         if self._space.sampler == GRID:
             return self._from_grid(number)
         rng = np.random.default_rng(self._entropy(number, "settings"))

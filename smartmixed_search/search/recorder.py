@@ -43,7 +43,7 @@ _QUIET_SECONDS = 1.0
 _SAY_SECONDS = 10.0
 """How often it says so from then on."""
 _ANALYZED_EVERY = 100
-"""Trials after which the store is analyzed anew."""
+"""Trials after which the store is analyzed again."""
 
 
 class Outcome(Protocol):

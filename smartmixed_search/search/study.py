@@ -1,7 +1,7 @@
 """The sweep as an Optuna study in a file, for optuna-dashboard to look at; derived from the ledger, never read back.
 
 The file has the format of Optuna's `JournalFileBackend`. Its one writer needs none of that backend's locks, and since
-the file is written anew from the ledger at every start, it need not be durable either.
+the file is written again from the ledger at every start, it need not be durable either.
 """
 
 import json
@@ -23,7 +23,7 @@ from smartmixed_search.system.files import is_local, write_atomically
 from smartmixed_search.trials.config import TrialConfig
 
 _REWRITE_SECONDS = 30.0
-"""How often a journal is written anew where files cannot be appended to."""
+"""How often a journal is written again where files cannot be appended to."""
 
 
 class StudyView:
@@ -52,7 +52,7 @@ class StudyView:
         self._awaiting: defaultdict[int, list[int]] = defaultdict(list)
 
     def follow(self, events: Sequence[Event]) -> None:
-        """Bring the study up to date with all events of the ledger so far; the first call writes its file anew."""
+        """Bring the study up to date with all events of the ledger so far; the first call writes its file again."""
         for event in events[self._seen :]:
             self._note(event)
         self._seen = len(events)
@@ -64,7 +64,7 @@ class StudyView:
             self.close()
 
     def close(self) -> None:
-        """Write the file anew, unless it is up to date."""
+        """Write the file again, unless it is up to date."""
         if self._written != len(self._journal.lines):
             write_atomically(self._path, "".join(self._journal.lines))
             self._written, self._rewritten_at = len(self._journal.lines), time.monotonic()

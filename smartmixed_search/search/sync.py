@@ -115,7 +115,7 @@ def _lost(keys: Sequence[str]) -> str:
 
 
 def _trials_asked_for(directory: SweepDirectory, resolved: Resolved, settled: int, say: Callable[[str], None]) -> int:
-    """Return what `space.yaml` says; one that is gone or damaged is written anew."""
+    """Return what `space.yaml` says; one that is gone or damaged is written again."""
     content = read_bytes(directory.space) or b""
     with suppress(ConfigError, UnicodeDecodeError):
         found = read_yaml(content.decode())

@@ -7,7 +7,7 @@ They repeat what the runs hold, column by column.
 A trial's rows are written before its run is marked as settled, and are counted after it, in the sweep run's tag
 `smartmixed.tables`. So rows that are not counted belong to a trial at which the writer stopped, and its run tells
 whether they are valid. Tables that are not there, incomplete, or of other columns are not used; the next writer of
-the sweep stores them anew. Rows of runs that were deleted stay until then: whoever reads leaves them out, while they
+the sweep stores them again. Rows of runs that were deleted stay until then: whoever reads leaves them out, while they
 are in MLflow's trash, and the next writer notices if they are not even there.
 """
 

@@ -1,7 +1,7 @@
 """MLflow's trash: runs that were deleted, on MLflow's page say. Nothing reads them; the next writer takes them out.
 
 A deleted run keeps all that it holds, so that it is delivered again by being restored: under its id, by which stored
-tables and registered models know it. Only where the trash was emptied is it written anew.
+tables and registered models know it. Only where the trash was emptied is it written again.
 """
 
 from collections import defaultdict

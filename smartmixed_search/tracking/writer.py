@@ -292,7 +292,7 @@ class Tracker:
     def _opened_again(self, trial: "Run") -> "Run":
         """Return a trial's run; where the trial had ended otherwise, without what was written of that.
 
-        Rows of the tables are never changed: they are stored anew, from the runs.
+        Rows of the tables are never changed: they are stored again, from the runs.
         """
         tags, run_id = trial.data.tags, trial.info.run_id
         if tags[schema.TAG_STATUS] == schema.RUNNING:

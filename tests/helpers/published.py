@@ -69,7 +69,7 @@ class Draws:
     """Per selection step and hidden layer, standard Gumbel numbers [H, K]."""
     evaluation_noise: list[list[Tensor]]
     """Likewise, for the draws that a `sampled` evaluation averages, each over the whole split; the public code draws
-    anew for every batch of examples, and once."""
+    again for every batch of examples, and once."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -222,7 +222,7 @@ class PublishedTraining:
         ]
 
     def _hand_off(self) -> None:
-        """Protocol: the frozen choice is the argmax of the logits; then training goes on, or starts anew."""
+        """Protocol: the frozen choice is the argmax of the logits; then training goes on, or starts again."""
         if self.reading.handoff_from == "best":
             tensors, moments = self._states[self.checkpoint(0, self.reading.selection_epochs)]
             for parameter, kept in zip(self.parameters, tensors, strict=True):

@@ -48,7 +48,7 @@ def contents(uri: str, sweep: str | None = None) -> dict[tuple[str, str], Any]:
         if sweep not in (None, run.data.tags["smartmixed.sweep"]):
             continue
         tags = {name: v for name, v in run.data.tags.items() if name not in ("mlflow.parentRunId", "smartmixed.opened")}
-        of_sweep = tags["smartmixed.kind"] == "sweep"  # whose metrics are measured anew whenever they are recorded
+        of_sweep = tags["smartmixed.kind"] == "sweep"  # whose metrics are measured again whenever they are recorded
         points = {
             name: {(m.step, m.value) if of_sweep else (m.step, m.value, m.timestamp - run.info.start_time) for m in all}
             for name, all in ((name, client.get_metric_history(run.info.run_id, name)) for name in run.data.metrics)

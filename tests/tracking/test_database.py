@@ -66,7 +66,7 @@ def addresses(folder: Path) -> list[str]:
 @pytest.mark.parametrize("ask", [open_store, check_store, prepare_store, require_schema])
 def test_an_older_database_is_left_as_it_is(tracking_uri: str, tmp_path: Path, ask: Callable[[str], object]) -> None:
     with database(tmp_path) as opened:
-        opened.execute("DROP TABLE webhooks")  # MLflow makes anew whatever is missing
+        opened.execute("DROP TABLE webhooks")  # MLflow makes again whatever is missing
         opened.execute("UPDATE alembic_version SET version_num = ?", (OLDER,))
     before = (tmp_path / "mlflow.db").read_bytes()
     with pytest.raises(TrackingError, match=f"has {OLDER}, an older one's; copy the file, then run `mlflow db upgrade"):
