@@ -21,8 +21,8 @@ def phase_gains(rows: pd.DataFrame, blocks: pd.DataFrame) -> pd.DataFrame:
 
     `rows` are the strategies of all trials on one dataset, `blocks` what `leaderboard.block_rankings` chose from them.
     Columns: `architecture`; `extra_epochs`, what the epochs after the handoff gave the fixed strategies of that trial,
-    the median over them, for one that trains slowly (sigmoid) gains by far the most and would decide a mean; and those
-    of `GAINS`, NaN where something is unknown.
+    the median over them, because one that trains slowly (sigmoid) gains by far the most and would decide a mean; and
+    those of `GAINS`, NaN where something is unknown.
     """
     own = blocks[blocks["strategy"] == SMARTMIXED].reset_index(drop=True)
     own = own.reindex(columns=["architecture", "trial", "test_accuracy", *PHASE_COLUMNS])

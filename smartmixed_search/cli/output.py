@@ -47,6 +47,6 @@ def flush_output() -> None:
 
 
 def discard_output() -> None:
-    """Drop what can no longer be written, lest Python tries once more when it ends."""
+    """Drop what can no longer be written, so that Python does not try once more when it ends."""
     if sys.stdout is not None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

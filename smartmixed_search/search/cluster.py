@@ -47,7 +47,7 @@ class NoClusterError(ResourceError):
 
 @contextmanager
 def ray_session(address: str | None = None) -> Iterator[None]:
-    """Connect to Ray for the length of the context: to the cluster at an address, else to one of this machine's own.
+    """Connect to Ray for the length of the context: to the cluster at an address, or to one of this machine's own.
 
     The environment is left as it was. A Ray that this process is connected to already is used as it is, and goes on.
 

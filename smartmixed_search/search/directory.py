@@ -79,7 +79,7 @@ class Resolved:
         return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:16]
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the content of `resolved.json`, but for its date."""
+        """Return the content of `resolved.json`, except its date."""
         return asdict(self)
 
     @classmethod
@@ -267,7 +267,7 @@ class SweepDirectory:
         )
 
     def unusable(self, error: BaseException) -> str | None:
-        """Return what the user is told if an error says that this directory takes nothing any more, else None."""
+        """Return what the user is told if an error says that this directory takes nothing any more; None otherwise."""
         host = socket.gethostname()
         if is_full(error):
             return (

@@ -45,7 +45,7 @@ def environment(dataset: Mapping[str, str | int]) -> dict[str, Any]:
 
 
 def _processor() -> str:
-    """Return the processor's model where the system tells, else the machine's type."""
+    """Return the processor's model where the system tells, otherwise the machine's type."""
     with suppress(OSError):
         for line in _PROCESSORS.read_text(encoding="utf-8").splitlines():
             if line.startswith("model name"):

@@ -66,7 +66,7 @@ def refuse_if_held(path: Path, sweep: str) -> None:
 
 @contextmanager
 def one_writer(path: Path, sweep: str, say: Callable[[str], None] = lambda message: None) -> Iterator[Lock]:
-    """Hold a sweep's lock: of the operating system where it can be had, and ends with the process, else a lease.
+    """Hold a sweep's lock: of the operating system where it can be had, and ends with the process, otherwise a lease.
 
     Args:
         path: of the lock's file.
@@ -155,7 +155,7 @@ def _refresh(path: Path, mine: dict[str, Any], lock: Lock, released: threading.E
 
 
 def _is_alive(path: Path, found: dict[str, Any], say: Callable[[str], None]) -> bool:
-    """Whether a lease's holder is there: as a process, where this one would see it, else by going on to refresh it."""
+    """Whether a lease's holder is there: as a process, where this one would see it, or by going on to refresh it."""
     if _is_of_here(found):
         return _runs_here(found)
     who = _who(found["pid"], found["host"])

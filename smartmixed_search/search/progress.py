@@ -106,7 +106,7 @@ class ProgressPrinter:
         self._printed: Progress | None = None
 
     def update(self, progress: Progress) -> None:
-        """Print progress if it is time to: at once when a trial has settled, else not more often than can be read."""
+        """Print progress if it is time to: at once when a trial has settled, or no more often than can be read."""
         if not self._quiet and self._is_due(progress):
             self._print(progress)
 

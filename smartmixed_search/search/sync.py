@@ -129,7 +129,7 @@ def _trials_asked_for(directory: SweepDirectory, resolved: Resolved, settled: in
 
 
 def _is_of(space: Mapping[str, Any], resolved: Resolved) -> bool:
-    """Whether a space is the one that a sweep was begun with, but for what may change when it is continued."""
+    """Whether a space is the one that a sweep was begun with, except for what may change when it is continued."""
     trials = space.get("trials")
     if type(trials) is not int or trials < 1:
         return False

@@ -14,7 +14,7 @@ _GONE = (errno.EROFS, errno.EIO, errno.ESTALE, errno.ENODEV, errno.ENOTCONN)
 
 
 def locate(where: str | Path) -> Path:
-    """Return the path of a file or folder: absolute if it is on a disk, else an object with a path's methods.
+    """Return the path of a file or folder: absolute if it is on a disk, otherwise an object with a path's methods.
 
     Such an object is universal_pathlib's; whatever happens to files that may be elsewhere uses what the two share.
 

@@ -1,7 +1,7 @@
 """Choices of SmartMixed's networks, read from the artifacts of trial runs.
 
 The questions below take `sweep`, `all_sweeps` and `tracking_uri`, and raise `TrackingError`, as those of
-`tracking.queries` do. They count finished trials, but for those whose artifact is gone or damaged.
+`tracking.queries` do. They count finished trials, except those whose artifact is gone or damaged.
 """
 
 import json

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def keep_one(client: "MlflowClient", found: Iterable["Run"]) -> "Run | None":
     """Return the run that counts of those with one key, and delete the others; None if there is none.
 
-    It is the one that is a sweep's with tables, else one that has settled, else the oldest.
+    It is the one that is a sweep's with tables, otherwise one that has settled, or else the oldest.
     """
     kept, *doubles = [*sorted(found, key=order), None]
     for double in doubles:

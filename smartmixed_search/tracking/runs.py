@@ -51,8 +51,8 @@ def search(
 ) -> Iterator["Run"]:
     """Yield the runs that meet all clauses, in the given order, then oldest first; at most `limit`.
 
-    With `deleted` those in MLflow's trash, else those that are not. Runs that are recorded meanwhile may be missed,
-    never those that were there.
+    With `deleted` those in MLflow's trash, otherwise those that are not. Runs that are recorded meanwhile may be
+    missed, never those that were there.
     """
     from mlflow.entities import ViewType
 
@@ -143,7 +143,7 @@ def log(
     tags: Mapping[str, str] | None = None,
     time: int | None = None,
 ) -> "Run":
-    """Log to a run in as few calls as MLflow allows, and return it as it is then, but for its curves.
+    """Log to a run in as few calls as MLflow allows, and return it as it is then, except for its curves.
 
     Values that are not finite are left out. `time`, in milliseconds since the epoch, is that of the metrics. By default
     it is the run's start, so that the store recognises a metric that is logged again; `curves` are (step, value) by

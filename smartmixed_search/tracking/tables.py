@@ -117,7 +117,7 @@ def _trials(client: "MlflowClient", sweep: "Run", status: str | None) -> pd.Data
 
 
 def _stored(client: "MlflowClient", sweep: "Run", name: str) -> pd.DataFrame | None:
-    """Return a table of a sweep as it is stored, but for the rows of runs that have been deleted since."""
+    """Return a table of a sweep as it is stored, except the rows of runs that have been deleted since."""
     known = stored.read(client, sweep, name)
     return None if known is None else known[~stored.are_of(known, trash.deleted_ids(client, sweep))]
 

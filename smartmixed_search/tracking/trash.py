@@ -43,7 +43,7 @@ def restore_sweep(client: "MlflowClient", sweep: str, key: str) -> "Run | None":
 
 
 def restore_below(client: "MlflowClient", sweep: "Run") -> int:
-    """Restore the runs of a sweep's trials and strategies, but for doubles; return how many."""
+    """Restore the runs of a sweep's trials and strategies, except doubles; return how many."""
     found = deleted_runs(client, [sweep.info.experiment_id], sweep.data.tags[schema.TAG_SWEEP])
     restored = 0
     for kind in (schema.TRIAL, schema.STRATEGY):

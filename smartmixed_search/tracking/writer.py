@@ -90,7 +90,7 @@ class Tracker:
     ) -> str:
         """Create the sweep run, or find and reopen it, and return its id. Must precede every record.
 
-        Runs of it that were deleted, but for doubles, are there again then.
+        Runs of it that were deleted, except doubles, are there again then.
 
         Args:
             key: identity of the sweep (space, seed, data): a store holds no two of one name that differ in it.
