@@ -128,7 +128,7 @@ def one_line(error: BaseException) -> str:
 
 
 class EpochReports:
-    """Passes a trial's epochs on to the driver: those at rungs, and others so seldom that small trials are not slowed."""
+    """Passes a trial's epochs on to the driver: those at rungs, others so seldom that small trials are not slowed."""
 
     def __init__(
         self,
