@@ -33,7 +33,7 @@ from contenders import (
 
 from smartmixed_search.datasets import Dataset, data_directory, load_dataset
 from smartmixed_search.engine.parts import Part
-from smartmixed_search.families.mlp import parse_architecture
+from smartmixed_search.families import parse_architecture
 from smartmixed_search.trials.config import SMARTMIXED, TrialConfig
 
 TARGETED = "512-256-128"

@@ -56,11 +56,11 @@ def train(config: TrialConfig, device: torch.device = CUDA) -> TwoPhaseTraining:
 
 
 def graphs(training: TwoPhaseTraining) -> int:
-    return len(training.steps._graphs._replays)
+    return len(training.networks._steps._graphs._replays)
 
 
 def assert_equal(one: TwoPhaseTraining, other: TwoPhaseTraining, tolerance: float) -> None:
-    for a, b in zip(one.stack.parameters.tensors(), other.stack.parameters.tensors(), strict=True):
+    for a, b in zip(one.networks.stack.parameters.tensors(), other.networks.stack.parameters.tensors(), strict=True):
         torch.testing.assert_close(a.cpu(), b.cpu(), rtol=tolerance, atol=tolerance)
     for name, curve in one.curves.items():
         a, b = torch.stack(curve).cpu(), torch.stack(other.curves[name]).cpu()
@@ -87,10 +87,12 @@ def test_captured_steps_equal_eager_ones(monkeypatch: pytest.MonkeyPatch, change
     monkeypatch.setattr("smartmixed_search.engine.stack.steps.recorder", lambda _: None)
     eager = train(config)
     assert graphs(eager) == 0
-    for one, other in zip(captured.stack.parameters.tensors(), eager.stack.parameters.tensors(), strict=True):
+    for one, other in zip(
+        captured.networks.stack.parameters.tensors(), eager.networks.stack.parameters.tensors(), strict=True
+    ):
         torch.testing.assert_close(one, other, rtol=1e-5, atol=1e-6)
-    assert torch.equal(captured.optimizer.alive, eager.optimizer.alive)
-    assert torch.equal(captured.optimizer.steps, eager.optimizer.steps)
+    assert torch.equal(captured.networks.optimizer.alive, eager.networks.optimizer.alive)
+    assert torch.equal(captured.networks.optimizer.steps, eager.networks.optimizer.steps)
 
 
 def test_a_gpu_trains_what_a_cpu_trains() -> None:
@@ -119,7 +121,7 @@ def test_a_function_that_reads_values_is_trained_without_graphs() -> None:
         training = train(config)
     assert len(seen) == 1
     assert graphs(training) == 0
-    assert training.optimizer.alive.all()
+    assert training.networks.optimizer.alive.all()
     assert torch.isfinite(torch.zeros(3, device=CUDA).exp()).all(), "the device works on"
 
 

@@ -115,7 +115,7 @@ def _leaderboard(board: "pd.DataFrame") -> str:
 
 
 def _architectures(comparison: "Comparison") -> str:
-    from smartmixed_search.families.mlp import by_size
+    from smartmixed_search.families import by_size
 
     chosen = comparison.architectures.sort_values("architecture", key=lambda names: names.map(by_size))
     ranks = chosen["rank"].map(" ({})".format, na_action="ignore").fillna("")

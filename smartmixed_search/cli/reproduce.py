@@ -68,7 +68,7 @@ class _Progress:
 
 
 def _introduction(recorded: "Recorded") -> list[str]:
-    from smartmixed_search.families.mlp import format_architecture
+    from smartmixed_search.families import format_architecture
     from smartmixed_search.system.version import __version__
 
     trial, software = recorded.trial, recorded.sweep_environment.get("software", {})

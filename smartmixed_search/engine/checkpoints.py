@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from smartmixed_search.engine.stack import Parameters
-from smartmixed_search.engine.stack.evaluation import Evaluation
+from smartmixed_search.engine.evaluation import Evaluation
+from smartmixed_search.engine.parameters import Parameters
 
 
 class Checkpoint:
@@ -15,15 +15,15 @@ class Checkpoint:
     Args:
         states: parameters, and moments where a handoff will need them; copied at every improvement.
         logit_columns: the column of each of the J entries of `logits`.
+        sums: names of the task's sums.
     """
 
-    def __init__(self, states: Sequence[Parameters], logit_columns: Sequence[int]) -> None:
-        networks = states[0].biases[0].shape[:2]
-        device = states[0].biases[0].device
+    def __init__(self, states: Sequence[Parameters], logit_columns: Sequence[int], sums: Sequence[str]) -> None:
+        networks, device = states[0].shared[0].shape[:2], states[0].shared[0].device
         self.states = [state.clone() for state in states]
         self.epoch = torch.full(networks, -1, device=device)
         self.loss = torch.full(networks, torch.inf, dtype=torch.float64, device=device)
-        self.correct = torch.zeros(networks, dtype=torch.float64, device=device)
+        self.sums = {name: torch.zeros(networks, dtype=torch.float64, device=device) for name in sums}
         self._logit_columns = list(logit_columns)
 
     @property
@@ -31,15 +31,19 @@ class Checkpoint:
         """The parameters of the best epochs."""
         return self.states[0]
 
+    def figures(self) -> dict[str, Tensor]:
+        """Return `epoch`, `loss` and the task's sums by name, [R, S]; the epoch is -1 where there is none yet."""
+        return {"epoch": self.epoch, "loss": self.loss, **self.sums}
+
     def update(self, epoch: int, evaluation: Evaluation, states: Sequence[Parameters], eligible: Tensor) -> None:
         """Keep the networks that are eligible [R, S] and have never had so low a loss; NaN is never low."""
         better = eligible & (evaluation.loss < self.loss)
         self.epoch.masked_fill_(better, epoch)
         self.loss.copy_(evaluation.loss.where(better, self.loss))
-        self.correct.copy_(evaluation.correct.where(better, self.correct))
+        for name, best in self.sums.items():
+            best.copy_(evaluation.sums[name].where(better, best))
         for kept, state in zip(self.states, states, strict=True):
-            for group in ("weights", "biases"):
-                _keep(better, getattr(kept, group), getattr(state, group))
+            _keep(better, kept.shared, state.shared)
             _keep(better[:, self._logit_columns], kept.logits, state.logits)
 
 

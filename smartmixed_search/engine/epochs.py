@@ -8,7 +8,7 @@ import numpy as np
 
 from smartmixed_search.engine.networks import EpochReport
 from smartmixed_search.engine.parts import Part
-from smartmixed_search.families.mlp import format_architecture
+from smartmixed_search.families import format_architecture
 from smartmixed_search.trials.config import SMARTMIXED, TrialConfig
 from smartmixed_search.trials.records import NetworkResult
 

@@ -9,12 +9,12 @@ import numpy as np
 import torch
 
 from smartmixed_search.datasets import Dataset
+from smartmixed_search.engine.draws import NOISE_STEPS
+from smartmixed_search.engine.evaluation import EVALUATION_BATCH
 from smartmixed_search.engine.parts import Part, in_parts
-from smartmixed_search.engine.stack.evaluation import EVALUATION_BATCH
-from smartmixed_search.engine.stack.steps import NOISE_STEPS
 from smartmixed_search.engine.training import TwoPhaseTraining
 from smartmixed_search.errors import ResourceError
-from smartmixed_search.families.mlp import count_parameters, format_architecture
+from smartmixed_search.families import family_of, format_architecture
 from smartmixed_search.system.machine import machine_memory
 from smartmixed_search.trials.config import TrialConfig
 
@@ -29,7 +29,7 @@ _MOST_WORK = {"cpu": 2**32, "cuda": 2**38}
 _LEAST_BATCH = 128  # a step on fewer examples is not that much quicker
 _MOST_REPLICATES = 64  # time is proportional to them, and each takes a while to set up
 _LEAST_DEPTH = 32
-_NEURON_WORK = 256  # noise and activation of a neuron take about as long as that many products
+_UNIT_WORK = 256  # noise and activation of a neuron take about as long as that many products
 _MOST_EPOCHS = 1000  # a step takes as long, however many follow
 _GIB = 2**30
 _SHOWN = 60  # characters of an architecture in a message
@@ -69,7 +69,7 @@ def estimate(
         ResourceError: one network of a trial needs more memory than there is.
 
     """
-    sizes = [count_parameters([dataset.features, *config.architecture, dataset.classes]) for config in configs]
+    sizes = [_parameters(config, dataset) for config in configs]
     networks = [len(config.members) * config.replicates for config in configs]
     turns = [len(range(place, trials, len(configs))) for place in range(len(configs))]
     memory = [_memory(config, dataset, size, n) for config, size, n in zip(configs, sizes, networks, strict=True)]
@@ -143,8 +143,7 @@ def _stand_in(config: TrialConfig, dataset: Dataset, most: int) -> tuple[TrialCo
 
 
 def _work(config: TrialConfig, dataset: Dataset) -> int:
-    parameters = count_parameters([dataset.features, *config.architecture, dataset.classes])
-    per_example = parameters + _NEURON_WORK * sum(config.architecture)
+    per_example = _parameters(config, dataset) + _UNIT_WORK * _units(config, dataset)
     batch = max(min(config.batch_size, len(dataset.x_train)), _LEAST_BATCH)
     return len(config.members) * config.replicates * per_example * batch
 
@@ -154,8 +153,7 @@ def _time_part(config: TrialConfig, part: Part, dataset: Dataset, device: torch.
     steps = itertools.chain.from_iterable(training.steps_of_epoch() for _ in itertools.count())
     with torch.no_grad():
         selection = _seconds_per_step(steps, device)
-        x, y = training.data.x_val.to(training.layout.dtype), training.data.y_val
-        training.evaluate(training.stack, x, y, x.new_tensor(config.temperature))  # may take more memory than a step
+        training.evaluate("val")  # may take more memory than a step
         training.hand_off()
         return selection, _seconds_per_step(steps, device)
 
@@ -176,8 +174,20 @@ def _seconds_per_step(steps: Iterator[None], device: torch.device) -> float:
 def _memory(config: TrialConfig, dataset: Dataset, parameters: int, networks: int) -> int:
     copies = _COPIES_WITH_MOMENTS if config.handoff_from == "best" else _COPIES
     batch = max(min(config.batch_size, len(dataset.x_train)), min(EVALUATION_BATCH, len(dataset.x_val)))
-    activations = sum(config.architecture) * batch * _ACTIVATION_COPIES
+    activations = _units(config, dataset) * batch * _ACTIVATION_COPIES
     return networks * (parameters * copies + activations) * _FLOAT_BYTES + _data_memory(dataset)
+
+
+def _parameters(config: TrialConfig, dataset: Dataset) -> int:
+    """Return the weights and biases of one network."""
+    family = family_of(config.architecture)
+    return family.parameters(config.architecture, dataset.x_train.shape[1:], dataset.classes)
+
+
+def _units(config: TrialConfig, dataset: Dataset) -> int:
+    """Return the units of all sites of one network."""
+    sites = family_of(config.architecture).sites(config.architecture, dataset.x_train.shape[1:])
+    return sum(site.units for site in sites)
 
 
 def _data_memory(dataset: Dataset) -> int:

@@ -7,11 +7,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from smartmixed_search.engine.stack import Stack
-from smartmixed_search.engine.stack.evaluation import Evaluation, evaluate, selecting_part
-from smartmixed_search.engine.stack.handoff import original_order
-from smartmixed_search.engine.training import TwoPhaseTraining, argmax_mixes, selecting_columns
-from smartmixed_search.families.mlp import count_parameters
+from smartmixed_search.engine.evaluation import Evaluation
+from smartmixed_search.engine.training import TwoPhaseTraining
+from smartmixed_search.families import family_of
 from smartmixed_search.trials.config import CONTROLS, SMARTMIXED
 from smartmixed_search.trials.records import CONTROL, DIVERGED, FINISHED, RANKED, Choice, NetworkResult, accuracy_at
 
@@ -24,7 +22,7 @@ class Measured:
     choices: list[Choice]
     """One per replicate; none without SmartMixed."""
     weights: dict[str, Tensor]
-    """SmartMixed's checkpoints, neurons in their original order, as `replicate0.layer0.weight` and so on.
+    """SmartMixed's checkpoints, units in their original order, as `replicate0.layer0.weight` and so on.
 
     A replicate that diverged before it had a checkpoint is left out.
     """
@@ -39,19 +37,18 @@ def measure(training: TwoPhaseTraining) -> Measured:
 
 def measure_networks(training: TwoPhaseTraining) -> list[NetworkResult]:
     """Compute every network's figures: the test split is looked at here, once per checkpoint, and nowhere else."""
-    part, data = training.layout.part, training.data
-    x, y = data.x_test.to(training.layout.dtype), data.y_test
-    final_stack = training.final_stack()
-    at_final = training.temperatures_at(training.final, selecting_columns(final_stack))
-    final = _Table(training.evaluate(final_stack, x, y, at_final), len(y))
+    part, data, networks = training.part, training.data, training.networks
+    tested, validated = len(data.y_test), len(data.y_val)
+    final = _Table(training.evaluate("test", training.final), tested)
     at_handoff = {length: correct.cpu().numpy() for length, correct in training.test_correct_at.items()}
-    phase1 = _phase1(training, training.phase1_stack()) if SMARTMIXED in training.layout.columns else []
-    best = {name: getattr(training.final, name).cpu().numpy() for name in ("epoch", "loss", "correct")}
+    phase1 = _phase1(training) if SMARTMIXED in part.members else []
+    best = {name: tensor.cpu().numpy() for name, tensor in training.final.figures().items()}
     curves = _curves(training)
-    alive = training.optimizer.alive.cpu().numpy()
+    alive = networks.optimizer.alive.cpu().numpy()
     epochs = training.epochs_alive.cpu().numpy()
-    steps = (training.optimizer.steps + training.steps_before_handoff).cpu().numpy()
-    parameters = count_parameters(training.layout.sizes)
+    steps = (networks.optimizer.steps + training.steps_before_handoff).cpu().numpy()
+    architecture, shape = training.config.architecture, data.x_train.shape[1:]
+    parameters = family_of(architecture).parameters(architecture, shape, training.task.outputs)
 
     def network(row: int, column: int) -> NetworkResult:
         at, name = (row, column), part.members[column]
@@ -67,7 +64,7 @@ def measure_networks(training: TwoPhaseTraining) -> list[NetworkResult]:
             parameters=parameters,
             best_epoch=int(best["epoch"][at]) if found else None,
             val_loss=_finite(best["loss"][at]) if found else None,
-            val_accuracy=val_correct / len(data.y_val),
+            val_accuracy=val_correct / validated,
             val_correct=val_correct,
             test_loss=final.loss(at) if found else None,
             test_accuracy=final.accuracy(at) if found else 0.0,
@@ -76,7 +73,7 @@ def measure_networks(training: TwoPhaseTraining) -> list[NetworkResult]:
             val_accuracy_last=series["val_accuracy"][-1] or 0.0,
             epochs=int(epochs[at]),
             steps=int(steps[at]),
-            test_accuracy_at_handoff=accuracy_at(training.config.selection_epochs, test_correct_at, len(y)),
+            test_accuracy_at_handoff=accuracy_at(training.config.selection_epochs, test_correct_at, tested),
             test_correct_at=test_correct_at,
             phase1=phase1[row] if is_smartmixed else {},
             curves=series,
@@ -85,20 +82,14 @@ def measure_networks(training: TwoPhaseTraining) -> list[NetworkResult]:
     return [network(row, column) for row in range(len(part.replicates)) for column in range(len(part.members))]
 
 
-def _phase1(training: TwoPhaseTraining, phase1_stack: Stack) -> list[dict[str, float | None]]:
+def _phase1(training: TwoPhaseTraining) -> list[dict[str, float | None]]:
     """Measure SmartMixed's phase-1 checkpoints with their argmax choices and with sampled ones, per replicate."""
-    column = training.layout.columns[SMARTMIXED]
-    stack = selecting_part(phase1_stack, [column])
-    temperature = training.temperatures_at(training.early, [column])
-    epochs = training.early.epoch[:, column].tolist()
+    epochs = training.early.epoch[:, training.layout.columns[SMARTMIXED]].tolist()
     rows: list[dict[str, float | None]] = [{"best_epoch": epoch if epoch >= 0 else None} for epoch in epochs]
     for split in ("val", "test"):
-        x = getattr(training.data, f"x_{split}").to(training.layout.dtype)
-        y = getattr(training.data, f"y_{split}")
-        argmax = evaluate(stack, x, y, argmax_mixes(stack.parameters))
-        sampled = training.evaluate_sampled(stack, x, y, temperature)
-        for kind, evaluation in (("argmax", argmax), ("sampled", sampled)):
-            table = _Table(evaluation, len(y))
+        examples = len(getattr(training.data, f"y_{split}"))
+        for kind in ("argmax", "sampled"):
+            table = _Table(training.evaluate_selection(split, sampled=kind == "sampled"), examples)
             for replicate, row in enumerate(rows):
                 found = row["best_epoch"] is not None
                 row[f"{split}_accuracy_{kind}"] = table.accuracy((replicate, 0)) if found else 0.0
@@ -126,7 +117,7 @@ def describe_choices(training: TwoPhaseTraining) -> list[Choice]:
             changed=[layer[row] for layer in changed],
             counts=[epoch[row] for epoch in counts],
         )
-        for row, replicate in enumerate(training.layout.part.replicates)
+        for row, replicate in enumerate(training.part.replicates)
     ]
 
 
@@ -135,16 +126,12 @@ def frozen_weights(training: TwoPhaseTraining) -> dict[str, Tensor]:
     column, selected = training.layout.smartmixed, training.selected
     if column is None or selected is None:
         return {}
-    weights, biases = original_order(training.final.parameters, column, selected.orders)
-    weights[0] = training.layout.first_weights(weights[0])
     trained = (training.final.epoch[:, column] >= 0).nonzero().flatten().tolist()
-    tensors = {}
-    for layer, (weight, bias) in enumerate(zip(weights, biases, strict=True)):
-        for row in trained:
-            name = f"replicate{training.layout.part.replicates[row]}.layer{layer}"
-            tensors[f"{name}.weight"] = weight[row].cpu().contiguous()
-            tensors[f"{name}.bias"] = bias[row].cpu().contiguous()
-    return tensors
+    return {
+        f"replicate{training.part.replicates[row]}.{name}": tensor[row].cpu().contiguous()
+        for name, tensor in training.networks.weights(training.final.parameters, selected).items()
+        for row in trained
+    }
 
 
 class _Table:

@@ -12,7 +12,7 @@ from typing import Self, TypeVar
 import torch
 
 from smartmixed_search.errors import ResourceError
-from smartmixed_search.families.mlp import format_architecture
+from smartmixed_search.families import format_architecture
 from smartmixed_search.system.memory import is_out_of_memory
 from smartmixed_search.trials.config import TrialConfig
 

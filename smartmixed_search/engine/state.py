@@ -19,8 +19,8 @@ import torch
 from safetensors import SafetensorError
 from torch import Tensor
 
+from smartmixed_search.engine.networks import Selected
 from smartmixed_search.engine.parts import Part
-from smartmixed_search.engine.stack.handoff import Selected
 from smartmixed_search.engine.training import TwoPhaseTraining
 from smartmixed_search.system.files import read_bytes, write_atomically
 
@@ -31,7 +31,7 @@ LEAST_COSTS = 20.0
 """The same, in multiples of the time that the last one took to write: so states slow a trial down by 5 % at most."""
 
 _AT_HANDOFF = "test_correct_at."
-_SELECTED = ("choices", "orders", "probabilities", "changed")
+_SELECTED = ("choices", "probabilities", "changed")
 
 
 class States:
@@ -65,13 +65,13 @@ class States:
             return
         start = self._clock()
         self._folder.mkdir(parents=True, exist_ok=True)
-        write_atomically(self._folder / file_name(training.layout.part), dump(training, self.seconds))
+        write_atomically(self._folder / file_name(training.part), dump(training, self.seconds))
         self._written = self._clock()
         self._cost = self._written - start
 
     def restore(self, training: TwoPhaseTraining) -> None:
         """Take a new training to where an earlier attempt left it; it stays new if there is nothing that fits."""
-        content = None if self._folder is None else read_bytes(self._folder / file_name(training.layout.part))
+        content = None if self._folder is None else read_bytes(self._folder / file_name(training.part))
         seconds = None if content is None else load(training, content)
         if seconds is not None:
             self._earlier = max(self._earlier, seconds)  # the part that was trained last knows the time of all
@@ -98,7 +98,7 @@ def dump(training: TwoPhaseTraining, seconds: float) -> bytes:
     tensors = {name: tensor.cpu() for name, tensor in (_live(training) | _recorded(training)).items()}
     about = _identity(training) | {
         "epoch": training.epoch,
-        "steps_taken": training.steps.taken,
+        "steps_taken": training.networks.taken,
         "seconds": seconds,
     }
     about["crc32"] = _crc32(tensors, about)
@@ -128,13 +128,13 @@ def load(training: TwoPhaseTraining, content: bytes) -> float | None:
     for name, tensor in live.items():
         tensor.copy_(tensors[name])
     _restore_records(training, tensors)
-    training.epoch, training.steps.taken = about["epoch"], about["steps_taken"]
+    training.epoch, training.networks.taken = about["epoch"], about["steps_taken"]
     return float(about["seconds"])
 
 
 def _identity(training: TwoPhaseTraining) -> dict[str, Any]:
     """Return all that must agree for a training to continue another."""
-    config, part = training.config, training.layout.part
+    config, part = training.config, training.part
     return {
         "schema": SCHEMA,
         "key": config.key,
@@ -149,7 +149,7 @@ def _identity(training: TwoPhaseTraining) -> dict[str, Any]:
 
 def _live(training: TwoPhaseTraining) -> dict[str, Tensor]:
     """Return, by name, the tensors that training updates in place."""
-    optimizer = training.optimizer
+    networks, optimizer = training.networks, training.networks.optimizer
     tensors = {
         "steps": optimizer.steps,
         "alive": optimizer.alive,
@@ -157,12 +157,12 @@ def _live(training: TwoPhaseTraining) -> dict[str, Tensor]:
         "steps_before_handoff": training.steps_before_handoff,
     }
     groups = {
-        "parameters": training.stack.parameters,
+        "parameters": networks.parameters,
         "first_moments": optimizer.first_moments,
         "second_moments": optimizer.second_moments,
     }
     for name, checkpoint in (("early", training.early), ("final", training.final)):
-        tensors |= {f"{name}.{field}": getattr(checkpoint, field) for field in ("epoch", "loss", "correct")}
+        tensors |= {f"{name}.{figure}": tensor for figure, tensor in checkpoint.figures().items()}
         groups |= {f"{name}.{place}": state for place, state in enumerate(checkpoint.states)}
     for name, group in groups.items():
         tensors |= {f"{name}.{place}": tensor for place, tensor in enumerate(group.tensors())}
@@ -183,7 +183,7 @@ def _recorded(training: TwoPhaseTraining) -> dict[str, Tensor]:
 
 
 def _restore_records(training: TwoPhaseTraining, tensors: Mapping[str, Tensor]) -> None:
-    device, layers = training.layout.device, range(len(training.config.architecture))
+    device, layers = training.layout.device, range(len(training.layout.units))
     for name, curve in training.curves.items():
         curve[:] = tensors[f"curves.{name}"].to(device).unbind()
     if "choice_counts" in tensors:

@@ -157,7 +157,7 @@ class _Attempt:
     def _after_epoch(self, training: TwoPhaseTraining, report: EpochReport, epoch: int, correct: np.ndarray) -> None:
         report(epoch, correct)
         ends = training.epoch == self._config.epochs
-        if ends and training.layout.part.networks == self._left:
+        if ends and training.part.networks == self._left:
             return  # of the last part: only the result is missing
         stop = self._stop is not None and self._stop()
         if stop or ends or self._states.due:

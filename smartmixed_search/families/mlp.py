@@ -1,46 +1,100 @@
 """Multilayer perceptrons: named by their hidden widths, such as `512-256-128`."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
+from typing import ClassVar
+
+import numpy as np
+import torch
+from torch import nn
 
 from smartmixed_search.errors import ConfigError
+from smartmixed_search.families.family import Activate, Family, Site
+from smartmixed_search.method.randomness import linear_init
+
+Widths = tuple[int, ...]
+"""Hidden widths, from input to output."""
 
 
-def parse_architecture(text: str) -> tuple[int, ...]:
-    """Read hidden widths such as `512-256-128`.
+class Mlp(Family[Widths]):
+    """Linear layers, named `layer0`, `layer1`, …, with the site `activation0` after the first, and so on."""
 
-    Raises:
-        ConfigError: a width is not a whole number of at least 1, or there is none.
+    name: ClassVar[str] = "mlp"
+    kind: ClassVar[type] = tuple
+    bounds: ClassVar[Mapping[str, tuple[int, int]]] = {"depth": (1, 1000), "width": (1, 2**20)}
 
-    Example:
-        >>> parse_architecture("512-256-128")
-        (512, 256, 128)
+    def parse(self, text: str) -> Widths:
+        """Read hidden widths such as `512-256-128`.
 
-    """
-    parts = str(text).split("-")
-    if not all(part.isascii() and part.isdigit() and len(part) <= 9 and int(part) >= 1 for part in parts):
-        raise ConfigError(
-            f"an architecture must be hidden widths of at least 1 joined by '-', such as 512-256-128, but got {text!r}"
-        )
-    return tuple(int(part) for part in parts)
+        Raises:
+            ConfigError: a width is not a whole number of at least 1, or there is none.
+        """
+        parts = text.split("-")
+        if not all(part.isascii() and part.isdigit() and len(part) <= 9 and int(part) >= 1 for part in parts):
+            raise ConfigError(
+                "an architecture must be hidden widths of at least 1 joined by '-', such as 512-256-128, "
+                f"but got {text!r}"
+            )
+        return tuple(int(part) for part in parts)
+
+    def format(self, architecture: Widths) -> str:
+        """Write hidden widths as `512-256-128`."""
+        return "-".join(str(width) for width in architecture)
+
+    def order(self, architecture: Widths) -> tuple[int, Widths]:
+        """Sort by depth, then by widths."""
+        return len(architecture), architecture
+
+    def depth(self, architecture: Widths) -> int:
+        """Return the number of hidden layers."""
+        return len(architecture)
+
+    def sites(self, architecture: Widths, input_shape: Sequence[int]) -> tuple[Site, ...]:
+        """Return one site after every hidden layer, a neuron being a unit."""
+        return tuple(Site(f"activation{layer}", width, -1) for layer, width in enumerate(architecture))
+
+    def build(
+        self,
+        architecture: Widths,
+        input_shape: Sequence[int],
+        outputs: int,
+        activate: Activate,
+        rng: np.random.Generator,
+        dtype: torch.dtype = torch.float32,
+    ) -> nn.Module:
+        """See `Family`; inputs of more than one dimension are flattened."""
+        network = nn.Sequential()
+        if len(input_shape) > 1:
+            network.add_module("flatten", nn.Flatten())
+        sites = self.sites(architecture, input_shape)
+        for layer, (inputs, width) in enumerate(pairwise(_sizes(architecture, input_shape, outputs))):
+            network.add_module(f"layer{layer}", _linear(inputs, width, rng, dtype))
+            if layer < len(sites):
+                network.add_module(sites[layer].name, activate(sites[layer]))
+        return network
+
+    def parameters(self, architecture: Widths, input_shape: Sequence[int], outputs: int) -> int:
+        """See `Family`.
+
+        Example:
+            >>> Mlp().parameters((32,), (64,), 10)
+            2410
+        """
+        sizes = _sizes(architecture, input_shape, outputs)
+        return sum(inputs * width + width for inputs, width in pairwise(sizes))
+
+    def flops(self, architecture: Widths, input_shape: Sequence[int], outputs: int) -> int:
+        """See `Family`."""
+        return 2 * sum(inputs * width for inputs, width in pairwise(_sizes(architecture, input_shape, outputs)))
 
 
-def format_architecture(widths: tuple[int, ...]) -> str:
-    """Write hidden widths as `512-256-128`."""
-    return "-".join(str(width) for width in widths)
+def _sizes(architecture: Widths, input_shape: Sequence[int], outputs: int) -> list[int]:
+    return [math.prod(input_shape), *architecture, outputs]
 
 
-def by_size(architecture: str) -> tuple[int, tuple[int, ...]]:
-    """Return by what architectures are sorted: depth, then widths."""
-    widths = parse_architecture(architecture)
-    return len(widths), widths
-
-
-def count_parameters(sizes: Sequence[int]) -> int:
-    """Count the weights and biases of one network of these layer sizes, inputs and classes included.
-
-    Example:
-        >>> count_parameters([784, 128, 10])
-        101770
-    """
-    return sum(outputs * (inputs + 1) for inputs, outputs in pairwise(sizes))
+def _linear(inputs: int, outputs: int, rng: np.random.Generator, dtype: torch.dtype) -> nn.Linear:
+    layer = nn.Linear(inputs, outputs, device="meta", dtype=dtype).to_empty(device="cpu")
+    for parameter, drawn in zip((layer.weight, layer.bias), linear_init(rng, outputs, inputs), strict=True):
+        parameter.data.copy_(torch.from_numpy(drawn))
+    return layer

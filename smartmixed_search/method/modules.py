@@ -97,6 +97,29 @@ class SelectiveActivation(nn.Module):
         return f"{len(self.logits)}, pool=({names}), temperature={self.temperature}, hard={self.hard}, dim={self.dim}"
 
 
+class FixedActivation(nn.Module):
+    """All features apply the same function of the pool.
+
+    Args:
+        name: of the function.
+
+    Shape:
+        Input and output are equal, whatever they are.
+    """
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        (self.function,) = resolve_pool([name])
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Apply the function to x."""
+        return self.function.function(x)
+
+    def extra_repr(self) -> str:
+        """Describe the module for print."""
+        return self.function.name
+
+
 class MixedActivation(nn.Module):
     """Activation in which every feature applies a function of its own, each function running once.
 

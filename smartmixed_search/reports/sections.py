@@ -8,7 +8,7 @@ import numpy as np
 from smartmixed_search.analysis.comparison import CONTROL_WORDS, MARGINS, Comparison
 from smartmixed_search.analysis.phases import GAINS
 from smartmixed_search.analysis.statistics import ROPE, NotEnoughData
-from smartmixed_search.families.mlp import by_size
+from smartmixed_search.families import by_size
 from smartmixed_search.reports import plots
 from smartmixed_search.reports.about import moment
 from smartmixed_search.reports.data import ReportData

@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from smartmixed_search.families.mlp import by_size
+from smartmixed_search.families import by_size
 from smartmixed_search.trials.records import CONTROL
 
 Format = Callable[[Any], str]

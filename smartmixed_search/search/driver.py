@@ -8,7 +8,7 @@ from statistics import median
 from typing import Any, Protocol, TypeVar
 
 from smartmixed_search.errors import SweepError
-from smartmixed_search.families.mlp import format_architecture
+from smartmixed_search.families import format_architecture
 from smartmixed_search.search.directory import SweepDirectory, TrialDirectory
 from smartmixed_search.search.halving import Halving
 from smartmixed_search.search.ledger import RAISED, Event, Setback, Settled, best_of

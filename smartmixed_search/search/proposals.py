@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from smartmixed_search.families.mlp import parse_architecture
+from smartmixed_search.families import Mlp
 from smartmixed_search.search.sampling import (
     ARCHITECTURE,
     DEPTH,
@@ -105,7 +105,7 @@ class Proposer:
         architecture = self._space.architecture
         if isinstance(architecture, ListedArchitectures):
             names = architecture.names[: self._space.architectures]
-            return parse_architecture(suggestion.word(ARCHITECTURE, names))
+            return Mlp().parse(suggestion.word(ARCHITECTURE, names))
         depth = int(suggestion.number(DEPTH, architecture.depth))
         names = tuple(width_parameter(layer) for layer in range(depth))
         widths = architecture.ordered(tuple(int(suggestion.number(name, architecture.width)) for name in names))

@@ -10,7 +10,7 @@ import numpy as np
 
 from smartmixed_search.errors import ConfigError
 from smartmixed_search.errors.messages import show
-from smartmixed_search.families.mlp import format_architecture, parse_architecture
+from smartmixed_search.families import Mlp, format_architecture
 from smartmixed_search.space.fields import Field, parse_field
 from smartmixed_search.trials.plain import Value, check_keys, read_word
 from smartmixed_search.trials.rules import DEPTH, WIDTH
@@ -130,7 +130,7 @@ def _parse_one(value: object) -> Widths:
     if any(part.isdigit() and len(part) > len(str(WIDTH.high)) for part in parts):
         raise ConfigError(f"architecture: a width must be at most {WIDTH.high}, but got {show(value)}")
     try:
-        widths = parse_architecture(str(value))
+        widths = Mlp().parse(str(value))
     except ConfigError as error:
         raise ConfigError(str(error).replace(repr(str(value)), show(str(value)))) from error
     for width in widths:

@@ -13,6 +13,7 @@ import pandas as pd
 
 from smartmixed_search.errors import ConfigError
 from smartmixed_search.errors.messages import one_of, show
+from smartmixed_search.families import depth_of
 from smartmixed_search.tracking import runs, schema, tables
 from smartmixed_search.tracking.servers import reason
 from smartmixed_search.trials.config import SMARTMIXED
@@ -79,7 +80,8 @@ class Filters:
         if self.where is not None:
             rows = rows[rows["run_id"].isin(_found(client, sweeps, kind, self.where))]
         if self.min_depth is not None:
-            rows = rows[rows["architecture"].str.count("-") + 1 >= self.min_depth]
+            names = pd.Index(rows["architecture"].unique())
+            rows = rows[rows["architecture"].isin(names[names.map(depth_of) >= self.min_depth])]
         return rows
 
     def _small(self, rows: pd.DataFrame) -> pd.DataFrame:

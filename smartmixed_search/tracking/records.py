@@ -11,6 +11,7 @@ from typing import Any
 
 import pandas as pd
 
+from smartmixed_search.families import family_of
 from smartmixed_search.trials.config import SMARTMIXED, TrialConfig
 from smartmixed_search.trials.ranking import best_fixed_strategy
 from smartmixed_search.trials.records import DIVERGED, Choice, Metrics, NetworkResult, choice_metrics
@@ -87,7 +88,7 @@ def strategy_params(config: TrialConfig, networks: Sequence[NetworkResult]) -> P
     """Return the parameters of a strategy run."""
     return {
         "parameters": str(networks[0].parameters),
-        "depth": str(len(config.architecture)),
+        "depth": str(family_of(config.architecture).depth(config.architecture)),
         "phase_fraction": str(config.phase_fraction),
         "temperature": str(config.temperature),
     }

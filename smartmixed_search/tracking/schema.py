@@ -29,7 +29,7 @@ and that the MLflow page shows the answers as columns (`view` saves two tables w
   that sort like the rankings of all trials, one after the other).
 """
 
-from smartmixed_search.families.mlp import format_architecture
+from smartmixed_search.families import format_architecture
 from smartmixed_search.trials.config import TrialConfig
 from smartmixed_search.trials.records import SETTLED, NetworkResult
 

@@ -10,7 +10,7 @@ from typing import Any, Self
 
 from smartmixed_search.errors import ConfigError
 from smartmixed_search.errors.messages import one_of
-from smartmixed_search.families.mlp import format_architecture, parse_architecture
+from smartmixed_search.families import format_architecture, parse_architecture
 from smartmixed_search.method.activations import PUBLISHED_POOL, resolve_pool
 from smartmixed_search.system.plugins import is_imported
 from smartmixed_search.trials.rules import CHOICES, COUNTS, DEPTH, SETTINGS, WIDTH

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
 
+from smartmixed_search.families import format_architecture
 from smartmixed_search.method.selection_rate import logit_rate
 from smartmixed_search.trials.config import TrialConfig
 from smartmixed_search.trials.records import Choice, NetworkResult
@@ -54,7 +55,7 @@ class TrialResult:
 
         shown = rank_networks(self.networks)[["rank", "strategy", "test_accuracy", "val_accuracy", "replicates"]]
         table = shown.to_html(index=False, na_rep="–", float_format="{:z.4f}".format)
-        name = "-".join(map(str, self.config.architecture))
+        name = format_architecture(self.config.architecture)
         return f"<p>{name} on {html.escape(self.config.dataset)}, objective {self.objective:+z.4f}</p>{table}"
 
     @classmethod

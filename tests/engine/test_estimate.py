@@ -8,7 +8,7 @@ import torch
 from smartmixed_search.engine import estimate as estimates
 from smartmixed_search.engine.estimate import estimate
 from smartmixed_search.engine.stack import Stack
-from smartmixed_search.engine.stack.layout import Layout
+from smartmixed_search.engine.stack.layout import StackLayout
 from smartmixed_search.errors import ResourceError
 from tests.helpers.reference import toy_dataset
 from tests.helpers.training import BASE
@@ -30,15 +30,15 @@ def test_time_grows_with_epochs() -> None:
 
 
 def test_a_stack_that_does_not_fit_is_timed_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
-    draw = Layout.initial_stack
+    draw = StackLayout.initial_stack
 
-    def limited(layout: Layout) -> Stack:
+    def limited(layout: StackLayout) -> Stack:
         if layout.part.networks > 9:
             raise torch.OutOfMemoryError("CUDA out of memory")
         return draw(layout)
 
     whole = estimate([BASE], 1, toy_dataset())
-    monkeypatch.setattr(Layout, "initial_stack", limited)
+    monkeypatch.setattr(StackLayout, "initial_stack", limited)
     halves = estimate([BASE], 1, toy_dataset())
     assert (whole.parts, halves.parts) == (1, 2)
     assert halves.seconds > 0

@@ -15,10 +15,10 @@ import torch
 from torch import Tensor
 
 from smartmixed_search.datasets import Dataset
-from smartmixed_search.engine.stack import Parameters
-from smartmixed_search.engine.stack.handoff import original_order
+from smartmixed_search.engine.layout import draw_tilts
+from smartmixed_search.engine.parameters import Parameters
 from smartmixed_search.engine.stack.live_inputs import live_inputs
-from smartmixed_search.engine.stack.parameters import draw_linear, draw_tilts
+from smartmixed_search.engine.stack.parameters import draw_linear, original_order
 from smartmixed_search.engine.training import TwoPhaseTraining
 from smartmixed_search.engine.trial import run_trial
 from smartmixed_search.method.randomness import GumbelNoise, batch_orders
@@ -81,12 +81,13 @@ class Recorded(TwoPhaseTraining):
     def __init__(self, *args: object, **options: object) -> None:
         super().__init__(*args, dtype=torch.float64, **options)
         self.history: list[tuple[Tensor, Parameters, Parameters]] = []
-        self._apply, self.optimizer.step = self.optimizer.step, self._record
+        optimizer = self.networks.optimizer
+        self._apply, optimizer.step = optimizer.step, self._record
 
     def _record(self, loss: Tensor) -> None:
-        gradients = self.stack.gradients.clone()
+        gradients = self.networks.stack.gradients.clone()
         self._apply(loss)
-        self.history.append((loss.clone(), gradients, self.stack.parameters.clone()))
+        self.history.append((loss.clone(), gradients, self.networks.stack.parameters.clone()))
 
 
 @dataclass(frozen=True)
@@ -107,11 +108,11 @@ class Run:
 
     def final_parameters(self, strategy: str, replicate: int) -> list[Tensor]:
         """Return `part` of the parameters after the last step, neurons in their original order."""
-        state, layout = self.engine.stack.parameters, self.engine.layout
+        state, layout = self.engine.networks.stack.parameters, self.engine.layout
         part = self.part(state, strategy, replicate)
         if strategy != SMARTMIXED:
             return part
-        weights, biases = original_order(state, layout.columns[strategy], self.engine.selected.orders)
+        weights, biases = original_order(state, layout.columns[strategy], self.engine.selected.choices)
         return [tensor[replicate] for tensor in weights + biases] + part[len(weights + biases) :]
 
 

@@ -98,7 +98,7 @@ def test_a_confirmation_s_trial_is_found_by_the_confirmation_s_name(recorded: st
     tracker.record_trial(replace(first, config=config, key=config.key))
     found = recorded_trial(config.key[:8], "mine-confirmed-2", recorded)
     assert (found.trial.key, found.sweep) == (config.key, "mine-confirmed-2")
-    with pytest.raises(TrackingError, match="of sweep 'mine'"):
+    with pytest.raises(TrackingError, match="in sweep 'mine'"):
         recorded_trial(config.key, "mine", recorded)
 
 

@@ -157,7 +157,8 @@ def test_a_trial_that_is_killed_goes_on(tmp_path: Path, epochs: Epochs) -> None:
     )
     program = (
         "import json, sys, time, torch; from pathlib import Path\n"
-        "from smartmixed_search import TrialConfig, load_dataset, run_trial, state\n"
+        "from smartmixed_search import TrialConfig, load_dataset, run_trial\n"
+        "from smartmixed_search.engine import state\n"
         "state.LEAST_SECONDS = state.LEAST_COSTS = 0\n"
         "torch.set_num_threads(int(sys.argv[2]))\n"
         "def report(epoch, metrics):\n"
@@ -220,12 +221,12 @@ def test_a_damaged_state_is_as_good_as_none(tmp_path: Path) -> None:
     (path,) = interrupt(BASE, tmp_path, after=3).iterdir()
     content = path.read_bytes()
     training = TwoPhaseTraining(BASE, toy_dataset(), CPU)
-    before = training.stack.parameters.clone().tensors()
+    before = training.networks.stack.parameters.clone().tensors()
     for name, damaged in damage(content).items():
         assert damaged != content, name
         assert load(training, damaged) is None, name
     assert training.epoch == 0
-    assert all(map(torch.equal, training.stack.parameters.tensors(), before))
+    assert all(map(torch.equal, training.networks.stack.parameters.tensors(), before))
     assert load(training, content) is not None
     assert training.epoch == 3
 

@@ -5,10 +5,9 @@ import dataclasses
 import pytest
 import torch
 
-from smartmixed_search.engine.stack.handoff import original_order
+from smartmixed_search.engine.stack.parameters import original_order
 from smartmixed_search.engine.training import TwoPhaseTraining
 from smartmixed_search.method.activations import register_activation, unregister_activation
-from smartmixed_search.method.freezing import neuron_orders
 from smartmixed_search.trials.config import RANDOM_MIXED, SMARTMIXED, TrialConfig
 from tests.helpers.reference import ReferenceTraining, toy_dataset
 from tests.helpers.training import BASE, CPU, wavy
@@ -66,12 +65,12 @@ def assert_equals_the_plain_loop(trained: TwoPhaseTraining, strategy: str, repli
     reference.run()
     config = trained.config
     column = trained.layout.columns[strategy]
-    orders = [torch.arange(width).expand(config.replicates, -1) for width in config.architecture]
+    choices = [torch.zeros(config.replicates, width) for width in config.architecture]
     if strategy == SMARTMIXED:
-        orders = trained.selected.orders
+        choices = trained.selected.choices
     elif strategy == RANDOM_MIXED:
-        orders = neuron_orders(trained.layout.tilts)
-    weights, biases = original_order(trained.stack.parameters, column, orders)
+        choices = trained.layout.tilts
+    weights, biases = original_order(trained.networks.stack.parameters, column, choices)
     for layer, linear in enumerate(reference.linear()):
         torch.testing.assert_close(weights[layer][replicate], linear.weight.data, rtol=0, atol=TOLERANCE)
         torch.testing.assert_close(biases[layer][replicate], linear.bias.data, rtol=0, atol=TOLERANCE)

@@ -136,7 +136,7 @@ def test_sampled_evaluation_is_the_mean_of_eight_draws_at_the_epochs_temperature
     )
     training = TwoPhaseTraining(config, toy_dataset(), torch.device("cpu"), torch.float64)
     seen: list[list[torch.Tensor]] = []
-    training.run(lambda epoch, _: seen.append([t[0, 0].clone() for t in training.stack.parameters.tensors()]))
+    training.run(lambda epoch, _: seen.append([t[0, 0].clone() for t in training.networks.stack.parameters.tensors()]))
     state, data = seen[0], toy_dataset()
     weights, biases, logits = state[:3], state[3:6], state[6:]
     temperature = temperatures(2.0, 0.1, 6)[2]

@@ -12,7 +12,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from smartmixed_search.datasets import Dataset
-from smartmixed_search.engine.stack.parameters import draw_linear, draw_tilts
+from smartmixed_search.engine.layout import draw_tilts
+from smartmixed_search.engine.stack.parameters import draw_linear
 from smartmixed_search.method.activations import get_activation
 from smartmixed_search.method.modules import MixedActivation, SelectiveActivation, freeze_selections
 from smartmixed_search.method.randomness import GumbelNoise, batch_orders

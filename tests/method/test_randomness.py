@@ -5,7 +5,8 @@ import pytest
 import scipy.stats
 import torch
 
-from smartmixed_search.engine.stack.parameters import draw_linear, draw_tilts
+from smartmixed_search.engine.layout import draw_tilts
+from smartmixed_search.engine.stack.parameters import draw_linear
 from smartmixed_search.method.randomness import GumbelNoise, batch_orders, philox, seed_sequence
 
 CPU = torch.device("cpu")

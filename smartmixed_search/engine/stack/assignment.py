@@ -11,7 +11,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from smartmixed_search.engine.stack.branches import apart, here
+from smartmixed_search.engine.branches import apart, here
 from smartmixed_search.method.activations import Activation
 
 Saved = tuple[Tensor, ...]

@@ -1,4 +1,4 @@
-"""The plan of a trial's stack: which column holds which strategy, how it starts, where its random numbers come from."""
+"""How a multilayer perceptron's networks are laid out as a stack."""
 
 from collections.abc import Sequence
 
@@ -7,26 +7,24 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from smartmixed_search.engine.layout import Layout
 from smartmixed_search.engine.parts import Part
-from smartmixed_search.engine.stack import (
-    Assignment,
-    ClippedAdam,
-    Fixed,
-    Mixed,
-    Parameters,
-    Stack,
+from smartmixed_search.engine.stack.assignment import Assignment, Fixed, Mixed
+from smartmixed_search.engine.stack.combining import selective_assignment
+from smartmixed_search.engine.stack.network import Stack
+from smartmixed_search.engine.stack.parameters import (
+    Arrays,
+    LinearParameters,
+    draw_linear,
     initial_parameters,
-    selective_assignment,
+    reorder_column,
 )
-from smartmixed_search.engine.stack.parameters import Arrays, draw_linear, draw_tilts, reorder_column
-from smartmixed_search.method.activations import resolve_pool
 from smartmixed_search.method.freezing import group_sizes, neuron_orders
-from smartmixed_search.method.randomness import GumbelNoise
-from smartmixed_search.method.selection_rate import logit_rate
+from smartmixed_search.tasks import Task
 from smartmixed_search.trials.config import RANDOM_MIXED, SELECTIVE, SMARTMIXED, TrialConfig
 
 
-class Layout:
+class StackLayout(Layout):
     """How a configuration, or a part of its networks, becomes a stack.
 
     Args:
@@ -34,7 +32,7 @@ class Layout:
         part: which of its networks.
         inputs: number of inputs D.
         live: which of them are trained on.
-        classes: number of classes C.
+        task: what is learned.
         device: where everything lives.
         dtype: of the parameters.
     """
@@ -45,28 +43,15 @@ class Layout:
         part: Part,
         inputs: int,
         live: NDArray[np.intp],
-        classes: int,
+        task: Task,
         device: torch.device,
         dtype: torch.dtype,
     ) -> None:
-        self.config = config
-        self.part = part
-        self.device = device
-        self.dtype = dtype
-        self.sizes = [inputs, *config.architecture, classes]
+        super().__init__(config, part, config.architecture, device, dtype)
+        self.task = task
+        self.sizes = [inputs, *config.architecture, task.outputs]
         self._live = live
         self._inputs = None if len(live) == inputs else torch.from_numpy(live).to(device)
-        self.pool = resolve_pool(config.pool)
-        self.columns = {name: column for column, name in enumerate(part.members)}
-        self.logit_columns = [self.columns[name] for name in (SMARTMIXED, SELECTIVE) if name in self.columns]
-        self._tilts = draw_tilts(config.architecture, len(self.pool), config.seed, part.replicates)
-        self.tilts = [torch.from_numpy(tilt).to(device) for tilt in self._tilts]
-        """Per hidden layer, the function [R, H] that each neuron is initially tilted to, and `random-mixed` applies."""
-
-    @property
-    def smartmixed(self) -> int | None:
-        """The column of `smartmixed`, if it is among the members."""
-        return self.columns.get(SMARTMIXED)
 
     def assignments(self) -> list[Assignment]:
         """Return how every column determines its activations in the selection phase."""
@@ -81,7 +66,7 @@ class Layout:
         """Draw the stack that training starts from."""
         parameters = initial_parameters(
             *self.draw("weights"),
-            self._tilts,
+            self.initial_choices,
             columns=len(self.columns),
             selecting=len(self.logit_columns),
             functions=len(self.pool),
@@ -106,41 +91,16 @@ class Layout:
         return complete
 
     def stack(
-        self, parameters: Parameters, assignments: Sequence[Assignment], selecting: Sequence[int | None]
+        self, parameters: LinearParameters, assignments: Sequence[Assignment], selecting: Sequence[int | None]
     ) -> Stack:
         """Put parameters and assignments together."""
         return Stack(
             parameters,
             assignments,
             selecting,
+            task=self.task,
             inputs=self._inputs,
-            softmax_output=self.config.output == "softmax",
             precision=self.config.precision,
-        )
-
-    def optimizer(self, stack: Stack, selection_steps: int) -> ClippedAdam:
-        """Return the optimiser of a stack whose selection phase takes that many steps."""
-        config = self.config
-        return ClippedAdam(
-            stack.parameters,
-            stack.gradients,
-            self.logit_columns,
-            learning_rate=config.learning_rate,
-            logit_learning_rate=logit_rate(config.logit_learning_rate, config.learning_rate, selection_steps),
-            clip_norm=config.clip_norm,
-        )
-
-    def noise(self, stream: str) -> GumbelNoise:
-        """Return a stream of Gumbel noise for the hidden neurons."""
-        config = self.config
-        return GumbelNoise(
-            config.seed,
-            self.part.replicates,
-            config.architecture,
-            len(self.pool),
-            stream=stream,
-            device=self.device,
-            dtype=self.dtype,
         )
 
     def _assignment(self, name: str) -> Assignment:

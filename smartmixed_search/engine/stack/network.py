@@ -11,10 +11,11 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
+from smartmixed_search.engine.branches import Overlapping
 from smartmixed_search.engine.stack.assignment import Assignment, Saved
-from smartmixed_search.engine.stack.branches import Overlapping
-from smartmixed_search.engine.stack.parameters import Parameters
+from smartmixed_search.engine.stack.parameters import LinearParameters
 from smartmixed_search.engine.stack.products import Products
+from smartmixed_search.tasks import Task
 
 Mixes = Sequence[Tensor]
 """Per hidden layer, how the J selecting columns weigh the pool: [R, J, H, K]."""
@@ -28,35 +29,35 @@ class Stack:
         assignments: how each column determines its activations, S of them. The selecting ones are the J columns
             of `parameters.logits`, in order; J may exceed them once some are frozen: see `selecting`.
         selecting: for every column, its J index, or None if it does not select.
+        task: what they learn.
         inputs: the inputs D' of D that the first layer reads, [D']; None: all.
-        softmax_output: apply the softmax before the cross-entropy, which applies its own (the published code).
         precision: of the matrix products.
     """
 
     def __init__(
         self,
-        parameters: Parameters,
+        parameters: LinearParameters,
         assignments: Sequence[Assignment],
         selecting: Sequence[int | None],
         *,
+        task: Task,
         inputs: Tensor | None = None,
-        softmax_output: bool = False,
         precision: str = "float32",
     ) -> None:
         self.parameters = parameters
         self.assignments = list(assignments)
         self.selecting = list(selecting)
         self.inputs = inputs
-        self.softmax_output = softmax_output
+        self.task = task
         self.products = Products(precision)
-        self._overlapping = Overlapping(parameters.biases[0].device)
+        self._overlapping = Overlapping(parameters.shared[0].device)
         self.mix_gradients: list[Tensor] = []
         """Of the last `loss_backward`, by its `mixes`; zero for columns that do not select."""
         self._activations: list[Tensor] = []
         self._saved: list[list[Saved]] = []
 
     @cached_property
-    def gradients(self) -> Parameters:
+    def gradients(self) -> LinearParameters:
         """Gradients by the parameters; a stack that is only evaluated never makes them."""
         return self.parameters.zeros_like()
 
@@ -72,31 +73,24 @@ class Stack:
             mixes: weights of the pool for the selecting columns.
 
         Returns:
-            What the cross-entropy receives, [R, S, C, B].
+            Their outputs, [R, S, C, B].
         """
         return self._forward(self._read(x), mixes, keep=False)
 
     def loss_backward(self, x: Tensor, y: Tensor, mixes: Mixes = ()) -> Tensor:
-        """Fill the gradients of the mean cross-entropy of each network's batch.
+        """Fill the gradients of the mean loss of each network's batch.
 
         Args:
             x: inputs [R, B, D].
-            y: labels [R, B], integers.
+            y: targets [R, B, …], as the task has them.
             mixes: weights of the pool for the selecting columns; see `mix_gradients`.
 
         Returns:
-            Mean cross-entropy in nats, [R, S].
+            Mean loss, [R, S].
         """
         x = self._read(x)
         output = self._forward(x, mixes, keep=True)
-        target = y[:, None, None, :].expand(-1, output.shape[1], 1, -1)
-        log_p = output.log_softmax(2)
-        loss = -log_p.gather(2, target).mean(-1).squeeze(2)
-        gradient = log_p.exp_()
-        gradient.scatter_add_(2, target, gradient.new_full((), -1.0).expand(target.shape))
-        gradient /= y.shape[-1]
-        if self.softmax_output:
-            gradient = torch.ops.aten._softmax_backward_data(gradient, output, 2, output.dtype)
+        loss, gradient = self.task.loss_gradient(output, y.unsqueeze(1))
         self._backward(gradient, x, mixes)
         return loss
 
@@ -114,7 +108,7 @@ class Stack:
                 self._saved.append(saved)
                 self._activations.append(z)
             z = self.products.linear(weights[layer + 1], biases[layer + 1], z)
-        return z.softmax(2) if self.softmax_output else z
+        return z
 
     def _backward(self, gradient: Tensor, x: Tensor, mixes: Mixes) -> None:
         weights = self.parameters.weights

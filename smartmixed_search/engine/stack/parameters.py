@@ -1,54 +1,30 @@
-"""The numbers a stack learns, with leading dimensions R (replicates) and S (columns: strategies and controls)."""
+"""The numbers a stack learns: how they are drawn, laid out and reordered."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from itertools import pairwise
-from typing import Self
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from smartmixed_search.engine.parameters import Parameters
 from smartmixed_search.method.activations import INITIAL_TILT
-from smartmixed_search.method.freezing import reorder_neurons
+from smartmixed_search.method.freezing import inverse_orders, neuron_orders, reorder_neurons
 from smartmixed_search.method.randomness import linear_init, seed_sequence
 
 
-@dataclass(frozen=True)
-class Parameters:
-    """Weights and biases of every network, selection logits of the selecting ones; or as many gradients or moments."""
+class LinearParameters(Parameters):
+    """Of a multilayer perceptron: weights of all linear layers, then their biases."""
 
-    weights: list[Tensor]
-    """Per linear layer, [R, S, outputs, inputs]."""
-    biases: list[Tensor]
-    """Per linear layer, [R, S, outputs]."""
-    logits: list[Tensor]
-    """Per hidden layer, [R, J, H, K], for the J columns that select."""
+    @property
+    def weights(self) -> list[Tensor]:
+        """Per linear layer, [R, S, outputs, inputs]."""
+        return self.shared[: len(self.shared) // 2]
 
-    def tensors(self) -> list[Tensor]:
-        """Return all tensors in a fixed order."""
-        return self.weights + self.biases + self.logits
-
-    def zeros_like(self) -> Self:
-        """Return zeros of the same shapes."""
-        return self.map(torch.zeros_like)
-
-    def clone(self) -> Self:
-        """Return a copy."""
-        return self.map(torch.clone)
-
-    def map(self, function: Callable[[Tensor], Tensor]) -> Self:
-        """Apply a function to every tensor."""
-        groups = ([function(tensor) for tensor in group] for group in (self.weights, self.biases, self.logits))
-        return type(self)(*groups)
-
-    def columns(self, columns: Sequence[int], selecting: Sequence[int]) -> Self:
-        """Return copies of some columns: of weights and biases by their S index, of logits by their J index."""
-        return type(self)(
-            [weight[:, list(columns)] for weight in self.weights],
-            [bias[:, list(columns)] for bias in self.biases],
-            [logit[:, list(selecting)] for logit in self.logits],
-        )
+    @property
+    def biases(self) -> list[Tensor]:
+        """Per linear layer, [R, S, outputs]."""
+        return self.shared[len(self.shared) // 2 :]
 
 
 Arrays = list[np.ndarray]
@@ -66,12 +42,6 @@ def draw_linear(sizes: Sequence[int], seed: int, replicates: Sequence[int], stre
     return _by_layer(weights), _by_layer(biases)
 
 
-def draw_tilts(widths: Sequence[int], functions: int, seed: int, replicates: Sequence[int]) -> Arrays:
-    """Draw the function that each neuron is initially tilted to, per hidden layer [R, H]."""
-    rngs = [np.random.default_rng(seed_sequence(seed, replicate, "logits")) for replicate in replicates]
-    return _by_layer([[rng.integers(functions, size=width) for width in widths] for rng in rngs])
-
-
 def initial_parameters(
     weights: Arrays,
     biases: Arrays,
@@ -82,7 +52,7 @@ def initial_parameters(
     functions: int,
     device: torch.device,
     dtype: torch.dtype,
-) -> Parameters:
+) -> LinearParameters:
     """Return a stack whose columns start equal: the same weights, biases and logits for all strategies of a replicate.
 
     Args:
@@ -100,9 +70,8 @@ def initial_parameters(
         tensor = torch.from_numpy(array).to(device, dtype).unsqueeze(1)
         return tensor.repeat(1, copies, *[1] * (tensor.ndim - 2))
 
-    return Parameters(
-        [shared(weight, columns) for weight in weights],
-        [shared(bias, columns) for bias in biases],
+    return LinearParameters(
+        [shared(array, columns) for array in (*weights, *biases)],
         [shared(INITIAL_TILT * np.eye(functions)[tilt], selecting) for tilt in tilts],
     )
 
@@ -111,6 +80,16 @@ def _by_layer(drawn: list[Arrays]) -> Arrays:
     return [np.stack(layer) for layer in zip(*drawn, strict=True)]
 
 
-def reorder_column(state: Parameters, column: int, orders: Sequence[Tensor]) -> None:
+def reorder_column(state: LinearParameters, column: int, orders: Sequence[Tensor]) -> None:
     """Reorder, in place, the hidden neurons of one column of parameters or moments."""
     reorder_neurons([w[:, column] for w in state.weights], [b[:, column] for b in state.biases], orders)
+
+
+def original_order(
+    parameters: LinearParameters, column: int, choices: Sequence[Tensor]
+) -> tuple[list[Tensor], list[Tensor]]:
+    """Return copies of the weights [R, outputs, inputs] and biases of a column that was reordered by these choices."""
+    weights = [weight[:, column].clone() for weight in parameters.weights]
+    biases = [bias[:, column].clone() for bias in parameters.biases]
+    reorder_neurons(weights, biases, inverse_orders(neuron_orders(choices)))
+    return weights, biases

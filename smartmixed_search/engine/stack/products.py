@@ -4,11 +4,10 @@ Activations are feature-major, [R, S, H, B]. All columns of a replicate see the 
 layer is one wide product per replicate; the others are one product per network.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 import torch
 from torch import Tensor
+
+from smartmixed_search.engine.precision import tf32_products
 
 
 class Products:
@@ -50,7 +49,7 @@ class Products:
             return self._product(weight, a).add_(bias.unsqueeze(-1))
         if not weight.is_cuda:
             return torch.baddbmm(bias.unsqueeze(-1), weight, a)
-        with _tf32(self.precision == "tf32"):
+        with tf32_products(self.precision == "tf32"):
             return torch.baddbmm(bias.unsqueeze(-1), weight, a)
 
     def _product(self, a: Tensor, b: Tensor, out: Tensor | None = None) -> Tensor:
@@ -58,26 +57,8 @@ class Products:
             return _bf16_product(a, b, out)
         if not a.is_cuda:
             return torch.bmm(a, b, out=out)
-        with _tf32(self.precision == "tf32"):
+        with tf32_products(self.precision == "tf32"):
             return torch.bmm(a, b, out=out)
-
-
-@contextmanager
-def _tf32(allowed: bool) -> Iterator[None]:
-    """Allow or forbid TF32 products for a moment, whatever the process has set for its own.
-
-    What a process inherits from `torch.backends.fp32_precision` is thereafter its own setting for products.
-    """
-    matmul = torch.backends.cuda.matmul
-    before = matmul.fp32_precision
-    if (before == "tf32") == allowed:
-        yield
-        return
-    matmul.fp32_precision = "tf32" if allowed else "ieee"
-    try:
-        yield
-    finally:
-        matmul.fp32_precision = before
 
 
 def _bf16_product(a: Tensor, b: Tensor, out: Tensor | None) -> Tensor:

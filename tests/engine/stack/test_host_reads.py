@@ -47,14 +47,14 @@ class Trace(TorchDispatchMode):
 @pytest.fixture
 def fake_cuda(monkeypatch: pytest.MonkeyPatch) -> Iterator[torch.device]:
     monkeypatch.setattr("smartmixed_search.engine.stack.layout.group_sizes", lambda *_: SIZES)
-    monkeypatch.setattr("smartmixed_search.engine.training.live_inputs", lambda data: np.arange(data.features))
+    monkeypatch.setattr("smartmixed_search.engine.stack.networks.live_inputs", lambda data: np.arange(data.features))
     with FakeTensorMode(allow_non_fake_inputs=True), torch.no_grad():
         yield torch.device("cuda")
 
 
 def trace(training: TwoPhaseTraining, batch: int) -> Trace:
     with Trace() as traced:
-        training.steps._step(batch)
+        training.networks._steps._step(batch)
     return traced
 
 
@@ -73,18 +73,18 @@ def trace(training: TwoPhaseTraining, batch: int) -> Trace:
 def test_a_step_can_be_captured(fake_cuda: torch.device, changes: dict[str, Any], phase: str, batch: int) -> None:
     config = dataclasses.replace(BASE, strategies=("smartmixed", "relu", "elu"), **changes)
     training = TwoPhaseTraining(config, toy_dataset(), fake_cuda)
-    training.steps._prepare()
+    training.networks._steps._prepare(0)
     if phase == "fixed":
-        training.stack.assignments[0] = Mixed(training.layout.pool, SIZES)
-        training.stack.selecting[0] = None
-        training.optimizer.learn_logits_of(training.layout.logit_columns[1:])
+        training.networks.stack.assignments[0] = Mixed(training.layout.pool, SIZES)
+        training.networks.stack.selecting[0] = None
+        training.networks.optimizer.learn_logits_of(training.layout.logit_columns[1:])
     rehearsal, capture = trace(training, batch), trace(training, batch)
     assert capture.with_host == []
     assert capture.operations == rehearsal.operations, "a replay repeats shapes and numbers"
 
 
 def test_noise_is_drawn_without_the_host(fake_cuda: torch.device) -> None:
-    draws = TwoPhaseTraining(BASE, toy_dataset(), fake_cuda).steps._draws
+    draws = TwoPhaseTraining(BASE, toy_dataset(), fake_cuda).networks._steps._draws
     with Trace() as traced:
         draws.prepare(step=70)
     assert len(traced.operations) > 100

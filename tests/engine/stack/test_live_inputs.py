@@ -60,7 +60,9 @@ def test_a_dataset_of_nothing_keeps_an_input() -> None:
 @pytest.mark.parametrize("handoff", ["inherit", "reinitialize"])
 def test_results_are_those_of_training_on_all_inputs(handoff: str, monkeypatch: pytest.MonkeyPatch) -> None:
     without = trained(handoff)
-    monkeypatch.setattr("smartmixed_search.engine.training.live_inputs", lambda dataset: np.arange(dataset.features))
+    monkeypatch.setattr(
+        "smartmixed_search.engine.stack.networks.live_inputs", lambda dataset: np.arange(dataset.features)
+    )
     everything = trained(handoff)
     for one, other in zip(without.networks, everything.networks, strict=True):
         assert one.test_loss == pytest.approx(other.test_loss, rel=1e-9)

@@ -60,12 +60,12 @@ def losses(training: TwoPhaseTraining) -> torch.Tensor:
 def test_a_gpus_products_have_the_trials_precision_whatever_the_process_has(
     process_setting: Any, monkeypatch: pytest.MonkeyPatch, own: str, precision: str
 ) -> None:
-    monkeypatch.setattr("smartmixed_search.engine.training.live_inputs", lambda data: np.arange(data.features))
+    monkeypatch.setattr("smartmixed_search.engine.stack.networks.live_inputs", lambda data: np.arange(data.features))
     process_setting.fp32_precision = own
     config = dataclasses.replace(BASE, precision=precision, clamp=9.0, controls=())  # whose selection has no products
     with FakeTensorMode(allow_non_fake_inputs=True), torch.no_grad():
-        steps = TwoPhaseTraining(config, toy_dataset(), torch.device("cuda")).steps
-        steps._prepare()
+        steps = TwoPhaseTraining(config, toy_dataset(), torch.device("cuda")).networks._steps
+        steps._prepare(0)
         with Modes() as modes:
             steps._step(16)
     float32, bf16 = torch.float32, torch.bfloat16
@@ -90,7 +90,11 @@ def test_bf16_trains_about_what_float32_trains() -> None:
 
 def test_bf16_keeps_everything_but_products_in_float32() -> None:
     training = trained("bf16")
-    states = (training.stack.parameters, training.stack.gradients, training.optimizer.first_moments)
+    states = (
+        training.networks.stack.parameters,
+        training.networks.stack.gradients,
+        training.networks.optimizer.first_moments,
+    )
     assert {tensor.dtype for state in states for tensor in state.tensors()} == {torch.float32}
 
 

@@ -17,7 +17,7 @@ FINAL = ("weights", "biases")
 def run(poison: tuple[int, int] | None = None, **changes: object) -> TwoPhaseTraining:
     training = TwoPhaseTraining(dataclasses.replace(BASE, **changes), toy_dataset(), CPU)
     if poison is not None:
-        training.stack.parameters.weights[1][poison][0, 0] = torch.inf
+        training.networks.stack.parameters.weights[1][poison][0, 0] = torch.inf
     training.run()
     return training
 
@@ -26,7 +26,7 @@ def columns(training: TwoPhaseTraining, names: tuple[str, ...]) -> list[torch.Te
     indices = [training.layout.columns[name] for name in names]
     final = training.final
     tensors = [t[:, indices] for group in FINAL for t in getattr(final.parameters, group)]
-    return [*tensors, final.loss[:, indices], final.correct[:, indices], final.epoch[:, indices]]
+    return [*tensors, final.loss[:, indices], final.sums["correct"][:, indices], final.epoch[:, indices]]
 
 
 @pytest.mark.parametrize("name", ["smartmixed", "elu", "selective", "random-mixed"])
@@ -34,8 +34,8 @@ def test_a_diverged_network_leaves_its_neighbours_unchanged(name: str) -> None:
     calm = run()
     column = calm.layout.columns[name]
     disturbed = run(poison=(1, column))
-    assert disturbed.optimizer.alive.logical_not().nonzero().tolist() == [[1, column]]
-    others = torch.ones_like(calm.optimizer.alive)
+    assert disturbed.networks.optimizer.alive.logical_not().nonzero().tolist() == [[1, column]]
+    others = torch.ones_like(calm.networks.optimizer.alive)
     others[1, column] = False
     for group in FINAL:
         for before, after in zip(
@@ -53,13 +53,13 @@ def test_a_diverged_network_stops_and_keeps_its_best_checkpoint() -> None:
     def poison(epoch: int, _: object) -> None:
         if epoch == 2:
             kept.append(training.final.parameters.weights[0][0, column].clone())
-            training.stack.parameters.weights[1][0, column, 0, 0] = torch.nan
+            training.networks.stack.parameters.weights[1][0, column, 0, 0] = torch.nan
         elif epoch > 2:
-            kept.append(training.stack.parameters.weights[0][0, column].clone())
+            kept.append(training.networks.stack.parameters.weights[0][0, column].clone())
 
     training.run(poison)
-    assert not training.optimizer.alive[0, column]
-    assert training.optimizer.steps[0, column] == 9
+    assert not training.networks.optimizer.alive[0, column]
+    assert training.networks.optimizer.steps[0, column] == 9
     assert training.epochs_alive[0, column] == 3
     assert torch.equal(training.final.parameters.weights[0][0, column], kept[0])
     assert torch.equal(kept[1], kept[2])
@@ -85,7 +85,7 @@ def test_smartmixed_and_selective_are_one_until_the_handoff() -> None:
 def test_initial_weights_and_logits_are_equal_for_all_strategies_of_a_replicate() -> None:
     parameters = TwoPhaseTraining(
         dataclasses.replace(BASE, controls=("selective",)), toy_dataset(), CPU
-    ).stack.parameters
+    ).networks.parameters
     for tensor in parameters.tensors():
         assert (tensor == tensor[:, :1]).all()
         assert (tensor[0] != tensor[1]).any()
@@ -96,8 +96,8 @@ def test_a_users_function_is_a_baseline_and_a_candidate() -> None:
     try:
         pool = (*BASE.pool, "softsign")
         training = run(pool=pool, strategies=(SMARTMIXED, "softsign", "relu"))
-        assert training.optimizer.alive.all()
-        assert training.stack.parameters.logits[0].shape[-1] == 7
+        assert training.networks.optimizer.alive.all()
+        assert training.networks.stack.parameters.logits[0].shape[-1] == 7
         losses = torch.stack(training.curves["train_loss"])
         assert (losses[-1] < losses[0]).all()
     finally:
@@ -124,15 +124,15 @@ def test_the_earliest_of_equally_good_epochs_is_kept() -> None:
 @pytest.mark.parametrize("group", ["biases", "logits"])
 def test_a_weight_that_is_not_finite_is_divergence(group: str) -> None:
     training = TwoPhaseTraining(BASE, toy_dataset(), CPU)
-    tensor = getattr(training.stack.parameters, group)[0]
+    tensor = getattr(training.networks.stack.parameters, group)[0]
     tensor[1, 0].view(-1)[0] = -torch.inf
     training.run()
-    assert training.optimizer.alive.logical_not().nonzero().tolist() == [[1, 0]]
+    assert training.networks.optimizer.alive.logical_not().nonzero().tolist() == [[1, 0]]
 
 
 def test_evaluation_does_not_depend_on_its_batches(monkeypatch: pytest.MonkeyPatch) -> None:
     whole = run()
-    monkeypatch.setattr("smartmixed_search.engine.stack.evaluation.EVALUATION_BATCH", 8)
+    monkeypatch.setattr("smartmixed_search.engine.evaluation.EVALUATION_BATCH", 8)
     parts = run()
     torch.testing.assert_close(whole.final.loss, parts.final.loss, rtol=1e-5, atol=0)
-    assert torch.equal(whole.final.correct, parts.final.correct)
+    assert torch.equal(whole.final.sums["correct"], parts.final.sums["correct"])

@@ -40,9 +40,13 @@ def train(**changes: object) -> TwoPhaseTraining:
 
 
 def outcome(training: TwoPhaseTraining) -> list[Tensor]:
-    states = [training.stack.parameters, training.optimizer.first_moments, training.optimizer.second_moments]
+    states = [
+        training.networks.stack.parameters,
+        training.networks.optimizer.first_moments,
+        training.networks.optimizer.second_moments,
+    ]
     curves = [torch.stack(curve) for curve in training.curves.values()]
-    return [*(tensor for state in states for tensor in state.tensors()), *curves, training.optimizer.steps]
+    return [*(tensor for state in states for tensor in state.tensors()), *curves, training.networks.optimizer.steps]
 
 
 @pytest.mark.parametrize(
@@ -79,7 +83,7 @@ def test_nothing_that_a_step_uses_ever_moves() -> None:
     training = TwoPhaseTraining(dataclasses.replace(LONG, handoff_from="best"), toy_dataset(), CPU)
 
     def used() -> list[Tensor]:
-        optimizer, stack, steps = training.optimizer, training.stack, training.steps
+        optimizer, stack, steps = training.networks.optimizer, training.networks.stack, training.networks._steps
         states = (stack.parameters, stack.gradients, optimizer.first_moments, optimizer.second_moments)
         own = [value for item in (optimizer, steps, steps._draws) for value in vars(item).values()]
         return [t for state in states for t in state.tensors()] + [t for t in own if isinstance(t, Tensor)]
@@ -94,9 +98,9 @@ def test_the_steps_of_an_epoch_may_be_taken_one_by_one() -> None:
     at_once, one_by_one = (TwoPhaseTraining(LONG, toy_dataset(), CPU) for _ in range(2))
     with torch.no_grad():
         at_once._train_epoch()
-        taken = [one_by_one.steps.taken for _ in one_by_one.steps_of_epoch()]
+        taken = [one_by_one.networks.taken for _ in one_by_one.steps_of_epoch()]
     assert taken == list(range(1, 9))
-    assert torch.equal(at_once.steps.loss, one_by_one.steps.loss)
+    assert torch.equal(at_once.networks.loss, one_by_one.networks.loss)
 
 
 def test_a_handoff_between_two_steps_ends_the_use_of_recordings(recorder: Simulated) -> None:
@@ -106,8 +110,8 @@ def test_a_handoff_between_two_steps_ends_the_use_of_recordings(recorder: Simula
         for _ in range(4):
             next(steps)
         training.hand_off()
-        before = training.stack.parameters.logits[0].clone()
+        before = training.networks.stack.parameters.logits[0].clone()
         for _ in range(4):
             next(steps, None)
-    assert torch.equal(training.stack.parameters.logits[0][:, 0], before[:, 0])
+    assert torch.equal(training.networks.stack.parameters.logits[0][:, 0], before[:, 0])
     assert recorder.recorded == 2

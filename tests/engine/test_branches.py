@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 import torch
 
-from smartmixed_search.engine.stack import branches
-from smartmixed_search.engine.stack.branches import BRANCHES, Overlapping, apart, here
+from smartmixed_search.engine import branches
+from smartmixed_search.engine.branches import BRANCHES, Overlapping, apart, here
 
 CUDA = torch.device("cuda")
 

@@ -10,8 +10,8 @@ from itertools import product
 import torch
 from torch import Tensor
 
-from smartmixed_search.engine.stack.branches import Overlapping, apart
-from smartmixed_search.engine.stack.parameters import Parameters
+from smartmixed_search.engine.branches import Overlapping, apart
+from smartmixed_search.engine.parameters import Parameters
 
 BETA1 = 0.9
 BETA2 = 0.999
@@ -20,7 +20,7 @@ _CLIP_EPSILON = 1e-6  # as torch.nn.utils.clip_grad_norm_
 
 
 class ClippedAdam:
-    """Adam over the networks of a stack, each with its own clip, step count and divergence guard.
+    """Adam over many networks, each with its own clip, step count and divergence guard.
 
     A network whose loss or gradient norm is not finite is no longer `alive`: it keeps its parameters from then on.
     The fused kernel takes the clip as a float32 number, also for float64 networks: their clip is exact to 1e-7.
@@ -29,7 +29,7 @@ class ClippedAdam:
         parameters: what is updated in place.
         gradients: where the gradients are found at each step.
         logit_columns: the column of each of the J entries of `parameters.logits`.
-        learning_rate: of weights and biases.
+        learning_rate: of all but logits.
         logit_learning_rate: of logits.
         clip_norm: largest norm of the gradient of one network, logits included.
     """
@@ -48,8 +48,8 @@ class ClippedAdam:
         self.gradients = gradients
         self.first_moments = parameters.zeros_like()
         self.second_moments = parameters.zeros_like()
-        networks = parameters.biases[0].shape[:2]
-        device = parameters.biases[0].device
+        networks = parameters.shared[0].shape[:2]
+        device = parameters.shared[0].device
         self.steps = torch.zeros(networks, device=device)
         self.alive = torch.ones(networks, dtype=torch.bool, device=device)
         self._skip = torch.zeros(networks, device=device)
@@ -65,7 +65,7 @@ class ClippedAdam:
         states = (self.parameters, self.gradients, self.first_moments, self.second_moments)
         self._calls = []
         for replicate, column in product(*map(range, self.steps.shape)):
-            lists = [[tensor[replicate, column] for tensor in state.weights + state.biases] for state in states]
+            lists = [[tensor[replicate, column] for tensor in state.shared] for state in states]
             self._calls.append(((replicate, column), self._learning_rates[0], lists))
             if column in columns:
                 index = self._logit_columns.index(column)
@@ -105,8 +105,9 @@ class ClippedAdam:
 
     def norms(self, state: Parameters) -> Tensor:
         """Return the norm of each network's part of parameters or gradients, [R, S]."""
-        shared = state.weights + state.biases
-        squares = torch.stack([torch.linalg.vector_norm(tensor.flatten(2), dim=2).square() for tensor in shared]).sum(0)
+        floats = [tensor for tensor in state.shared if tensor.is_floating_point()]
+        norms = [torch.linalg.vector_norm(tensor.reshape(*self.steps.shape, -1), dim=2) for tensor in floats]
+        squares = torch.stack([norm.square() for norm in norms]).sum(0)
         for tensor in state.logits:
             for index, column in enumerate(self._logit_columns):  # a list as an index would be copied to the device
                 squares[:, column] += tensor[:, index].flatten(1).square().sum(1)

@@ -1,0 +1,1 @@
+"""The generic engine: any network that is a module, trained by autograd, one after another."""

@@ -1,0 +1,299 @@
+"""The generic engine: networks of any family as modules, trained by autograd.
+
+Slower than the stack, and able to train whatever a family builds. Tensors of all networks are stacked, [R, S, …], and
+the modules' parameters are views into these: so the optimiser, checkpoints and states are the same for every engine.
+"""
+
+import itertools
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import partial
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call
+
+from smartmixed_search.datasets import Dataset
+from smartmixed_search.engine.draws import Draws
+from smartmixed_search.engine.evaluation import SAMPLED_DRAWS, Evaluation, add_up, average, in_batches
+from smartmixed_search.engine.generic.choosing import ChoosingActivation, give_noise, sites_of
+from smartmixed_search.engine.layout import Layout
+from smartmixed_search.engine.networks import Networks, Selected
+from smartmixed_search.engine.parameters import Parameters
+from smartmixed_search.engine.parts import Part
+from smartmixed_search.engine.precision import tf32_products
+from smartmixed_search.families import family_of
+from smartmixed_search.families.family import Activate, Site
+from smartmixed_search.method.activations import INITIAL_TILT
+from smartmixed_search.method.modules import FixedActivation, MixedActivation
+from smartmixed_search.method.randomness import seed_sequence
+from smartmixed_search.tasks import Task
+from smartmixed_search.trials.config import RANDOM_MIXED, SMARTMIXED, TrialConfig
+
+
+class GenericNetworks(Networks):
+    """Networks of any family; see `Networks`.
+
+    Args:
+        config: the trial's configuration.
+        part: which of its networks.
+        data: on the device where they are trained.
+        task: what they learn.
+        temperatures: of every selection step; networks that still select after these keep the last.
+        dtype: of the parameters.
+    """
+
+    def __init__(
+        self,
+        config: TrialConfig,
+        part: Part,
+        data: Dataset,
+        task: Task,
+        temperatures: Tensor,
+        dtype: torch.dtype = torch.float32,
+    ) -> None:
+        self._family, self._shape = family_of(config.architecture), data.x_train.shape[1:]
+        self._data, self._task = data, task
+        self._sites = self._family.sites(config.architecture, self._shape)
+        layout = Layout(config, part, [site.units for site in self._sites], temperatures.device, dtype)
+        self.layout = layout
+        skeleton = self._build(0, "weights", _identity)
+        self._names = [name for name, _ in skeleton.named_parameters()]
+        self._buffers = [name for name, _ in skeleton.named_buffers()]
+        drawn = [torch.from_numpy(array).to(layout.device) for array in self.draw("weights")]
+        shared = [_converted(tensor, dtype).unsqueeze(1).repeat_interleave(len(part.members), 1) for tensor in drawn]
+        tilted = [nn.functional.one_hot(tilt, len(layout.pool)).to(dtype) * INITIAL_TILT for tilt in layout.tilts]
+        logits = [tilt.unsqueeze(1).repeat_interleave(len(layout.logit_columns), 1) for tilt in tilted]
+        learned = Parameters(shared[: len(self._names)], logits)
+        self._gradients = learned.zeros_like()
+        super().__init__(
+            layout, Parameters(shared, logits), layout.optimizer(learned, self._gradients, len(temperatures))
+        )
+        self._modules = [[self._network(row, name) for name in part.members] for row in range(len(part.replicates))]
+        smartmixed = layout.smartmixed
+        self._selecting = [] if smartmixed is None else [networks[smartmixed] for networks in self._modules]
+        """SmartMixed's networks as they select, of every replicate, also after the handoff."""
+        self._draws = Draws(layout, temperatures)
+        self._sampled = layout.noise("sampled").block(0, SAMPLED_DRAWS)
+
+    @property
+    def selecting_columns(self) -> list[int]:
+        """See `Networks`."""
+        return [column for column, network in enumerate(self._modules[0]) if sites_of(network)]
+
+    def epoch(self, order: np.ndarray, epochs_left: int) -> Iterator[None]:
+        """See `Networks`."""
+        self.loss.zero_()
+        for network in itertools.chain(*self._modules):
+            network.train()
+        examples = torch.from_numpy(order).to(self.layout.device)
+        for index in torch.split(examples, self.layout.config.batch_size, dim=1):
+            loss = self._step(index)
+            self.optimizer.step(loss)
+            self.loss.add_(loss, alpha=index.shape[1])
+            self.taken += 1
+            yield
+
+    def evaluate(self, x: Tensor, y: Tensor, temperature: Tensor, parameters: Parameters | None = None) -> Evaluation:
+        """See `Networks`."""
+        evaluation = self._evaluate(self._modules, x, y, parameters or self.parameters)
+        columns = self.selecting_columns
+        if self.layout.config.evaluation == "sampled" and columns:
+            modules = [[row[column] for column in columns] for row in self._modules]
+            sampled = self._evaluate_sampled(modules, columns, x, y, temperature, parameters or self.parameters)
+            evaluation.replace_columns(columns, sampled)
+        return evaluation
+
+    def evaluate_selection(
+        self, x: Tensor, y: Tensor, temperature: Tensor, parameters: Parameters, *, sampled: bool
+    ) -> Evaluation:
+        """See `Networks`."""
+        modules, columns = [[module] for module in self._selecting], [self.layout.columns[SMARTMIXED]]
+        if sampled:
+            return self._evaluate_sampled(modules, columns, x, y, temperature, parameters)
+        return self._evaluate(modules, x, y, parameters, columns)
+
+    def draw(self, stream: str) -> list[np.ndarray]:
+        """See `Networks`; parameters, then buffers."""
+        networks = [self._build(row, stream, _identity) for row in range(len(self.layout.part.replicates))]
+        states = [dict([*network.named_parameters(), *network.named_buffers()]) for network in networks]
+        return [np.stack([state[name].detach().numpy() for state in states]) for name in (*self._names, *self._buffers)]
+
+    def freeze(self, choices: list[Tensor]) -> None:
+        """See `Networks`."""
+        for row, networks in enumerate(self._modules):
+            networks[self.layout.columns[SMARTMIXED]] = self._placed(row, SMARTMIXED, self._mixed(choices, row))
+
+    def weights(self, parameters: Parameters, selected: Selected) -> dict[str, Tensor]:
+        """Return what the family's modules call their parameters and buffers; see `Networks`."""
+        column = self.layout.columns[SMARTMIXED]
+        return {
+            name: tensor[:, column].clone()
+            for name, tensor in zip((*self._names, *self._buffers), parameters.shared, strict=True)
+        }
+
+    def _step(self, index: Tensor) -> Tensor:
+        """Fill the gradients of every network for its batch [R, B] of examples; return the losses [R, S]."""
+        for gradient in self._gradients.tensors():
+            gradient.zero_()
+        noise, temperature = self._next_draw()
+        losses = []
+        for row, (replicate, examples) in enumerate(zip(self.layout.part.replicates, index, strict=True)):
+            x = self._data.x_train[examples].to(self.layout.dtype)
+            y = self._data.y_train[examples]
+            selecting = [self._modules[row][column] for column in self.selecting_columns]
+            for network in selecting:
+                give_noise(network, [site[row] for site in noise], temperature)
+            for network in self._modules[row]:
+                with torch.enable_grad(), self._random(replicate), self._precision():
+                    loss = self._task.loss(self._run(network, x), y).mean()
+                    torch.autograd.backward(loss)
+                losses.append(loss.detach())
+            for network in selecting:
+                give_noise(network, None, temperature)
+        return torch.stack(losses).view(self.loss.shape)
+
+    def _next_draw(self) -> tuple[Sequence[Tensor], Tensor]:
+        """Return noise [R, H, K] of every site and the temperature of the next step, if anything selects."""
+        if not self.selecting_columns:
+            return (), self.loss.new_empty(())
+        self._draws.prepare(self.taken)
+        noise, temperature = self._draws.take()
+        return noise.split_with_sizes(self.layout.units, 1), temperature
+
+    def _evaluate(
+        self,
+        modules: list[list[nn.Module]],
+        x: Tensor,
+        y: Tensor,
+        parameters: Parameters,
+        columns: Sequence[int] | None = None,
+    ) -> Evaluation:
+        """Evaluate modules [R][columns] with the parameters of these columns; None: of all."""
+        places = range(len(modules[0])) if columns is None else columns
+        tallies: list[dict[str, Tensor]] = []
+        states = [
+            [self._state(network, parameters, row, column) for network, column in zip(networks, places, strict=True)]
+            for row, networks in enumerate(modules)
+        ]
+        for inputs, targets in in_batches(x, y):
+            outputs = []
+            for networks, of_row in zip(modules, states, strict=True):
+                for network, state in zip(networks, of_row, strict=True):
+                    network.eval()
+                    with self._precision():
+                        outputs.append(self._run(partial(functional_call, network, state), inputs))
+            stacked = torch.stack(outputs).view(len(modules), len(places), *outputs[0].shape)
+            tallies.append(self._task.tally(stacked, targets))
+        return add_up(tallies, len(x))
+
+    def _evaluate_sampled(
+        self,
+        modules: list[list[nn.Module]],
+        columns: Sequence[int],
+        x: Tensor,
+        y: Tensor,
+        temperature: Tensor,
+        parameters: Parameters,
+    ) -> Evaluation:
+        """Evaluate selecting modules [R][columns] with sampled choices, with the same draws at every call."""
+        at = temperature.expand(len(modules), len(columns), 1, 1)
+        draws = []
+        for draw in zip(*self._sampled, strict=True):
+            for row, networks in enumerate(modules):
+                for place, network in enumerate(networks):
+                    give_noise(network, [site[row] for site in draw], at[row, place, 0])
+            draws.append(self._evaluate(modules, x, y, parameters, columns))
+        for network in itertools.chain(*modules):
+            give_noise(network, None, temperature)
+        return average(draws)
+
+    def _run(self, network: nn.Module | partial[Tensor], x: Tensor) -> Tensor:
+        """Return outputs [C, B] for inputs [B, …]."""
+        output: Tensor = network(x)
+        return output.to(self.layout.dtype).mT
+
+    def _state(self, network: nn.Module, parameters: Parameters, row: int, column: int) -> dict[str, Tensor]:
+        """Return a network's tensors by name, views into the stacked ones."""
+        named = zip((*self._names, *self._buffers), parameters.shared, strict=True)
+        state = {name: tensor[row, column] for name, tensor in named}
+        for site, logits in zip(sites_of(network), parameters.logits, strict=False):  # a frozen one has no sites
+            state[f"{site}.logits"] = logits[row, self.layout.logit_columns.index(column)]
+        return state
+
+    def _network(self, row: int, name: str) -> nn.Module:
+        """Build the network of a strategy or control as training begins."""
+        if self.layout.columns[name] in self.layout.logit_columns:
+            return self._placed(row, name, self._choosing)
+        if name == RANDOM_MIXED:
+            return self._placed(row, name, self._mixed(self.layout.tilts, row))
+        return self._placed(row, name, lambda site: FixedActivation(name))
+
+    def _choosing(self, site: Site) -> nn.Module:
+        config = self.layout.config
+        hard = config.estimator == "hard"
+        return ChoosingActivation(site.units, config.pool, hard=hard, dim=site.dim, clamp=config.clamp)
+
+    def _mixed(self, choices: Sequence[Tensor], row: int) -> Activate:
+        """Return what places mixed activations by choices [R, H] of every site."""
+        pool = self.layout.config.pool
+        of_site = {site: choice[row].tolist() for site, choice in zip(self._sites, choices, strict=True)}
+        return lambda site: MixedActivation([pool[index] for index in of_site[site]], dim=site.dim)
+
+    def _placed(self, row: int, name: str, activate: Activate) -> nn.Module:
+        """Build a network whose parameters, gradients and buffers are views into the stacked ones."""
+        column = self.layout.columns[name]
+        network = self._build(row, "weights", activate).to(self.layout.device, self.layout.dtype)
+        for key, tensor in self._state(network, self.parameters, row, column).items():
+            owner, _, leaf = key.rpartition(".")
+            module = network.get_submodule(owner)
+            if leaf in module._buffers:
+                module._buffers[leaf] = tensor
+            else:
+                setattr(module, leaf, nn.Parameter(tensor))
+        for key, gradient in self._state(network, self._gradients, row, column).items():
+            network.get_parameter(key).grad = gradient
+        return network
+
+    def _build(self, row: int, stream: str, activate: Activate) -> nn.Module:
+        """Build a replicate's network on the host, as float64 numbers are drawn from a stream."""
+        rng = np.random.default_rng(seed_sequence(self.layout.config.seed, self.layout.part.replicates[row], stream))
+        return self._family.build(
+            self.layout.config.architecture, self._shape, self._task.outputs, activate, rng, torch.float64
+        )
+
+    @contextmanager
+    def _random(self, replicate: int) -> Iterator[None]:
+        """Let what draws from torch's generator, such as dropout, draw alike in all networks of a replicate."""
+        # torch.manual_seed would keep a note of every call, with its traceback, until CUDA is first used.
+        generator = _default_generator(self.layout.device)
+        before = generator.get_state()
+        seeds = seed_sequence(self.layout.config.seed, replicate, f"step {self.taken}")
+        generator.manual_seed(int(seeds.generate_state(1)[0]))
+        try:
+            yield
+        finally:
+            generator.set_state(before)
+
+    def _precision(self) -> AbstractContextManager[object]:
+        """Return the context of products in the trial's precision."""
+        device, precision = self.layout.device.type, self.layout.config.precision
+        if precision == "bf16":
+            return torch.autocast(device, torch.bfloat16)
+        return tf32_products(precision == "tf32") if device == "cuda" else nullcontext()
+
+
+def _identity(site: Site) -> nn.Module:
+    return nn.Identity()
+
+
+def _converted(tensor: Tensor, dtype: torch.dtype) -> Tensor:
+    return tensor.to(dtype) if tensor.is_floating_point() else tensor
+
+
+def _default_generator(device: torch.device) -> torch.Generator:
+    if device.type != "cuda":
+        return torch.default_generator
+    index = torch.cuda.current_device() if device.index is None else device.index
+    return torch.cuda.default_generators[index]

@@ -1,0 +1,59 @@
+"""What every engine must do; a new one is added to `ENGINES`, and all tests of `test_networks.py` hold it to this."""
+
+import dataclasses
+
+import torch
+
+from smartmixed_search.engine.engines import Engine
+from smartmixed_search.engine.generic.networks import GenericNetworks
+from smartmixed_search.engine.stack.networks import StackNetworks
+from smartmixed_search.engine.training import TwoPhaseTraining
+from smartmixed_search.trials.config import CONTROLS, SMARTMIXED, TrialConfig
+from tests.helpers.reference import toy_dataset
+
+ENGINES: dict[str, Engine] = {"stack": StackNetworks, "generic": GenericNetworks}
+"""The first is what the others are compared with."""
+
+CONFIG = TrialConfig(
+    dataset="toy",
+    architecture=(7, 5),
+    phase_fraction=0.5,
+    epochs=4,
+    learning_rate=0.02,
+    logit_learning_rate=0.3,
+    batch_size=16,
+    replicates=2,
+    strategies=(SMARTMIXED, "relu", "sigmoid", "tanh", "leaky_relu", "elu", "selu"),
+    controls=CONTROLS,
+)
+OPTIONS: dict[str, dict[str, object]] = {
+    "published": {},
+    "annealed": {"temperature": 1.0, "temperature_final": 0.1},
+    "soft": {"estimator": "soft"},
+    "clamped": {"clamp": 0.4},
+    "soft, clamped, softmax": {"estimator": "soft", "clamp": 0.4, "output": "softmax"},
+    "softmax": {"output": "softmax"},
+    "reinitialized": {"handoff": "reinitialize"},
+    "from the best epoch": {"handoff_from": "best", "phase_fraction": 0.75},
+    "sampled": {"evaluation": "sampled", "handoff_from": "best"},
+    "soft, sampled": {"evaluation": "sampled", "estimator": "soft"},
+    "clipped": {"clip_norm": 0.01},
+    "automatic rate": {"logit_learning_rate": "auto"},
+    "other pool": {"pool": ("tanh", "relu"), "strategies": (SMARTMIXED, "relu", "tanh")},
+    "one layer": {"architecture": (6,)},
+    "few examples": {"train_examples": 20},
+}
+
+
+def training(engine: str, dtype: torch.dtype = torch.float64, **changes: object) -> TwoPhaseTraining:
+    """A training that has not begun."""
+    config = dataclasses.replace(CONFIG, **changes)
+    dataset = toy_dataset().limited(config.train_examples)
+    return TwoPhaseTraining(config, dataset, torch.device("cpu"), dtype, engine=ENGINES[engine])
+
+
+def trained(engine: str, dtype: torch.dtype = torch.float64, **changes: object) -> TwoPhaseTraining:
+    """A training that has ended."""
+    made = training(engine, dtype, **changes)
+    made.run()
+    return made
