@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from smartmixed_search.datasets.preparation import Preparation
+from smartmixed_search.tasks import Classification
 
 SPLITS = ("train", "val", "test")
 ARRAYS = tuple(f"{letter}_{split}" for split in SPLITS for letter in "xy")
@@ -51,6 +52,16 @@ class Dataset:
     def features(self) -> int:
         """D: inputs of one example."""
         return self.x_train.shape[1]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of one example."""
+        return tuple(self.x_train.shape[1:])
+
+    @property
+    def task(self) -> Classification:
+        """What is learned from it."""
+        return Classification(self.classes)
 
     @property
     def sizes(self) -> dict[str, int]:

@@ -181,12 +181,12 @@ def _memory(config: TrialConfig, dataset: Dataset, parameters: int, networks: in
 def _parameters(config: TrialConfig, dataset: Dataset) -> int:
     """Return the weights and biases of one network."""
     family = family_of(config.architecture)
-    return family.parameters(config.architecture, dataset.x_train.shape[1:], dataset.classes)
+    return family.parameters(config.architecture, dataset.shape, dataset.task.outputs)
 
 
 def _units(config: TrialConfig, dataset: Dataset) -> int:
     """Return the units of all sites of one network."""
-    sites = family_of(config.architecture).sites(config.architecture, dataset.x_train.shape[1:])
+    sites = family_of(config.architecture).sites(config.architecture, dataset.shape)
     return sum(site.units for site in sites)
 
 

@@ -47,7 +47,7 @@ def measure_networks(training: TwoPhaseTraining) -> list[NetworkResult]:
     alive = networks.optimizer.alive.cpu().numpy()
     epochs = training.epochs_alive.cpu().numpy()
     steps = (networks.optimizer.steps + training.steps_before_handoff).cpu().numpy()
-    architecture, shape = training.config.architecture, data.x_train.shape[1:]
+    architecture, shape = training.config.architecture, data.shape
     parameters = family_of(architecture).parameters(architecture, shape, training.task.outputs)
 
     def network(row: int, column: int) -> NetworkResult:

@@ -4,6 +4,7 @@ Whatever networks are trained, and whoever computes them: this is the one loop.
 """
 
 from collections.abc import Collection, Iterator, Sequence
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -18,7 +19,6 @@ from smartmixed_search.engine.parameters import Parameters
 from smartmixed_search.engine.parts import Part
 from smartmixed_search.method.randomness import batch_orders
 from smartmixed_search.method.selection import temperatures
-from smartmixed_search.tasks import Classification
 from smartmixed_search.trials.config import SMARTMIXED, TrialConfig
 
 
@@ -48,7 +48,7 @@ class TwoPhaseTraining:
     ) -> None:
         self.config = config
         self.data = dataset.to(device)
-        self.task = Classification(dataset.classes, softmax_output=config.output == "softmax")
+        self.task = replace(dataset.task, softmax_output=config.output == "softmax")
         self.part = part or Part.whole(config)
         self.steps_per_epoch = -(-len(self.data.x_train) // config.batch_size)
         self.selection_steps = config.selection_epochs * self.steps_per_epoch

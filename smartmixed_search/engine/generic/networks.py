@@ -53,7 +53,7 @@ class GenericNetworks(Networks):
         temperatures: Tensor,
         dtype: torch.dtype = torch.float32,
     ) -> None:
-        self._family, self._shape = family_of(config.architecture), data.x_train.shape[1:]
+        self._family, self._shape = family_of(config.architecture), data.shape
         self._data, self._task = data, task
         self._sites = self._family.sites(config.architecture, self._shape)
         layout = Layout(config, part, [site.units for site in self._sites], temperatures.device, dtype)
