@@ -215,8 +215,8 @@ class GenericNetworks(Networks):
         return output.to(self.layout.dtype).mT
 
     def _state(self, network: nn.Module, parameters: Parameters, row: int, column: int) -> dict[str, Tensor]:
-        """Return a network's tensors by name, views into the stacked ones."""
-        named = zip((*self._names, *self._buffers), parameters.shared, strict=True)
+        """Return a network's tensors by name, views into the stacked ones; gradients have no buffers."""
+        named = zip((*self._names, *self._buffers), parameters.shared, strict=False)
         state = {name: tensor[row, column] for name, tensor in named}
         for site, logits in zip(sites_of(network), parameters.logits, strict=False):  # a frozen one has no sites
             state[f"{site}.logits"] = logits[row, self.layout.logit_columns.index(column)]
@@ -259,9 +259,9 @@ class GenericNetworks(Networks):
     def _build(self, row: int, stream: str, activate: Activate) -> nn.Module:
         """Build a replicate's network on the host, as float64 numbers are drawn from a stream."""
         rng = np.random.default_rng(seed_sequence(self.layout.config.seed, self.layout.part.replicates[row], stream))
-        return self._family.build(
-            self.layout.config.architecture, self._shape, self._task.outputs, activate, rng, torch.float64
-        )
+        architecture, outputs = self.layout.config.architecture, self._task.outputs
+        with torch.random.fork_rng([]):  # modules draw as they are made
+            return self._family.build(architecture, self._shape, outputs, activate, rng, torch.float64)
 
     @contextmanager
     def _random(self, replicate: int) -> Iterator[None]:
