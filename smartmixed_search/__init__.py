@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     )
     from smartmixed_search.reports.report import report
     from smartmixed_search.search.confirmation import confirm_sweep
+    from smartmixed_search.search.execution import Execution
     from smartmixed_search.search.reproduce import reproduce
     from smartmixed_search.search.summary import SweepSummary
     from smartmixed_search.search.sweep import run_sweep
@@ -55,6 +56,7 @@ _HOMES = {
     "Comparison": "analysis.comparison",
     "Dataset": "datasets",
     "Effects": "tracking.effects",
+    "Execution": "search.execution",
     "FrozenNetwork": "export.frozen",
     "MixedActivation": "method.modules",
     "NetworkResult": "trials.records",
@@ -115,6 +117,7 @@ __all__ = [
     "Comparison",
     "Dataset",
     "Effects",
+    "Execution",
     "FrozenNetwork",
     "MixedActivation",
     "NetworkResult",

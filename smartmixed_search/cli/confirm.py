@@ -1,5 +1,6 @@
 """`confirm`: the best trials once more, on seeds that had no part in choosing them."""
 
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,14 +11,14 @@ from smartmixed_search.cli.options import (
     common,
     data_dir,
     exit_code,
-    given_resources,
-    placement,
+    placed,
     plugin_option,
     print_frame,
     quiet_option,
     sweep_option,
     table_format,
 )
+from smartmixed_search.search.execution import Execution
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -41,7 +42,7 @@ _TEST_MARGIN = {"margin": "test_margin", "low": "test_margin_low", "high": "test
     "--replicates", default=10, show_default=True, type=click.IntRange(min=1), help="Fresh seeds per strategy."
 )
 @click.option("--dataset", metavar="FILE", help="Where the sweep's .npz file is now, if it has moved.")
-@placement
+@placed
 @quiet_option
 @table_format
 @data_dir
@@ -53,13 +54,7 @@ def confirm(
     k: int,
     replicates: int,
     dataset: str | None,
-    concurrency: int | None,
-    cpus_per_trial: float | None,
-    gpus_per_trial: str | None,
-    ray_address: str | None,
-    max_failures: int,
-    retry_failed: bool,
-    deterministic: bool,
+    execution: Execution,
     quiet: bool,
     output_format: str,
     data_dir: Path | None,
@@ -89,14 +84,8 @@ def confirm(
         output_dir=output_dir,
         tracking_uri=uri,
         data_dir=data_dir,
-        resources=given_resources(cpus_per_trial, gpus_per_trial),
-        concurrency=concurrency,
-        ray_address=ray_address,
-        max_failures=max_failures,
-        retry_failed=retry_failed,
-        deterministic=deterministic,
-        progress=not quiet,
         plugins=plugins,
+        execution=replace(execution, progress=not quiet),
         renew=partial(renew, progress=not quiet),
     )
     if not summary.undelivered:

@@ -1,5 +1,6 @@
 """Options that several commands share."""
 
+import functools
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from smartmixed_search.errors import ConfigError
+from smartmixed_search.search.execution import Execution
 from smartmixed_search.system.files import is_local, locate
 from smartmixed_search.system.plugins import current_folder
 
@@ -90,8 +92,32 @@ plugin_option: Decorator = click.option(
 quiet_option: Decorator = click.option("--quiet", is_flag=True, help="No progress, only messages.")
 
 
-def placement(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the options that say where trials are trained."""
+def placed(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options that say how trials are run, and call the command with the `execution` that they are."""
+
+    @functools.wraps(command)
+    def with_execution(
+        *,
+        concurrency: int | None,
+        cpus_per_trial: float | None,
+        gpus_per_trial: str | None,
+        ray_address: str | None,
+        max_failures: int,
+        retry_failed: bool,
+        deterministic: bool,
+        **others: Any,
+    ) -> Any:
+        execution = Execution(
+            resources=_given_resources(cpus_per_trial, gpus_per_trial),
+            concurrency=concurrency,
+            ray_address=ray_address,
+            max_failures=max_failures,
+            retry_failed=retry_failed,
+            deterministic=deterministic,
+        )
+        return command(execution=execution, **others)
+
+    decorated: Callable[..., Any] = with_execution
     for option in (
         click.option("--deterministic", is_flag=True, help="Have GPUs use only deterministic algorithms."),
         click.option(
@@ -107,11 +133,11 @@ def placement(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--cpus-per-trial", type=float, help="CPUs of one trial; it uses as many threads."),
         click.option("--concurrency", type=click.IntRange(min=1), help="Trials at once.  [default: as many as fit]"),
     ):
-        command = option(command)
-    return command
+        decorated = option(decorated)
+    return decorated
 
 
-def given_resources(cpus_per_trial: float | None, gpus_per_trial: str | None) -> dict[str, float | str]:
+def _given_resources(cpus_per_trial: float | None, gpus_per_trial: str | None) -> dict[str, float | str]:
     """Return what of a space's `resources` the command line overrides."""
     gpus: float | str | None = gpus_per_trial
     with suppress(TypeError, ValueError):  # nothing, or a word

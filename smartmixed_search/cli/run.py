@@ -1,14 +1,16 @@
 """`run`: launch a sweep, continue one, or say what it would cost."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import click
 
 from smartmixed_search.cli.answer import print_answer
-from smartmixed_search.cli.options import common, data_dir, exit_code, given_resources, placement, quiet_option
+from smartmixed_search.cli.options import common, data_dir, exit_code, placed, quiet_option
 from smartmixed_search.errors import ConfigError
+from smartmixed_search.search.execution import Execution
 
 
 @click.command()
@@ -26,7 +28,7 @@ from smartmixed_search.errors import ConfigError
     metavar="KEY=VALUE",
     help="Any other key of the space file, its value in YAML; may be repeated.",
 )
-@placement
+@placed
 @click.option("--no-reuse", is_flag=True, help="Train every baseline in every trial, even if an earlier one has.")
 @click.option("--dry-run", is_flag=True, help="Validate, say what it would cost, and stop.")
 @quiet_option
@@ -41,13 +43,7 @@ def run(
     epochs: int | None,
     replicates: int | None,
     settings: tuple[str, ...],
-    concurrency: int | None,
-    cpus_per_trial: float | None,
-    gpus_per_trial: str | None,
-    ray_address: str | None,
-    max_failures: int,
-    retry_failed: bool,
-    deterministic: bool,
+    execution: Execution,
     no_reuse: bool,
     dry_run: bool,
     quiet: bool,
@@ -75,13 +71,13 @@ def run(
     from smartmixed_search.space.space import SearchSpace
 
     flags = {"trials": trials, "seed": seed, "dataset": dataset, "epochs": epochs, "replicates": replicates}
-    given = given_resources(cpus_per_trial, gpus_per_trial)
-    resolved = SearchSpace.load(space, flags | _settings(settings) | ({"resources": given} if given else {}))
+    resources = {"resources": execution.resources} if execution.resources else {}
+    resolved = SearchSpace.load(space, flags | _settings(settings) | resources)
     if dry_run:
         from smartmixed_search.cli.dry_run import print_estimate
         from smartmixed_search.search.sweep import as_begun
 
-        print_estimate(as_begun(resolved, name, output_dir), data_dir, concurrency, step)
+        print_estimate(as_begun(resolved, name, output_dir), data_dir, execution.concurrency, step)
         return 0
     if name is None:
         _refuse_second(output_dir, resolved.default_sweep_name)
@@ -94,13 +90,7 @@ def run(
         output_dir=output_dir,
         tracking_uri=tracking_uri,
         data_dir=data_dir,
-        concurrency=concurrency,
-        ray_address=ray_address,
-        max_failures=max_failures,
-        retry_failed=retry_failed,
-        reuse=not no_reuse,
-        deterministic=deterministic,
-        progress=not quiet,
+        execution=replace(execution, reuse=not no_reuse, progress=not quiet),
     )
     print_answer(summary)
     return exit_code(summary)

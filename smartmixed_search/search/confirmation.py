@@ -1,28 +1,28 @@
 """Confirmation: the best trials of a sweep once more, on seeds that the sweep never used."""
 
-import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 from smartmixed_search.analysis.confirmed import Confirmed
 from smartmixed_search.datasets import Dataset, load_dataset
 from smartmixed_search.engine.trial import run_trial
 from smartmixed_search.errors import SweepError
 from smartmixed_search.search.directory import Resolved, SweepDirectory
+from smartmixed_search.search.execution import Execution, ExecutionOptions, check_count
 from smartmixed_search.search.ledger import read_configs
 from smartmixed_search.search.lock import refuse_if_held
 from smartmixed_search.search.progress import ProgressPrinter
 from smartmixed_search.search.proposals import Proposal
-from smartmixed_search.search.session import Plan, carry_out, check_count
+from smartmixed_search.search.session import Plan, carry_out
 from smartmixed_search.search.summary import SweepSummary
 from smartmixed_search.search.worker import TrialFunction
 from smartmixed_search.space.space import SearchSpace
 from smartmixed_search.system.plugins import import_plugins
 from smartmixed_search.tracking.confirmations import SweepToConfirm, sweep_to_confirm
-from smartmixed_search.tracking.store import DEFAULT_OUTPUT_DIR, OUTPUT_DIR_VARIABLE, resolve_tracking_uri
+from smartmixed_search.tracking.store import resolve_output_dir, resolve_tracking_uri
 from smartmixed_search.trials.config import TrialConfig
 
 
@@ -36,16 +36,11 @@ def confirm_sweep(
     output_dir: str | Path | None = None,
     tracking_uri: str | None = None,
     data_dir: str | Path | None = None,
-    resources: Mapping[str, Any] | None = None,
-    concurrency: int | None = None,
-    ray_address: str | None = None,
-    max_failures: int = 1,
-    retry_failed: bool = False,
-    deterministic: bool = False,
-    progress: bool = True,
     plugins: Sequence[str] = (),
     run: TrialFunction = run_trial,
     renew: Callable[[str, str], object] | None = None,
+    execution: Execution | None = None,
+    **options: Unpack[ExecutionOptions],
 ) -> SweepSummary:
     """Train the k best trials of a sweep again, all their strategies and controls included, on seeds it never used.
 
@@ -62,45 +57,30 @@ def confirm_sweep(
         output_dir: see `run_sweep`, as for the others; the confirmation has a directory of its own there.
         tracking_uri: the store that holds the sweep.
         data_dir: where image datasets are.
-        resources: which of the sweep's `resources` to change.
-        concurrency: trials at once.
-        ray_address: of a running Ray cluster.
-        max_failures: retries of a failing trial.
-        retry_failed: whether trials that have failed for good are tried once more.
-        deterministic: whether GPUs are.
-        progress: whether progress is shown.
         plugins: modules to import first. Those that the sweep names must be among them, or imported already: a store
             may be a stranger's.
         run: what trains a trial.
         renew: called with the sweep's name and the store once all is delivered, such as to renew a report kept there.
+        execution: how trials are run; the default is `Execution()`.
+        options: fields of it, given one by one; see `run_sweep`.
 
     Raises:
         UserError: something given is not valid, the sweep has no finished trial, or the data are not those it used.
     """
     check_count("k", k, 1)
     check_count("replicates", replicates, 1)
-    output = output_dir or os.environ.get(OUTPUT_DIR_VARIABLE) or DEFAULT_OUTPUT_DIR
+    execution = replace(execution or Execution(), **options)
+    output = resolve_output_dir(output_dir)
     uri = resolve_tracking_uri(tracking_uri, output)
     import_plugins(plugins)
-    printer = ProgressPrinter(sys.stderr, "margin", quiet=not progress)
+    printer = ProgressPrinter(sys.stderr, "margin", quiet=not execution.progress)
     printer.step("reading the sweep's best trials from MLflow")
     found = sweep_to_confirm(sweep, k, uri)
     directory = SweepDirectory.of(output, f"{found.name}-confirmed-{replicates}" if name is None else name)
     refuse_if_held(directory.lock, directory.name)
     printer.step(f"loading {dataset or found.space['dataset']}")
     data = load_dataset(dataset or found.space["dataset"], data_dir)
-    plan = _plan(found, replicates, data, directory, uri, resources or {})
-    summary = carry_out(
-        plan,
-        concurrency=concurrency,
-        ray_address=ray_address,
-        max_failures=max_failures,
-        retry_failed=retry_failed,
-        reuse=True,
-        deterministic=deterministic,
-        progress=progress,
-        run=run,
-    )
+    summary = carry_out(_plan(found, replicates, data, directory, uri, execution.resources or {}), execution, run)
     if not summary.undelivered and renew is not None:
         renew(found.name, uri)
     return summary

@@ -13,11 +13,12 @@ from ray.exceptions import RayError
 from ray.tune import TuneError
 
 from smartmixed_search.datasets import Dataset
-from smartmixed_search.errors import ConfigError, SweepError
+from smartmixed_search.errors import SweepError
 from smartmixed_search.errors.messages import counted
 from smartmixed_search.search.cluster import cluster_nodes, ray_session, slots, trial_resources
 from smartmixed_search.search.directory import Resolved, SweepDirectory
 from smartmixed_search.search.driver import SweepDriver
+from smartmixed_search.search.execution import Execution
 from smartmixed_search.search.halving import Halving
 from smartmixed_search.search.ledger import Ledger, count_settled
 from smartmixed_search.search.lock import Lock
@@ -48,53 +49,31 @@ class Plan:
     """Whose first proposals are the sweep's trials."""
 
 
-def carry_out(
-    plan: Plan,
-    *,
-    concurrency: int | None,
-    ray_address: str | None,
-    max_failures: int,
-    retry_failed: bool,
-    reuse: bool,
-    deterministic: bool,
-    progress: bool,
-    run: TrialFunction,
-) -> SweepSummary:
-    """Run a sweep's trials that are left; the arguments are those of `sweep.run_sweep`.
+def carry_out(plan: Plan, execution: Execution, run: TrialFunction) -> SweepSummary:
+    """Run a sweep's trials that are left; `run` trains one.
 
     Raises:
         UserError: something given is not valid; no sweep has been begun or changed.
     """
-    check_count("concurrency", concurrency, 1)
-    check_count("max_failures", max_failures, 0)
-    printer = ProgressPrinter(sys.stderr, plan.space.options["objective"], quiet=not progress)
+    printer = ProgressPrinter(sys.stderr, plan.space.options["objective"], quiet=not execution.progress)
     directory = plan.directory
     with directory.in_use(), ExitStack() as stack:
         lost = lost_results(directory, plan.resolved, plan.tracking_uri)
         cluster = stack.enter_context(ExitStack())
         placement = None
-        left = count_settled(directory.ledger, but_failed=retry_failed) < plan.space.trials
+        left = count_settled(directory.ledger, but_failed=execution.retry_failed) < plan.space.trials
         if lost or left:
-            printer.step("starting Ray" if ray_address is None else f"joining the Ray cluster at {ray_address}")
-            cluster.enter_context(ray_session(ray_address))
-            placement = _place(plan.space.resources, concurrency)
+            address = execution.ray_address
+            printer.step("starting Ray" if address is None else f"joining the Ray cluster at {address}")
+            cluster.enter_context(ray_session(address))
+            placement = _place(plan.space.resources, execution.concurrency)
         meet_store(plan.tracking_uri, plan.resolved, continued=directory.resolved.exists())
         lock = stack.enter_context(directory.claim(plan.resolved, plan.space.to_yaml(), printer.say))
         ledger = stack.enter_context(Ledger(directory.ledger))
-        if left and retry_failed and (reopened := ledger.reopen_failed()):
+        if left and execution.retry_failed and (reopened := ledger.reopen_failed()):
             printer.say(f"trying {counted(reopened, 'failed trial')} again")
-        session = _Session(plan, ledger, lock, printer, max_failures, reuse, deterministic)
+        session = _Session(plan, execution, ledger, lock, printer)
         return session.run(placement, cluster, run, lost)
-
-
-def check_count(name: str, value: int | None, least: int) -> None:
-    """Make sure that a number that may be given is large enough.
-
-    Raises:
-        ConfigError: it is not.
-    """
-    if value is not None and value < least:
-        raise ConfigError(f"{name} must be at least {least}, but got {value}")
 
 
 def _place(wanted: Resources, concurrency: int | None) -> Placement:
@@ -106,19 +85,9 @@ def _place(wanted: Resources, concurrency: int | None) -> Placement:
 class _Session:
     """Runs the trials that the ledger has no outcome for, and sees all of them recorded."""
 
-    def __init__(
-        self,
-        plan: Plan,
-        ledger: Ledger,
-        lock: Lock,
-        printer: ProgressPrinter,
-        max_failures: int,
-        reuse: bool,
-        deterministic: bool,
-    ) -> None:
-        self._plan, self._printer = plan, printer
+    def __init__(self, plan: Plan, execution: Execution, ledger: Ledger, lock: Lock, printer: ProgressPrinter) -> None:
+        self._plan, self._execution, self._printer = plan, execution, printer
         self._ledger, self._lock = ledger, lock
-        self._max_failures, self._reuse, self._deterministic = max_failures, reuse, deterministic
 
     def run(
         self, placement: Placement | None, cluster: ExitStack, run: TrialFunction, lost: Collection[str]
@@ -130,7 +99,12 @@ class _Session:
         recorder = Recorder(directory, plan.resolved, plan.tracking_uri, self._printer.say, sizes=sizes)
         concurrency = 1 if placement is None else placement.concurrency
         queue = TrialQueue(
-            self._ledger, plan.proposer, space.trials, concurrency=concurrency, reuse=self._reuse, restore=lost
+            self._ledger,
+            plan.proposer,
+            space.trials,
+            concurrency=concurrency,
+            reuse=self._execution.reuse,
+            restore=lost,
         )
         # A confirmation proposes nothing, so Optuna has nothing to be told.
         studies = [] if plan.resolved.confirms else [StudyView(directory.study, directory.name, space)]
@@ -140,7 +114,7 @@ class _Session:
             Halving(self._ledger, space.rungs),
             [*studies, recorder],
             self._printer,
-            max_failures=self._max_failures,
+            max_failures=self._execution.max_failures,
             check=self._check,
         )
         with _interruptible(driver):
@@ -180,8 +154,8 @@ class _Session:
             directory=self._plan.directory,
             space=self._plan.space,
             folder=current_folder(),
-            reuse=self._reuse,
-            deterministic=self._deterministic,
+            reuse=self._execution.reuse,
+            deterministic=self._execution.deterministic,
         )
 
         def leave() -> None:

@@ -1,26 +1,28 @@
 """A sweep: check everything given, and run what is left of it."""
 
-import os
 import sys
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any, Unpack
 
 from smartmixed_search.datasets import load_dataset
 from smartmixed_search.engine.trial import run_trial
 from smartmixed_search.search.directory import Resolved, SweepDirectory
+from smartmixed_search.search.execution import Execution, ExecutionOptions, check_count
 from smartmixed_search.search.lock import refuse_if_held
 from smartmixed_search.search.progress import ProgressPrinter
 from smartmixed_search.search.proposals import Proposer
-from smartmixed_search.search.session import Plan, carry_out, check_count
+from smartmixed_search.search.session import Plan, carry_out
 from smartmixed_search.search.summary import SweepSummary
 from smartmixed_search.search.worker import TrialFunction
 from smartmixed_search.space.outlook import Reach, remarks
+from smartmixed_search.space.resources import parse_resources
 from smartmixed_search.space.space import SearchSpace
 from smartmixed_search.tracking.store import (
-    DEFAULT_OUTPUT_DIR,
-    OUTPUT_DIR_VARIABLE,
     check_store,
     require_schema,
+    resolve_output_dir,
     resolve_tracking_uri,
 )
 
@@ -35,14 +37,9 @@ def run_sweep(
     output_dir: str | Path | None = None,
     tracking_uri: str | None = None,
     data_dir: str | Path | None = None,
-    concurrency: int | None = None,
-    ray_address: str | None = None,
-    max_failures: int = 1,
-    retry_failed: bool = False,
-    reuse: bool = True,
-    deterministic: bool = False,
-    progress: bool = True,
     run: TrialFunction = run_trial,
+    execution: Execution | None = None,
+    **options: Unpack[ExecutionOptions],
 ) -> SweepSummary:
     """Launch a sweep, or continue the one of that name, and return when no trial is left to run.
 
@@ -57,35 +54,21 @@ def run_sweep(
             `SMARTMIXED_OUTPUT_DIR`, else `smartmixed-runs`.
         tracking_uri: MLflow's store; default: `MLFLOW_TRACKING_URI`, else a SQLite file in the output directory.
         data_dir: see `load_dataset`.
-        concurrency: trials at once, at most; default: as many as the cluster holds.
-        ray_address: of a running Ray cluster; default: only this machine.
-        max_failures: how often a trial that raises is tried again. Processes and nodes that are lost do not count,
-            and have a bound of their own.
-        retry_failed: whether trials that have failed for good are tried once more.
-        reuse: whether trials take over baselines that an earlier trial of the sweep has trained under equal settings.
-        deterministic: whether GPUs use only deterministic algorithms, slower ones where needed; a CPU always does.
-        progress: whether the progress line is shown; it and all messages go to stderr.
         run: `run_trial`, or a module-level function of its signature.
+        execution: how trials are run; the default is `Execution()`.
+        options: fields of it, given one by one: `concurrency`, `ray_address`, `resources`, `max_failures`,
+            `retry_failed`, `reuse`, `deterministic`, `progress`; see `Execution`.
 
     Raises:
         UserError: something given is not valid; no sweep has been begun or changed.
     """
-    wanted = _resolve_space(space, trials)
-    printer = ProgressPrinter(sys.stderr, wanted.options["objective"], quiet=not progress)
+    execution = replace(execution or Execution(), **options)
+    wanted = _resolve_space(space, trials, execution.resources)
+    printer = ProgressPrinter(sys.stderr, wanted.options["objective"], quiet=not execution.progress)
     printer.step(f"loading {wanted.dataset}")
     plan = _plan(wanted, name, output_dir, tracking_uri, data_dir)
     say_outlook(plan, wanted, printer)
-    return carry_out(
-        plan,
-        concurrency=concurrency,
-        ray_address=ray_address,
-        max_failures=max_failures,
-        retry_failed=retry_failed,
-        reuse=reuse,
-        deterministic=deterministic,
-        progress=progress,
-        run=run,
-    )
+    return carry_out(plan, execution, run)
 
 
 def _plan(
@@ -95,7 +78,7 @@ def _plan(
     tracking_uri: str | None,
     data_dir: str | Path | None,
 ) -> Plan:
-    output = output_dir or os.environ.get(OUTPUT_DIR_VARIABLE) or DEFAULT_OUTPUT_DIR
+    output = resolve_output_dir(output_dir)
     space = as_begun(space, name, output)
     directory = SweepDirectory.of(output, name or space.default_sweep_name)
     refuse_if_held(directory.lock, directory.name)
@@ -134,8 +117,10 @@ def as_begun(space: SearchSpace, name: str | None, output_dir: str | Path) -> Se
     return before if keeps else space
 
 
-def _resolve_space(space: SearchSpace | str, trials: int | None) -> SearchSpace:
+def _resolve_space(space: SearchSpace | str, trials: int | None, resources: Mapping[str, Any] | None) -> SearchSpace:
     check_count("trials", trials, 1)
     if isinstance(space, str):
-        space = SearchSpace.load(space)
+        space = SearchSpace.load(space, {"resources": resources})
+    elif resources:
+        space = replace(space, resources=parse_resources({**space.resources.to_plain(), **resources}))
     return space if trials is None else replace(space, trials=trials)

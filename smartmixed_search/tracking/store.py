@@ -61,8 +61,12 @@ def resolve_tracking_uri(tracking_uri: str | None = None, output_dir: str | Path
             folder.
     """
     uri = tracking_uri or os.environ.get(TRACKING_URI_VARIABLE)
-    directory = output_dir or os.environ.get(OUTPUT_DIR_VARIABLE) or DEFAULT_OUTPUT_DIR
-    return normalize_uri(uri or default_tracking_uri(directory))
+    return normalize_uri(uri or default_tracking_uri(resolve_output_dir(output_dir)))
+
+
+def resolve_output_dir(output_dir: str | Path | None = None) -> str | Path:
+    """Return the output directory that a command uses: the one given, else the environment's, else the default."""
+    return output_dir or os.environ.get(OUTPUT_DIR_VARIABLE) or DEFAULT_OUTPUT_DIR
 
 
 def prepare_store(uri: str, seconds: float | None = None) -> None:
