@@ -18,7 +18,7 @@ from smartmixed_search.cli.reproduce import reproduce
 from smartmixed_search.cli.run import run
 from smartmixed_search.cli.sync import sync
 from smartmixed_search.errors import UserError
-from smartmixed_search.errors.messages import concealed, one_of
+from smartmixed_search.errors.messages import concealed, in_short, one_line, one_of
 from smartmixed_search.system.files import is_full
 from smartmixed_search.system.machine import some_home
 from smartmixed_search.system.version import __version__
@@ -60,9 +60,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         click.echo(error.format_message())
         sys.exit(2)
     except click.ClickException as error:
-        _fail(f"error: {_one_line(error.format_message())}", 2)
+        _fail(f"error: {one_line(error.format_message())}", 2)
     except UserError as error:
-        _fail(f"error: {_one_line(str(error))}", 2)
+        _fail(f"error: {in_short(error, kind=False)}", 2)
     except BrokenPipeError:  # the reader of our output, `head` say, has had enough
         discard_output()
         sys.exit(0)
@@ -72,14 +72,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if is_full(error):
             discard_output()
             _fail(f"error: nothing more can be written ({error}); make room, and run the same command again", 1)
-        _fail(f"internal error: {type(error).__name__}: {_one_line(str(error))} (--debug shows where)", 1)
+        _fail(f"internal error: {in_short(error)} (--debug shows where)", 1)
     sys.exit(code if isinstance(code, int) else 0)
 
 
 def _fail(message: str, code: int) -> None:
     click.echo(concealed(message), err=True)
     sys.exit(code)
-
-
-def _one_line(text: str) -> str:
-    return " ".join(text.split())

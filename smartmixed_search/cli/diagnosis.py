@@ -14,6 +14,7 @@ from typing import Literal
 
 from smartmixed_search.datasets.embedded import EMBEDDED
 from smartmixed_search.errors import DatasetError, ResourceError, TrackingError
+from smartmixed_search.errors.messages import in_short, one_line
 from smartmixed_search.search.ray_files import check_ray_folder, missing_token_file
 from smartmixed_search.system.files import is_local, locate
 from smartmixed_search.system.machine import machine_memory, usable_cpus
@@ -77,8 +78,7 @@ def _importable(name: str, otherwise: Literal["warning", "problem"], consequence
     try:
         module = importlib.import_module(name)
     except Exception as error:  # compiled packages that do not fit each other raise more than ImportError
-        reason = " ".join(f"{type(error).__name__}: {error}".split())
-        return Check(name=name, status=otherwise, detail=f"cannot be imported ({reason}); {consequence}")
+        return Check(name=name, status=otherwise, detail=f"cannot be imported ({in_short(error)}); {consequence}")
     return Check(name=name, status="ok", detail=f"{module.__version__} can be imported")
 
 
@@ -113,7 +113,7 @@ def _gpus() -> Check:
         warnings.simplefilter("always")
         count = torch.cuda.device_count() if torch.cuda.is_available() else 0
     if complaints:
-        return Check(name="gpus", status="warning", detail=" ".join(str(complaints[0].message).split()))
+        return Check(name="gpus", status="warning", detail=one_line(str(complaints[0].message)))
     devices = [torch.cuda.get_device_properties(index) for index in range(count)]
     found = ", ".join(f"{device.name} ({device.total_memory / _GIB:.0f} GiB)" for device in devices)
     return Check(name="gpus", status="ok", detail=found or "none; trials run on the CPU")

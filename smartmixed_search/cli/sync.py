@@ -8,6 +8,7 @@ import click
 
 from smartmixed_search.cli.options import common, plugin_option
 from smartmixed_search.errors import SweepError, UserError
+from smartmixed_search.errors.messages import in_short
 
 if TYPE_CHECKING:
     from smartmixed_search.search.directory import SweepDirectory
@@ -54,8 +55,8 @@ def _deliver(directory: "SweepDirectory", uri: str) -> bool:
         try:
             found = sync_sweep(directory, uri, say)
         except Exception as error:  # whatever is wrong with one sweep, the others are delivered
-            kind = "" if isinstance(error, UserError) else f"{type(error).__name__}: "
-            click.echo(f"{directory.name}: not delivered ({kind}{' '.join(str(error).split())})")
+            why = in_short(error, kind=not isinstance(error, UserError))
+            click.echo(f"{directory.name}: not delivered ({why})")
             return False
     why = f" ({found.problem})" if found.missing and found.problem else ""
     click.echo(

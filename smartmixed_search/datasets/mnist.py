@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from smartmixed_search.datasets.idx import read_idx
 from smartmixed_search.datasets.source import Source
 from smartmixed_search.errors import DatasetError
+from smartmixed_search.errors.messages import in_short
 
 FOLDERS = {"mnist": "MNIST", "fashion-mnist": "FashionMNIST", "kmnist": "KMNIST"}
 """By dataset: torchvision's folder, which is also the name of its class."""
@@ -76,8 +77,9 @@ def download_mnist(name: str, data_dir: Path) -> None:
             for file in missing:
                 (raw_folder(name, Path(staging)) / file).replace(raw_folder(name, data_dir) / file)
     except (ImportError, OSError, RuntimeError, HTTPException) as error:
-        reason = " ".join(f"{type(error).__name__}: {error}".split())
-        raise DatasetError(_absence(name, data_dir, missing, f", and downloading failed ({reason})")) from error
+        raise DatasetError(
+            _absence(name, data_dir, missing, f", and downloading failed ({in_short(error)})")
+        ) from error
 
 
 def _absence(name: str, data_dir: Path, missing: list[str], failure: str = "") -> str:

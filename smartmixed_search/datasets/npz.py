@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from smartmixed_search.datasets.source import Source, check_size
 from smartmixed_search.errors import DatasetError
-from smartmixed_search.errors.messages import show
+from smartmixed_search.errors.messages import in_short, show
 
 _REQUIRED = ("x", "y")
 _OPTIONAL = ("x_test", "y_test")
@@ -57,7 +57,7 @@ def _load(path: Path) -> dict[str, Any]:
     except Exception as error:  # zip, zlib, header parser, allocator: a damaged file can make any of them raise
         raise DatasetError(
             "an .npz dataset must be a whole file written by numpy.savez, without pickled objects, "
-            f"but got {str(path)!r} ({' '.join(f'{type(error).__name__}: {error}'.split())})"
+            f"but got {str(path)!r} ({in_short(error)})"
         ) from error
 
 

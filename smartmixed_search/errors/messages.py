@@ -30,10 +30,26 @@ def nearest(value: str, names: Iterable[str]) -> str | None:
     return by_case[near[0]] if near else None
 
 
-def in_short(error: BaseException) -> str:
-    """Return the kind of another package's error, and the first line of its message."""
-    lines = str(error).strip().splitlines()
-    return f"{type(error).__name__}: {lines[0].strip()}" if lines else type(error).__name__
+def one_line(text: str) -> str:
+    """Return a text in one line."""
+    return " ".join(text.split())
+
+
+def in_short(error: BaseException, *, kind: bool = True, whole: bool = True) -> str:
+    r"""Return an error in one line.
+
+    Args:
+        error: whichever; one without a message is told by its kind.
+        kind: whether the message needs the error's kind before it.
+        whole: whether all of the message is wanted, and not its first line alone.
+
+    Example:
+        >>> in_short(OSError("no room\non the disk")), in_short(OSError("no room"), kind=False)
+        ('OSError: no room on the disk', 'no room')
+    """
+    message = str(error).strip()
+    message = one_line(message if whole else message.partition("\n")[0])
+    return f"{type(error).__name__}: {message}" if kind and message else message or type(error).__name__
 
 
 SHOWN = 60

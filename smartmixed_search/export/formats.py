@@ -14,7 +14,7 @@ from torch import nn
 from torch.export import ExportedProgram
 
 from smartmixed_search.errors import NetworkError
-from smartmixed_search.errors.messages import are, one_of
+from smartmixed_search.errors.messages import are, in_short, one_of
 from smartmixed_search.export.weights import TrainedNetwork
 from smartmixed_search.system.files import temporary_for
 
@@ -98,7 +98,7 @@ def _reason(error: BaseException) -> str:
     """Return one line on the first cause of an error."""
     while error.__cause__ is not None:
         error = error.__cause__
-    return str(error).strip().partition("\n")[0][:_REASON_LENGTH] or type(error).__name__
+    return in_short(error, kind=False, whole=False)[:_REASON_LENGTH]
 
 
 @contextmanager
@@ -120,9 +120,8 @@ def new_file(path: Path) -> Iterator[IO[bytes]]:
     except OSError as error:
         if error.errno is None:  # of a network connection, say: no matter of this file
             raise
-        reason = " ".join(str(error).split())
         raise NetworkError(
-            f"cannot write the exported network ({reason}); choose a folder that you may write to"
+            f"cannot write the exported network ({in_short(error, kind=False)}); choose a folder that you may write to"
         ) from error
     finally:
         partial.unlink(missing_ok=True)

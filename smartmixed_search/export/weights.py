@@ -16,7 +16,7 @@ from torch import Tensor
 
 from smartmixed_search.datasets.preparation import Preparation
 from smartmixed_search.errors import NetworkError, UserError
-from smartmixed_search.errors.messages import one_of
+from smartmixed_search.errors.messages import in_short, one_of
 from smartmixed_search.export.frozen import FrozenNetwork, sort_neurons
 
 
@@ -111,9 +111,8 @@ def read_network(path: str | Path, replicate: int | None = None) -> TrainedNetwo
         AttributeError,
         RecursionError,
     ) as error:  # whatever it holds
-        reason = " ".join(f"{type(error).__name__}: {error}".split())
         raise NetworkError(
-            f"a network must be a whole file written by a trial or by export, but got {str(path)!r} ({reason})"
+            f"a network must be a whole file written by a trial or by export, but got {str(path)!r} ({in_short(error)})"
         ) from error
 
 

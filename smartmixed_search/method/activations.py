@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from smartmixed_search.errors import ConfigError
-from smartmixed_search.errors.messages import one_of
+from smartmixed_search.errors.messages import in_short, one_of
 
 SELU_ALPHA = 1.6732632423543772
 SELU_SCALE = 1.0507009873554805
@@ -144,8 +144,7 @@ def _check_elementwise(name: str, function: Elementwise) -> None:
         y, first = function(x), function(x[:1])
         elementwise = y.shape == x.shape and torch.allclose(y[:1], first, equal_nan=True)
     except Exception as error:  # a user's code: whatever it raises is theirs to mend
-        reason = " ".join(str(error).split())
-        raised = f"{name!r} raises {type(error).__name__}: {reason}"
+        raised = f"{name!r} raises {in_short(error)}"
         raise ConfigError(f"an activation must map a tensor to one of its shape, but {raised}") from error
     if not elementwise:
         raise ConfigError(f"an activation must work elementwise, but {name!r} does not")

@@ -5,6 +5,8 @@ from collections import deque
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
+from smartmixed_search.errors.messages import in_short
+
 Record = TypeVar("Record")
 
 
@@ -114,7 +116,7 @@ class Delivery(Generic[Record]):
         try:
             action()
         except Exception as error:  # whatever it is, it must not end the sweep
-            self._problem = " ".join(str(error).split()) or type(error).__name__
+            self._problem = in_short(error, kind=False)
             return False
         self._problem = None
         return True

@@ -89,8 +89,8 @@ def start(job_config: JobConfig) -> None:
             _end_processes(error)
             if last:
                 raise ResourceError(
-                    f"Ray did not start on this machine, tried twice ({in_short(error)}); try again when the machine "
-                    f"is less busy; Ray's logs are in {folder / 'session_latest' / 'logs'}"
+                    f"Ray did not start on this machine, tried twice ({in_short(error, whole=False)}); try again when "
+                    f"the machine is less busy; Ray's logs are in {folder / 'session_latest' / 'logs'}"
                 ) from error
 
 

@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable
 
+from smartmixed_search.errors.messages import in_short
 from smartmixed_search.tracking.writer import Tracker
 
 _QUIET_SECONDS = 2.0
@@ -47,4 +48,4 @@ class _Registration(threading.Thread):
             self.left_out = self._tracker.register_networks()
             self.problem = None
         except Exception as error:  # whatever it is, the sweep itself is recorded
-            self.problem = " ".join(str(error).split()) or type(error).__name__
+            self.problem = in_short(error, kind=False)

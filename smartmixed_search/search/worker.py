@@ -15,6 +15,7 @@ from ray import tune
 
 from smartmixed_search.datasets import Dataset
 from smartmixed_search.errors import TrialInterrupted
+from smartmixed_search.errors.messages import in_short
 from smartmixed_search.search.cluster import TrialResources
 from smartmixed_search.search.directory import SweepDirectory, TrialDirectory
 from smartmixed_search.space.space import SearchSpace
@@ -117,14 +118,8 @@ def work(
         if (halt := job.directory.unusable(error)) is not None:
             send({"halt": halt})
             return
-        write_atomically(files.error, f"{one_line(error)}\n\n{traceback.format_exc()}")
+        write_atomically(files.error, f"{in_short(error)}\n\n{traceback.format_exc()}")
         raise
-
-
-def one_line(error: BaseException) -> str:
-    """Return kind and message of an error in one line."""
-    message = " ".join(str(error).split())
-    return f"{type(error).__name__}: {message}" if message else type(error).__name__
 
 
 class EpochReports:

@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 
 from smartmixed_search.errors import ConfigError
-from smartmixed_search.errors.messages import nearest, one_of, show
+from smartmixed_search.errors.messages import in_short, nearest, one_of, show
 from smartmixed_search.trials.plain import as_number
 
 SIZE_LIMIT = 2**18
@@ -121,7 +121,7 @@ def read_yaml(text: str) -> Any:
         problem = " ".join(part for part in (error.context, error.problem) if part)
         raise ConfigError(f"this is not valid YAML: {line}{problem}") from error
     except yaml.YAMLError as error:
-        raise ConfigError(f"this is not valid YAML: {' '.join(str(error).split())}") from error
+        raise ConfigError(f"this is not valid YAML: {in_short(error, kind=False)}") from error
     except RecursionError as error:
         raise ConfigError("this is not valid YAML: it is nested too deeply") from error
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from smartmixed_search.errors import ConfigError
+from smartmixed_search.errors.messages import in_short
 
 _TEMPORARY = ".tmp"
 _GONE = (errno.EROFS, errno.EIO, errno.ESTALE, errno.ENODEV, errno.ENOTCONN)
@@ -36,8 +37,9 @@ def locate(where: str | Path) -> Path:
         path = UPath(where)
         protocol = path.fs.protocol
     except (ImportError, ValueError) as error:
-        reason = " ".join(str(error).split())
-        raise ConfigError(f"a URI must be of storage that fsspec knows, but got {str(where)!r} ({reason})") from error
+        raise ConfigError(
+            f"a URI must be of storage that fsspec knows, but got {str(where)!r} ({in_short(error, kind=False)})"
+        ) from error
     return Path(path.path).absolute() if {"file", "local"} & {protocol, *protocol} else cast(Path, path)
 
 

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from smartmixed_search.errors import ConfigError
+from smartmixed_search.errors.messages import in_short
 
 _log = logging.getLogger(__name__)
 
@@ -35,8 +36,7 @@ def import_plugins(names: Iterable[str], folder: str | None = None) -> None:
                 _log.info("importing plugin %r%s", name, _from_where(name))
                 importlib.import_module(name)
         except (Exception, SystemExit) as error:  # a plugin is the user's code: whatever it raises is theirs to mend
-            reason = f"{type(error).__name__}: {' '.join(str(error).split())}"
-            raise ConfigError(f"a plugin must be an importable module, but got {name!r} ({reason})") from error
+            raise ConfigError(f"a plugin must be an importable module, but got {name!r} ({in_short(error)})") from error
 
 
 def require_plugins(names: Iterable[str]) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from smartmixed_search.datasets.dataset import describe_sizes
-from smartmixed_search.errors.messages import counted
+from smartmixed_search.errors.messages import counted, one_line
 from smartmixed_search.trials.config import SMARTMIXED
 from smartmixed_search.trials.records import CONTROL, FINISHED, RANKED, SETTLED
 
@@ -159,7 +159,7 @@ def _table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 def _escaped(text: str) -> str:
     """Return text that Markdown, also inside a table, shows as it is."""
-    plain = " ".join(text.split()).replace("&", "&amp;").replace("<", "&lt;")
+    plain = one_line(text).replace("&", "&amp;").replace("<", "&lt;")
     return _SPECIAL.sub(r"\\\1", plain)
 
 

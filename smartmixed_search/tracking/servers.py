@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from smartmixed_search.errors import TrackingError
-from smartmixed_search.errors.messages import concealed
+from smartmixed_search.errors.messages import concealed, in_short, one_line
 from smartmixed_search.tracking.uris import WHO_ASKS, shown
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def ask(uri: str, seconds: float | None = None) -> None:
 
     endpoint = "/api/2.0/mlflow/experiments/search"
     answer = _request(uri, endpoint, seconds, "POST", json={"max_results": 1})
-    said = f"{shown(uri)} answers {answer.status_code} ({concealed(' '.join(answer.text.split()))[:_REASON_LENGTH]})"
+    said = f"{shown(uri)} answers {answer.status_code} ({concealed(one_line(answer.text))[:_REASON_LENGTH]})"
     if answer.status_code in _OF_PROXIES and (proxy := _proxy(uri)):
         raise TrackingError(f"cannot reach the tracking server: {said}; {proxy}")
     if answer.status_code in _REFUSED:
@@ -76,7 +76,7 @@ def reason(error: BaseException) -> str:
     """Return one line on the first cause of an error, and what a server wants to know if it refuses."""
     refused = getattr(error, "error_code", None) in ("UNAUTHENTICATED", "CUSTOMER_UNAUTHORIZED", "PERMISSION_DENIED")
     first = _causes(error)[-1]
-    line = concealed(" ".join(str(first).split()))[:_REASON_LENGTH] or type(first).__name__
+    line = concealed(in_short(first, kind=False))[:_REASON_LENGTH]
     return f"{line}; give {WHO_ASKS}, of a user who may" if refused else line
 
 
