@@ -24,6 +24,7 @@ from smartmixed_search.analysis.statistics import (
     pairs,
 )
 from smartmixed_search.trials.config import RANDOM_MIXED, SELECTIVE, SMARTMIXED
+from smartmixed_search.trials.ranking import accuracy_of, best_of_each, margin
 from smartmixed_search.trials.records import CONTROL, CONVERGED_CONFIDENCE, RANKED, UNDECIDED
 
 CAVEAT = (
@@ -219,8 +220,8 @@ def _margins(tests: pd.DataFrame, validations: pd.DataFrame) -> pd.DataFrame:
     means = validations.loc[:, blocks_of == blocks_of.max()].mean().round(DECIMALS)
     rivals = pd.DataFrame(
         {
-            "best_fixed": _names_of_largest(validations),
-            "oracle": _names_of_largest(fixed),
+            "best_fixed": best_of_each(validations),
+            "oracle": best_of_each(fixed),
             "single": means.idxmax() if len(means) else None,
         },
         index=tests.index,
@@ -228,7 +229,7 @@ def _margins(tests: pd.DataFrame, validations: pd.DataFrame) -> pd.DataFrame:
     columns: dict[str, object] = {}
     for kind, names in rivals.items():
         columns[str(kind)] = names
-        columns[f"margin_{kind}"] = tests[SMARTMIXED] - _cells(fixed, names)
+        columns[f"margin_{kind}"] = margin(tests[SMARTMIXED], accuracy_of(fixed, names))
     return pd.DataFrame(columns, index=tests.index).reset_index()
 
 
@@ -238,16 +239,6 @@ def _beside_controls(shown: pd.DataFrame, blocks: pd.DataFrame) -> pd.DataFrame:
     beside = shown[shown["trial"].isin(own) & ((shown["strategy"] == SMARTMIXED) | (shown["role"] == CONTROL))]
     tests = beside.pivot_table(index="architecture", columns="strategy", values="test_accuracy", aggfunc="first")
     return tests.reindex(columns=sorted({SMARTMIXED, *tests.columns}))
-
-
-def _names_of_largest(table: pd.DataFrame) -> "pd.Series[str]":
-    known = table.dropna(how="all")
-    return known.idxmax(axis=1).astype("str") if len(known) else pd.Series(dtype="str")
-
-
-def _cells(table: pd.DataFrame, names: "pd.Series[str]") -> "pd.Series[float]":
-    long = table.stack()
-    return pd.Series(long.reindex(pd.MultiIndex.from_arrays([names.index, names])).to_numpy("float64"), names.index)
 
 
 def _choice_confidence(blocks: pd.DataFrame) -> float:

@@ -12,7 +12,7 @@ import pandas as pd
 from smartmixed_search.analysis.identity import DATASET, identified
 from smartmixed_search.analysis.leaderboard import BLOCK, block_rankings, rows_of_view
 from smartmixed_search.trials.config import SMARTMIXED, TrialConfig
-from smartmixed_search.trials.records import RANKED
+from smartmixed_search.trials.ranking import is_fixed
 
 _SEED_SHIFT = 1_000_000_007
 _SEEDS = 2**63
@@ -88,6 +88,6 @@ def _blocks_of_other_baselines(rows: pd.DataFrame, chosen: pd.DataFrame, trials:
     """Return the blocks in which a chosen fixed strategy has another result than in these trials."""
     result = [*BLOCK, "strategy", "replicates", "val_correct", "test_correct"]
     there = rows.loc[rows["trial"].isin(trials), result].drop_duplicates()
-    fixed = chosen[(chosen["role"] == RANKED) & (chosen["strategy"] != SMARTMIXED)]
+    fixed = chosen[is_fixed(chosen)]
     found = fixed[result].merge(there, on=result, how="left", indicator=True)
     return pd.MultiIndex.from_frame(found.loc[found["_merge"] == "left_only", BLOCK])

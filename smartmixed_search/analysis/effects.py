@@ -11,7 +11,7 @@ from smartmixed_search.analysis.phases import GAINS, phase_gains
 from smartmixed_search.analysis.statistics import mean_intervals
 from smartmixed_search.trials.config import SMARTMIXED
 from smartmixed_search.trials.plain import as_number
-from smartmixed_search.trials.records import RANKED
+from smartmixed_search.trials.ranking import accuracy_of, best_of_each, is_fixed, margin
 
 MEASURES = {
     "test_accuracy": "test accuracy of SmartMixed",
@@ -51,13 +51,12 @@ def trial_measures(rows: pd.DataFrame) -> pd.DataFrame:
     `rows` has the columns of `tracking.queries.strategies`.
     """
     own = rows[rows["strategy"] == SMARTMIXED].reset_index(drop=True)
-    fixed = rows[(rows["role"] == RANKED) & (rows["strategy"] != SMARTMIXED)]
-    best = fixed.sort_values("val_correct", ascending=False, kind="stable").drop_duplicates("trial").set_index("trial")
+    rival = _best_fixed_accuracy(rows).reindex(own["trial"]).set_axis(own.index)
     gains = phase_gains(rows, own)
     measures = pd.DataFrame(
         {
             "test_accuracy": own["test_accuracy"],
-            "margin": own["test_accuracy"] - best["test_accuracy"].reindex(own["trial"]).to_numpy(),
+            "margin": margin(own["test_accuracy"], rival),
             "phase1_argmax": own["phase1_test_accuracy_argmax"],
             "phase1_sampled": own["phase1_test_accuracy_sampled"],
             **{gain: gains[gain] for gain in GAINS},
@@ -65,6 +64,16 @@ def trial_measures(rows: pd.DataFrame) -> pd.DataFrame:
         }
     )
     return measures.set_index(own["trial"])
+
+
+def _best_fixed_accuracy(rows: pd.DataFrame) -> "pd.Series[float]":
+    """Return by trial the test accuracy of its best fixed strategy."""
+    fixed = rows[is_fixed(rows)].drop_duplicates(["trial", "strategy"])
+    correct, tests = (
+        fixed.pivot(index="trial", columns="strategy", values=values)[fixed["strategy"].unique()]
+        for values in ("val_correct", "test_accuracy")
+    )
+    return accuracy_of(tests, best_of_each(correct))
 
 
 def varying_settings(configs: Mapping[str, Mapping[str, str]]) -> pd.DataFrame:

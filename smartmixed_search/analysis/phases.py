@@ -3,7 +3,7 @@
 import pandas as pd
 
 from smartmixed_search.trials.config import SMARTMIXED
-from smartmixed_search.trials.records import RANKED
+from smartmixed_search.trials.ranking import is_fixed
 
 GAINS = {
     "gross_argmax": "over phase 1 without noise, each neuron with its likeliest function",
@@ -36,6 +36,6 @@ def phase_gains(rows: pd.DataFrame, blocks: pd.DataFrame) -> pd.DataFrame:
 
 
 def _extra_epochs(rows: pd.DataFrame) -> "pd.Series[float]":
-    fixed = rows[(rows["role"] == RANKED) & (rows["strategy"] != SMARTMIXED)]
+    fixed = rows[is_fixed(rows)]
     fixed = fixed.reindex(columns=["trial", "test_accuracy", *PHASE_COLUMNS])
     return (fixed["test_accuracy"] - fixed["test_accuracy_at_handoff"]).groupby(fixed["trial"]).median()

@@ -10,6 +10,7 @@ from smartmixed_search.engine.networks import EpochReport
 from smartmixed_search.engine.parts import Part
 from smartmixed_search.families import format_architecture
 from smartmixed_search.trials.config import SMARTMIXED, TrialConfig
+from smartmixed_search.trials.ranking import best_fixed, margin
 from smartmixed_search.trials.records import NetworkResult
 
 Report = Callable[[int, dict[str, float]], None]
@@ -89,7 +90,8 @@ class TrialEpochs:
         """Turn counts of correct validation examples into the figures at that epoch."""
         accuracy = dict(zip(self._whole.members, self._correct[epoch].mean(0) / self._examples, strict=True))
         figures = {"accuracy": float(accuracy[SMARTMIXED])}
-        if self._config.fixed_strategies:
-            figures["margin"] = float(accuracy[SMARTMIXED] - max(accuracy[n] for n in self._config.fixed_strategies))
+        rival = best_fixed({name: accuracy[name] for name in self._config.fixed_strategies})
+        if rival is not None:
+            figures["margin"] = float(margin(accuracy[SMARTMIXED], accuracy[rival]))
         reported = {name: figures[name] for name in (self._config.objective, "margin") if name in figures}
         return {"epoch": epoch, "epochs": self._config.epochs, **reported}

@@ -12,6 +12,7 @@ from smartmixed_search.system.plugins import require_plugins
 from smartmixed_search.tracking import columns, runs, schema, tables
 from smartmixed_search.tracking.store import open_store, resolve_tracking_uri, store_errors
 from smartmixed_search.trials.config import SMARTMIXED, TrialConfig
+from smartmixed_search.trials.ranking import margin
 from smartmixed_search.trials.records import FINISHED
 
 if TYPE_CHECKING:
@@ -171,7 +172,7 @@ def _margin(client: "MlflowClient", trial: "Run") -> dict[str, float]:
     strategies = runs.search(client, [trial.info.experiment_id], [parent])
     accuracies = {run.data.tags[schema.TAG_STRATEGY]: _by_replicate(run) for run in strategies}
     of_none = pd.Series(dtype="float64")
-    differences = accuracies.get(SMARTMIXED, of_none) - accuracies.get(rival or "", of_none)
+    differences = margin(accuracies.get(SMARTMIXED, of_none), accuracies.get(rival or "", of_none))
     interval = mean_intervals(differences.rename("margin").to_frame(), "name").iloc[0]
     return {"margin": interval["mean"], "low": interval["low"], "high": interval["high"]}
 

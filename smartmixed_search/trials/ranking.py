@@ -1,10 +1,11 @@
-"""Rankings: of one trial's strategies, and over many trials; and the objective that tuning maximises.
+"""Rankings of one trial's strategies, the margin of SmartMixed over the best fixed one, and the objective.
 
 Accuracies are compared as counts of correct examples, so equal strategies are tied exactly. Test counts rank the
 strategies of a trial or block; only validation counts ever choose.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import TypeVar
 
 import pandas as pd
 
@@ -13,6 +14,8 @@ from smartmixed_search.errors.messages import one_of
 from smartmixed_search.trials.config import SMARTMIXED
 from smartmixed_search.trials.records import RANKED, NetworkResult
 from smartmixed_search.trials.rules import CHOICES
+
+Figures = TypeVar("Figures", float, "pd.Series[float]")
 
 RANKING_COLUMNS = [
     "strategy",
@@ -55,21 +58,52 @@ def _competition_rank(counts: "pd.Series[int]") -> "pd.Series[int]":
     return counts.rank(method="min", ascending=False).astype("Int64")
 
 
+def is_fixed(rows: pd.DataFrame) -> "pd.Series[bool]":
+    """Return which rows are of fixed strategies, by their columns `strategy` and `role`."""
+    return (rows["role"] == RANKED) & (rows["strategy"] != SMARTMIXED)
+
+
+def best_fixed(validation: Mapping[str, float]) -> str | None:
+    """Return the fixed strategy that SmartMixed's margin is over: the best by validation; None without any.
+
+    `validation` has its accuracy or count of correct examples over all replicates, by fixed strategy. One is compared
+    throughout: the best of each replicate apart would be an upward-biased rival (a maximum over noise), which no choice
+    of an activation attains. The first listed wins a tie, for the test accuracy must not break it.
+    """
+    return max(validation, key=validation.__getitem__, default=None)
+
+
+def best_of_each(accuracies: pd.DataFrame) -> "pd.Series[str]":
+    """Return what `best_fixed` does for every row of a table, block × fixed strategy, in which some may be missing."""
+    known = accuracies.dropna(how="all")
+    return known.idxmax(axis=1).astype("str") if len(known) else pd.Series(dtype="str")
+
+
+def accuracy_of(accuracies: pd.DataFrame, strategies: "pd.Series[str]") -> "pd.Series[float]":
+    """Return from such a table, block by block, the accuracy of the strategy that is named."""
+    long = accuracies.stack()
+    cells = long.reindex(pd.MultiIndex.from_arrays([strategies.index, strategies]))
+    return pd.Series(cells.to_numpy("float64"), strategies.index)
+
+
+def margin(own: Figures, rival: Figures) -> Figures:
+    """Return SmartMixed's margin: its accuracy minus its rival's, paired by replicate, trial or architecture."""
+    return own - rival
+
+
 def best_fixed_strategy(networks: Sequence[NetworkResult]) -> str | None:
-    """Return the ranked fixed strategy of highest validation accuracy, the first listed on ties; None without any."""
+    """Return the `best_fixed` of a trial."""
     fixed = [n for n in networks if n.role == RANKED and n.strategy != SMARTMIXED]
     correct = dict.fromkeys((network.strategy for network in fixed), 0)
     for network in fixed:
         correct[network.strategy] += network.val_correct
-    return max(correct, key=correct.__getitem__, default=None)
+    return best_fixed(correct)
 
 
 def objective(networks: Sequence[NetworkResult], kind: str) -> float:
     """Return what tuning maximises: from validation accuracies only, always finite.
 
-    `accuracy` is SmartMixed's mean over the replicates. `margin` is the mean over the replicates of its difference to
-    the fixed strategy that is best over all of them. One fixed strategy is compared throughout: the best of each
-    replicate apart would be an upward-biased rival (a maximum over noise), which no choice of an activation attains.
+    `accuracy` is SmartMixed's mean over the replicates, `margin` that of its `margin` over the `best_fixed`.
 
     Raises:
         ConfigError: the kind is unknown, or there is no fixed strategy to take the margin over.
@@ -84,7 +118,7 @@ def objective(networks: Sequence[NetworkResult], kind: str) -> float:
     if rival is None:
         raise ConfigError("objective 'margin' needs a fixed strategy beside smartmixed, but none was trained")
     fixed = _by_replicate(networks, rival)
-    return sum(smartmixed[replicate] - fixed[replicate] for replicate in smartmixed) / len(smartmixed)
+    return sum(margin(accuracy, fixed[replicate]) for replicate, accuracy in smartmixed.items()) / len(smartmixed)
 
 
 def _by_replicate(networks: Sequence[NetworkResult], strategy: str) -> dict[int, float]:

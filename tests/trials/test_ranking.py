@@ -6,7 +6,15 @@ from scipy.stats import rankdata
 
 from smartmixed_search.analysis.leaderboard import LEADERBOARD_COLUMNS, block_rankings, leaderboard
 from smartmixed_search.errors import ConfigError
-from smartmixed_search.trials.ranking import RANKING_COLUMNS, best_fixed_strategy, objective, rank_networks
+from smartmixed_search.trials.ranking import (
+    RANKING_COLUMNS,
+    accuracy_of,
+    best_fixed,
+    best_fixed_strategy,
+    best_of_each,
+    objective,
+    rank_networks,
+)
 from smartmixed_search.trials.records import NetworkResult
 from tests.helpers.factories import diverged_network, make_network, make_result
 
@@ -302,3 +310,23 @@ def test_leaderboard_of_nothing_is_empty_and_has_its_columns() -> None:
 def test_unknown_view_is_refused() -> None:
     with pytest.raises(ConfigError, match="view must be one of tuned, default"):
         leaderboard(_rows(("64", "a", "relu", 1, 1)), "best")
+
+
+def test_of_equally_good_fixed_strategies_the_first_listed_is_the_rival() -> None:
+    assert best_fixed({"tanh": 90, "relu": 97, "elu": 97}) == "relu"
+
+
+def test_without_a_fixed_strategy_there_is_no_rival() -> None:
+    assert best_fixed({}) is None
+
+
+def test_best_of_each_block_leaves_out_blocks_without_any() -> None:
+    table = pd.DataFrame({"elu": [0.9, 0.8, None], "relu": [0.9, 0.85, None]}, index=["8", "8-8", "4"])
+    assert best_of_each(table).to_dict() == {"8": "elu", "8-8": "relu"}
+
+
+def test_accuracy_of_a_strategy_that_a_block_lacks_is_missing() -> None:
+    table = pd.DataFrame({"elu": [0.9, None], "relu": [0.7, 0.85]}, index=["8", "8-8"])
+    found = accuracy_of(table, pd.Series(["relu", "elu"], index=["8", "8-8"]))
+    assert found["8"] == 0.7
+    assert pd.isna(found["8-8"])
