@@ -3,20 +3,20 @@
 import html
 from collections.abc import Collection
 from dataclasses import dataclass
+from functools import cached_property
 from operator import itemgetter
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from smartmixed_search.analysis.conclusion import conclusion
 from smartmixed_search.analysis.confirmed import with_confirmed
 from smartmixed_search.analysis.identity import DATASET, by_dataset, identified
 from smartmixed_search.analysis.leaderboard import LEADERBOARD_COLUMNS, block_rankings, leaderboard
+from smartmixed_search.analysis.margins import margins, mean_margins
 from smartmixed_search.analysis.phases import GAINS, phase_gains
 from smartmixed_search.analysis.statistics import (
-    ALPHA,
     DECIMALS,
-    ROPE,
     Friedman,
     NotEnoughData,
     friedman,
@@ -24,23 +24,9 @@ from smartmixed_search.analysis.statistics import (
     pairs,
 )
 from smartmixed_search.trials.config import RANDOM_MIXED, SELECTIVE, SMARTMIXED
-from smartmixed_search.trials.ranking import accuracy_of, best_of_each, margin
-from smartmixed_search.trials.records import CONTROL, CONVERGED_CONFIDENCE, RANKED, UNDECIDED
+from smartmixed_search.trials.convergence import CONVERGED_CONFIDENCE, count_unconverged, unconverged_in
+from smartmixed_search.trials.records import CONTROL, RANKED
 
-CAVEAT = (
-    "Architectures on one dataset are not independent data sets: this holds for architectures like these on this "
-    "dataset, and says nothing of others (Demšar 2006)."
-)
-FAVOURED = (
-    "The search was joint: architectures were sampled where SmartMixed does well, so they are no fair sample, and "
-    "favour it."
-)
-MARGINS = {
-    "best_fixed": "the best fixed activation of the architecture, chosen by validation",
-    "oracle": "the best fixed activation of the architecture on the test set, a rival that nobody could have chosen",
-    "single": "the one fixed activation of highest mean validation accuracy over all architectures",
-}
-"""What SmartMixed's test accuracy is compared with. The oracle is a maximum over noise: its margin errs downwards."""
 CONTROL_WORDS = {
     RANDOM_MIXED: "neurons with functions drawn at random: what selecting is worth",
     SELECTIVE: "selecting to the end, clamp and sampling included: what fixing the choices is worth",
@@ -83,16 +69,31 @@ class Comparison:
     """Per kind of `phases.GAINS` what `mean_margins` has per margin."""
     choice_confidence: float
     """Of SmartMixed's chosen trials, mean over blocks; NaN if unknown."""
+    unconverged: int
+    """In how many of these trials it is below 0.5: there the selection has not converged."""
     friedman: Friedman | NotEnoughData
-    conclusion: str
-    """Plain sentences, the last is `CAVEAT`."""
     test_examples: int | None
     """How many there are; None if no strategy got one right."""
+    joint: bool
+    """Whether Optuna chose the architectures too, to SmartMixed's advantage."""
+
+    @cached_property
+    def conclusion(self) -> str:
+        """Plain sentences, the last is `conclusion.CAVEAT`."""
+        return conclusion(self)
 
     @property
     def selection_converged(self) -> bool | None:
         """Whether the mean choice confidence reaches 0.5; None if unknown."""
         return None if np.isnan(self.choice_confidence) else self.choice_confidence >= CONVERGED_CONFIDENCE
+
+    @property
+    def partly_unconverged(self) -> str | None:
+        """In how many architectures the selection has not converged, in words; None if in none, or on the whole."""
+        if not self.unconverged or not self.selection_converged:
+            return None
+        own = self.architectures["strategy"] == SMARTMIXED
+        return unconverged_in(self.unconverged, int(own.sum()))
 
     def __repr__(self) -> str:
         return f"<Comparison on {self.dataset}, {self.view} view: {self.conclusion}>"
@@ -149,52 +150,41 @@ def compare_strategies(
     datasets = sorted(name for name, _ in by_dataset(rows))
     if len(datasets) != 1:
         raise ValueError(f"a comparison must be of one dataset, but got {', '.join(datasets) or 'none'}")
-    dataset = called or datasets[0]
-    rows, confirmed = identified(rows), _on_data_of(rows, confirmed)
+    return _compare(called or datasets[0], view, identified(rows), _on_data_of(rows, confirmed), joint)
+
+
+def _compare(dataset: str, view: str, rows: pd.DataFrame, confirmed: pd.DataFrame, joint: bool) -> Comparison:
     shown = with_confirmed(rows, confirmed, view)
     blocks = block_rankings(shown)
-    board = _leaderboard(rows, blocks, view)
-    ranked = blocks[blocks["role"] == RANKED]
-    tests, validations = (
-        ranked.pivot(index="architecture", columns="strategy", values=f"{split}_accuracy").round(DECIMALS)
-        for split in ("test", "val")
-    )
+    tests, validations = (_accuracies(blocks, split) for split in ("test", "val"))
     # SmartMixed can be missing altogether, from the default view for one; every comparison with it is then empty.
     tests = tests.reindex(columns=sorted({SMARTMIXED, *tests.columns}))
-    margins = _margins(tests, validations.drop(columns=SMARTMIXED, errors="ignore"))
-    mean_margins = mean_intervals(
-        margins[[f"margin_{kind}" for kind in MARGINS]].set_axis([*MARGINS], axis=1), "margin"
-    )
+    over_rivals = margins(tests, validations.drop(columns=SMARTMIXED, errors="ignore"))
     gains = phase_gains(pd.concat([part for part in (rows, confirmed) if len(part)]), blocks)
-    against = pairs(tests)
-    against_controls = pairs(_beside_controls(shown, blocks))
-    confidence = _choice_confidence(blocks)
-    examples = _test_examples(rows)
-    said = [
-        *_warning(dataset, confidence),
-        *_conclusion(dataset, board, against, mean_margins),
-        *_learning(against_controls),
-        *_confirmation(blocks),
-        *([FAVOURED] if joint else []),
-        *_granularity(examples),
-        CAVEAT,
-    ]
+    confidence = blocks[blocks["strategy"] == SMARTMIXED].reindex(columns=["choice_confidence"])["choice_confidence"]
     return Comparison(
         dataset=dataset,
         view=view,
-        leaderboard=board,
+        leaderboard=_leaderboard(rows, blocks, view),
         architectures=blocks,
-        margins=margins,
-        mean_margins=mean_margins,
-        pairs=against,
-        controls=against_controls,
+        margins=over_rivals,
+        mean_margins=mean_margins(over_rivals),
+        pairs=pairs(tests),
+        controls=pairs(_beside_controls(shown, blocks)),
         friedman=friedman(tests.dropna(axis=1, how="all")),
         phases=gains,
         mean_phases=mean_intervals(gains[list(GAINS)], "gain"),
-        choice_confidence=confidence,
-        conclusion=" ".join(said),
-        test_examples=examples,
+        choice_confidence=float(confidence.mean()),
+        unconverged=count_unconverged(confidence),
+        test_examples=_test_examples(rows),
+        joint=joint,
     )
+
+
+def _accuracies(blocks: pd.DataFrame, split: str) -> pd.DataFrame:
+    """Return the accuracies of the ranked strategies, architecture × strategy."""
+    ranked = blocks[blocks["role"] == RANKED]
+    return ranked.pivot(index="architecture", columns="strategy", values=f"{split}_accuracy").round(DECIMALS)
 
 
 def _on_data_of(rows: pd.DataFrame, confirmed: pd.DataFrame | None) -> pd.DataFrame:
@@ -212,27 +202,6 @@ def _leaderboard(rows: pd.DataFrame, blocks: pd.DataFrame, view: str) -> pd.Data
     return leaderboard(rows, view, blocks).join(means, on="strategy")[COMPARISON_COLUMNS]
 
 
-def _margins(tests: pd.DataFrame, validations: pd.DataFrame) -> pd.DataFrame:
-    """Choose the rivals; equal ones go by name, because a tie in validation must not be broken by the test accuracy."""
-    fixed = tests[validations.columns]
-    # A strategy that is missing from hard blocks would look good in the mean: only the most complete ones compete.
-    blocks_of = validations.notna().sum()
-    means = validations.loc[:, blocks_of == blocks_of.max()].mean().round(DECIMALS)
-    rivals = pd.DataFrame(
-        {
-            "best_fixed": best_of_each(validations),
-            "oracle": best_of_each(fixed),
-            "single": means.idxmax() if len(means) else None,
-        },
-        index=tests.index,
-    )
-    columns: dict[str, object] = {}
-    for kind, names in rivals.items():
-        columns[str(kind)] = names
-        columns[f"margin_{kind}"] = margin(tests[SMARTMIXED], accuracy_of(fixed, names))
-    return pd.DataFrame(columns, index=tests.index).reset_index()
-
-
 def _beside_controls(shown: pd.DataFrame, blocks: pd.DataFrame) -> pd.DataFrame:
     """Return the test accuracies of SmartMixed and of the controls in the trial that represents it, by architecture."""
     own = blocks.loc[blocks["strategy"] == SMARTMIXED, "trial"]
@@ -241,92 +210,8 @@ def _beside_controls(shown: pd.DataFrame, blocks: pd.DataFrame) -> pd.DataFrame:
     return tests.reindex(columns=sorted({SMARTMIXED, *tests.columns}))
 
 
-def _choice_confidence(blocks: pd.DataFrame) -> float:
-    own = blocks[blocks["strategy"] == SMARTMIXED].reindex(columns=["choice_confidence"])
-    return float(own["choice_confidence"].mean())
-
-
-def _conclusion(dataset: str, board: pd.DataFrame, against: pd.DataFrame, mean_margins: pd.DataFrame) -> list[str]:
-    own = board[board["strategy"] == SMARTMIXED]
-    best_fixed = mean_margins.iloc[0]
-    if own.empty or not best_fixed["blocks"]:
-        return [f"On {dataset} there is nothing to compare with fixed activations: none stands beside SmartMixed here."]
-    ranked = int((board["role"] == RANKED).sum())
-    place = f"On {dataset} SmartMixed has mean rank {own['mean_rank'].iloc[0]:.2f} among {ranked} strategies"
-    blocks = int(own["blocks"].iloc[0])
-    over = f"{blocks} architecture{'s' if blocks != 1 else ''}"
-    return [f"{place} over {over}; {_verdict(against)}.", _effect(best_fixed)]
-
-
-def _verdict(against: pd.DataFrame) -> str:
-    tested = against[against["p_holm"].notna()]
-    if tested.empty:
-        return f"there is not enough data for significance tests ({against['reason'].iloc[0]})"
-    significant = tested["p_holm"] < ALPHA
-    better = tested["wins"] > tested["losses"]
-    groups = {
-        "significantly better than": significant & better,
-        "significantly worse than": significant & ~better,
-        "not shown to differ from": ~significant,
-    }
-    said = [f"{words} {', '.join(tested.loc[those, 'rival'])}" for words, those in groups.items() if those.any()]
-    return f"it is {'; '.join(said)} (Wilcoxon–Holm, α = {ALPHA})"
-
-
-def _effect(margin: "pd.Series[Any]") -> str:
-    effect = f"Its test accuracy differs by {100 * margin['mean']:+z.2f} points on average from {MARGINS['best_fixed']}"
-    return effect + _interval(margin)
-
-
-def _learning(controls: pd.DataFrame) -> list[str]:
-    """Say what selecting is worth, if networks with random functions were trained beside it."""
-    random = controls[(controls["rival"] == RANDOM_MIXED) & (controls["blocks"] > 0)]
-    return [
-        f"SmartMixed's test accuracy differs by {100 * row['mean_difference']:+z.2f} points from that of networks with "
-        f"functions drawn at random{_interval(row)}"
-        for _, row in random.iterrows()
-    ]
-
-
-def _interval(effect: "pd.Series[Any]") -> str:
-    if np.isnan(effect["low"]):
-        return ", too few architectures for an interval."
-    return f" (95 % interval {100 * effect['low']:+z.2f} to {100 * effect['high']:+z.2f})."
-
-
-def _confirmation(blocks: pd.DataFrame) -> list[str]:
-    by_architecture = blocks.groupby("architecture")["confirmed"].first()
-    confirmed = int(by_architecture.sum())
-    if not confirmed:
-        return []
-    where = (
-        "everywhere" if confirmed == len(by_architecture) else f"in {confirmed} of {len(by_architecture)} architectures"
-    )
-    return [f"Figures are confirmed {where}: measured on seeds that had no part in choosing the trials."]
-
-
 def _test_examples(rows: pd.DataFrame) -> int | None:
     """Return the size of the test set, of which the rows tell counts and shares."""
     known = rows[rows["test_correct"] > 0]
     sizes = known["test_correct"] / known["replicates"].astype("float64") / known["test_accuracy"]
     return round(float(sizes.median())) if len(known) else None
-
-
-def _granularity(examples: int | None) -> list[str]:
-    """Say so where a single test example is more than what is called equal."""
-    if examples is None or ROPE * examples >= 1:
-        return []
-    return [
-        f"One of the {examples} test examples is {100 / examples:.1f} points: the {100 * ROPE:g} points within which "
-        f"strategies are called equal are {ROPE * examples:.2g} of one example."
-    ]
-
-
-def _warning(dataset: str, confidence: float) -> list[str]:
-    """Say it first where no selection took place: whatever follows is then not about one."""
-    if not confidence < CONVERGED_CONFIDENCE:
-        return []
-    return [
-        f"On {dataset} SmartMixed's selection has not converged: mean choice confidence is {confidence:.2f}, below "
-        f"{CONVERGED_CONFIDENCE}, so {UNDECIDED}."
-    ]

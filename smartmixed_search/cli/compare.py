@@ -74,7 +74,7 @@ def _leaderboards(found: "list[Comparison]") -> "pd.DataFrame":
 
 
 def _text(comparison: "Comparison") -> str:
-    from smartmixed_search.analysis.comparison import MARGINS
+    from smartmixed_search.analysis.margins import MARGINS
     from smartmixed_search.analysis.phases import GAINS
     from smartmixed_search.analysis.statistics import ALPHA, ROPE
 

@@ -109,10 +109,15 @@ def print_top(frame: "pd.DataFrame", output_format: str, by: str, k: int = 3) ->
             click.echo("\n".join([*lines[: 1 + listed], *(["…"] if listed < len(rows) else []), *lines[1 + listed :]]))
     else:
         print_frame(frame, output_format, _TABLE_COLUMNS[by])
+    _say_undecided(frame)
+
+
+def _say_undecided(frame: "pd.DataFrame") -> None:
+    """Say where SmartMixed's selection has not converged: in what is listed, or in a part of what it is a mean of."""
+    from smartmixed_search.trials.convergence import CONVERGED_CONFIDENCE, UNDECIDED, unconverged_in
+
     undecided = frame[~frame["selection_converged"].fillna(True)]
     if not undecided.empty:
-        from smartmixed_search.trials.records import CONVERGED_CONFIDENCE, UNDECIDED
-
         lowest, highest = undecided["choice_confidence"].min(), undecided["choice_confidence"].max()
         span = f"{lowest:.2f}" if round(highest - lowest, 2) == 0 else f"{lowest:.2f} to {highest:.2f}"
         click.echo(
@@ -120,6 +125,10 @@ def print_top(frame: "pd.DataFrame", output_format: str, by: str, k: int = 3) ->
             f"{UNDECIDED}",
             err=True,
         )
+    if "unconverged" in frame:
+        partly = frame[frame["selection_converged"].fillna(False) & (frame["unconverged"] > 0).fillna(False)]
+        for dataset, count, blocks in zip(partly["dataset"], partly["unconverged"], partly["blocks"], strict=True):
+            click.echo(f"{dataset}: {unconverged_in(count, blocks)}", err=True)
 
 
 def _why_empty(by: str, sweeps: "pd.DataFrame") -> str:

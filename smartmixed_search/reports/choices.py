@@ -21,7 +21,7 @@ from smartmixed_search.reports.tables import (
     paragraph,
     percent,
 )
-from smartmixed_search.trials.records import CONVERGED_CONFIDENCE, UNDECIDED
+from smartmixed_search.trials.convergence import CONVERGED_CONFIDENCE, UNDECIDED, unconverged_in
 
 CLAIM = "The article claims a trend from ReLU / Leaky ReLU in early layers to ELU / SELU in deep ones."
 SLIGHT_KAPPA = 0.2
@@ -70,7 +70,7 @@ def preferences(found: Preferences, figures: Figures) -> str:
     names = {str(name) for name in found.by_layer["function"]}
     shares = "".join(_shares(frame, figures) for frame in (found.by_layer, found.by_depth))
     return (
-        confidence(found.confidence)
+        _confidence(found)
         + _missing(found.missing)
         + "<h3>By layer and by relative depth</h3>"
         + f'{figures.legend(names)}<div class="figures">{shares}</div>'
@@ -80,11 +80,15 @@ def preferences(found: Preferences, figures: Figures) -> str:
     )
 
 
-def confidence(mean: float) -> str:
+def _confidence(found: Preferences) -> str:
     """Say how sure the networks were of their choices, and what that means for statements about them."""
+    mean = found.confidence
     if np.isnan(mean):
         return paragraph("Choice confidence was not recorded: whether these choices mean anything is unknown.", "note")
     words = f"Mean choice confidence over all finished trials is {mean:.2f}"
+    if mean >= CONVERGED_CONFIDENCE and found.unconverged:
+        said = unconverged_in(found.unconverged, found.trials, "finished trial")
+        return paragraph(f"{words}, but {said}.", "warning")
     if mean >= CONVERGED_CONFIDENCE:
         return paragraph(f"{words}: the selection has converged.", "note")
     return paragraph(

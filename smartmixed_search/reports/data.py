@@ -28,6 +28,10 @@ class Preferences:
     """Of `preferences.mean_agreement`."""
     confidence: float
     """Mean choice confidence of the trials; NaN if unknown."""
+    trials: int
+    """How many they are."""
+    unconverged: int = 0
+    """In how many of them it is below 0.5."""
     missing: int = 0
     """Finished trials whose choices MLflow does not have, or not as they were written."""
 

@@ -23,6 +23,7 @@ from smartmixed_search.tracking.confirmations import confirmation_table, confirm
 from smartmixed_search.tracking.curves import read_curves
 from smartmixed_search.tracking.datasets import recorded_sizes
 from smartmixed_search.tracking.store import connect, open_store, prepare_store, resolve_tracking_uri, store_errors
+from smartmixed_search.trials.convergence import count_unconverged
 from smartmixed_search.trials.records import FINISHED, SETTLED
 
 if TYPE_CHECKING:
@@ -171,5 +172,7 @@ def _preferences(client: "MlflowClient", sweep: "Run", finished: pd.DataFrame) -
         trend=trend(choices),
         agreement=mean_agreement(agreements),
         confidence=float(finished["choice_confidence"].mean()),
+        trials=len(finished),
+        unconverged=count_unconverged(finished["choice_confidence"]),
         missing=len(finished) - choices["trial"].nunique(),
     )

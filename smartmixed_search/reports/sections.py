@@ -5,7 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from smartmixed_search.analysis.comparison import CONTROL_WORDS, MARGINS, Comparison
+from smartmixed_search.analysis.comparison import CONTROL_WORDS, Comparison
+from smartmixed_search.analysis.margins import MARGINS
 from smartmixed_search.analysis.phases import GAINS
 from smartmixed_search.analysis.statistics import ROPE, NotEnoughData
 from smartmixed_search.families import by_size
@@ -29,7 +30,7 @@ from smartmixed_search.reports.tables import (
     p_words,
     paragraph,
 )
-from smartmixed_search.trials.records import UNDECIDED
+from smartmixed_search.trials.convergence import UNDECIDED
 
 _LEADERBOARD: dict[str, tuple[str, Format]] = {
     "place": ("place", count),
@@ -91,10 +92,13 @@ def conclusion(comparison: Comparison) -> str:
     if np.isnan(confidence):
         return paragraph(comparison.conclusion, "lead") + paragraph("Choice confidence was not recorded.", "note")
     words = f"Mean choice confidence is {confidence:.2f}"
-    if comparison.selection_converged:
-        return paragraph(comparison.conclusion, "lead") + paragraph(f"{words}: the selection has converged.", "note")
-    warned = f"{words}: the selection has not converged, so {UNDECIDED}."
-    return paragraph(comparison.conclusion, "lead") + paragraph(warned, "warning")
+    if comparison.partly_unconverged is not None:
+        note = paragraph(f"{words}, but {comparison.partly_unconverged}.", "warning")
+    elif comparison.selection_converged:
+        note = paragraph(f"{words}: the selection has converged.", "note")
+    else:
+        note = paragraph(f"{words}: the selection has not converged, so {UNDECIDED}.", "warning")
+    return paragraph(comparison.conclusion, "lead") + note
 
 
 def leaderboard(comparison: Comparison) -> str:

@@ -27,7 +27,8 @@ from smartmixed_search.tracking.store import analyze_store, prepare_store
 from smartmixed_search.tracking.uris import store_name
 from smartmixed_search.tracking.writer import Tracker
 from smartmixed_search.trials.config import TrialConfig
-from smartmixed_search.trials.records import CONVERGED_CONFIDENCE, FAILED, FINISHED, SETTLED, STOPPED
+from smartmixed_search.trials.convergence import count_unconverged
+from smartmixed_search.trials.records import FAILED, FINISHED, SETTLED, STOPPED
 from smartmixed_search.trials.result import TrialResult
 
 _PATIENCE_SECONDS = 30.0
@@ -192,9 +193,7 @@ class Recorder:
         counts = Counter(one.status for one in self._settled)
         metrics = {status: float(counts[status]) for status in SETTLED}
         metrics["trials"] = outcome.trials
-        metrics["unconverged"] = sum(
-            one.confidence is not None and one.confidence < CONVERGED_CONFIDENCE for one in self._settled
-        )
+        metrics["unconverged"] = count_unconverged(one.confidence for one in self._settled)
         best = best_of(self._settled)
         if best is not None and best.objective is not None:
             metrics["best_objective"] = best.objective

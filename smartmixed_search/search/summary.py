@@ -11,7 +11,8 @@ from smartmixed_search.search.ledger import Settled, best_of
 from smartmixed_search.search.queue import EXHAUSTED_AFTER, TrialQueue
 from smartmixed_search.tracking.uris import shown
 from smartmixed_search.trials.config import TrialConfig
-from smartmixed_search.trials.records import CONVERGED_CONFIDENCE, FAILED, FINISHED, SETTLED, STOPPED, UNDECIDED
+from smartmixed_search.trials.convergence import CONVERGED_CONFIDENCE, UNDECIDED, count_unconverged
+from smartmixed_search.trials.records import FAILED, FINISHED, SETTLED, STOPPED
 
 _REASONS_SHOWN = 3
 
@@ -131,7 +132,7 @@ def summarize(
         settled={status: counts[status] for status in SETTLED},
         best=None if best is None else _best_trial(queue, best),
         failures={one.key: one.reason or "" for one in settled if one.status == FAILED},
-        unconverged=sum(one.confidence is not None and one.confidence < CONVERGED_CONFIDENCE for one in settled),
+        unconverged=count_unconverged(one.confidence for one in settled),
         exhausted=queue.exhausted,
         interrupted=interrupted,
         undelivered=undelivered,

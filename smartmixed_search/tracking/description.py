@@ -119,7 +119,7 @@ def _results(comparison: "Comparison") -> Iterable[str]:
         rows = [(_escaped(row["strategy"]), _accuracy(row), _whole(row["blocks"])) for _, row in controls.iterrows()]
         yield _table(["control", "test accuracy", "architectures"], rows)
     yield _escaped(comparison.conclusion)
-    if comparison.selection_converged:
+    if comparison.selection_converged and not comparison.unconverged:
         yield f"The selection has converged: mean choice confidence is {comparison.choice_confidence:.2f}."
 
 

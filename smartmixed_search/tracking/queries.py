@@ -76,7 +76,7 @@ def top(
 
     `phase_fraction` and `temperature` are those that got SmartMixed there (by strategy: the median over its
     architectures), and empty for the others. `selection_converged` says whether SmartMixed's mean choice confidence
-    reaches 0.5; it is empty for the others.
+    reaches 0.5, and by strategy `unconverged` in how many architectures it does not; both are empty for the others.
 
     Raises:
         ConfigError: `by` is unknown, a number is less than 1, or `where` is not valid.

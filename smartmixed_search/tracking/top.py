@@ -6,7 +6,7 @@ from smartmixed_search.analysis.identity import DATASET
 from smartmixed_search.analysis.leaderboard import block_rankings, leaderboard
 from smartmixed_search.tracking.tables import best_trials
 from smartmixed_search.trials.config import SMARTMIXED
-from smartmixed_search.trials.records import CONVERGED_CONFIDENCE
+from smartmixed_search.trials.convergence import CONVERGED_CONFIDENCE, count_unconverged
 
 TOP_COLUMNS = {
     "strategy": [
@@ -25,6 +25,7 @@ TOP_COLUMNS = {
         "temperature",
         "choice_confidence",
         "selection_converged",
+        "unconverged",
     ],
     "architecture": [
         *DATASET,
@@ -70,7 +71,8 @@ def top_strategies(rows: pd.DataFrame, k: int) -> pd.DataFrame:
     board = leaderboard(rows, blocks=chosen)
     smartmixed = chosen[chosen["strategy"] == SMARTMIXED].groupby([*DATASET, "strategy"])
     figures = smartmixed[_SETTING].median().join(smartmixed["choice_confidence"].mean())
-    board = board.join(figures, on=[*DATASET, "strategy"])
+    figures["unconverged"] = smartmixed["choice_confidence"].agg(count_unconverged)
+    board = board.join(figures, on=[*DATASET, "strategy"]).astype({"unconverged": "Int64"})
     return _shown(board[(board["place"] <= k) | (board["strategy"] == SMARTMIXED)], "strategy")
 
 

@@ -26,14 +26,6 @@ RANKED = "ranked"
 CONTROL = "control"
 
 
-CONVERGED_CONFIDENCE = 0.5
-"""A mean choice confidence below it means that the selection has not converged."""
-
-
-UNDECIDED = "neurons were fixed before they had decided"
-"""What that means. The choices may still be far from random: small differences between logits make them."""
-
-
 Curves = dict[str, list[float | None]]
 
 

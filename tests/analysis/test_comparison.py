@@ -4,8 +4,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from smartmixed_search.analysis.comparison import CAVEAT, FAVOURED, MARGINS, compare_all, compare_strategies
+from smartmixed_search.analysis.comparison import compare_all, compare_strategies
+from smartmixed_search.analysis.conclusion import CAVEAT, FAVOURED
 from smartmixed_search.analysis.leaderboard import LEADERBOARD_COLUMNS, block_rankings, leaderboard
+from smartmixed_search.analysis.margins import MARGINS
 from smartmixed_search.analysis.statistics import Friedman, NotEnoughData, mean_interval
 from smartmixed_search.errors import ConfigError
 from tests.helpers.synthetic import STRATEGIES, make_blocks, make_row, make_rows
@@ -333,6 +335,35 @@ def test_a_conclusion_on_selections_that_did_not_take_place_begins_with_that() -
         "On mnist SmartMixed's selection has not converged: mean choice confidence is 0.17, below 0.5"
     )
     assert compare_strategies(rows.assign(choice_confidence=0.6)).conclusion.startswith("On mnist SmartMixed has mean")
+
+
+@pytest.mark.parametrize(
+    ("low", "unconverged", "said"),
+    [
+        ([], 0, None),
+        (
+            ["8"],
+            1,
+            "In 1 of 6 architectures SmartMixed's selection has not converged (choice confidence below 0.5), so",
+        ),
+        (["8", "16"], 2, "In 2 of 6 architectures"),
+    ],
+)
+def test_architectures_without_a_converged_selection_are_counted(
+    low: list[str], unconverged: int, said: str | None
+) -> None:
+    rows = make_rows(6)
+    rows["choice_confidence"] = np.where(rows["architecture"].isin(low), 0.4, 0.9)
+    found = compare_strategies(rows)
+    assert found.selection_converged
+    assert found.unconverged == unconverged
+    assert found.conclusion.startswith("On mnist SmartMixed has mean rank")
+    assert (f" {said} " in found.conclusion) if said else ("converged" not in found.conclusion)
+
+
+def test_unknown_confidences_are_not_counted_as_unconverged() -> None:
+    found = compare_strategies(make_rows(6).assign(choice_confidence=float("nan")))
+    assert (found.selection_converged, found.unconverged, found.partly_unconverged) == (None, 0, None)
 
 
 def test_a_difference_that_rounds_to_zero_has_no_minus_sign() -> None:

@@ -73,6 +73,7 @@ def make_preferences(
     drift: float = 0.4,
     replicates: int = 2,
     confidence: float = 0.7,
+    unconverged: int = 0,
     extra: tuple[str, ...] = (),
     layers: int = 4,
 ) -> Preferences:
@@ -101,6 +102,8 @@ def make_preferences(
         trend=trend(choices),
         agreement=mean_agreement(pd.concat(agreements)),
         confidence=confidence,
+        trials=architectures,
+        unconverged=unconverged,
     )
 
 
@@ -275,6 +278,15 @@ def test_choice_confidence_stands_beside_the_conclusion(confidence: float, said:
     assert f"Mean choice confidence is {confidence:.2f}: the selection {said}" in page
 
 
+def test_a_page_says_in_how_many_architectures_the_selection_has_not_converged() -> None:
+    data = make_data(1)
+    rows = make_rows(3)
+    rows["choice_confidence"] = np.where(rows["architecture"] == "8", 0.4, 0.9)
+    page = build_report(ReportData(data.sweep, compare_all(rows), data.trials, data.counts))
+    assert "Mean choice confidence is 0.73, but in 1 of 3 architectures SmartMixed" in page
+    assert "the selection has converged" not in page
+
+
 def test_controls_have_a_table_of_their_own_if_they_were_trained() -> None:
     data = make_data(1)
     rows = make_rows(1, strategies=("smartmixed", "relu", "random-mixed"))
@@ -313,6 +325,11 @@ def test_choices_that_have_not_converged_are_called_undecided() -> None:
     assert "Mean choice confidence over all finished trials is 0.20, below 0.5" in page
     assert "This section says what they leaned to when they were fixed." in page
     assert "Mean choice confidence: 0.20. This is what neurons leaned to when they were fixed." in page
+
+
+def test_trials_whose_choices_have_not_converged_are_counted_where_the_mean_has() -> None:
+    page = page_with(make_preferences(12, unconverged=2))
+    assert "Mean choice confidence over all finished trials is 0.70, but in 2 of 12 finished trials SmartMixed" in page
 
 
 def test_unknown_confidence_is_said() -> None:

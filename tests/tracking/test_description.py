@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import pandas as pd
 import pytest
 
-from smartmixed_search.analysis.comparison import CAVEAT
+from smartmixed_search.analysis.conclusion import CAVEAT
 from smartmixed_search.tracking.description import is_sweep_note, models_note, sweep_note, trial_note
 from smartmixed_search.trials.ranking import rank_networks
 from tests.helpers.factories import make_network
@@ -83,6 +83,14 @@ def test_the_conclusion_comes_with_its_caveat_and_whether_selection_converged(co
     assert CAVEAT in note
     assert note.count("converged") == 1
     assert f"{said}: mean choice confidence is {confidence:.2f}" in note
+
+
+def test_architectures_without_a_converged_selection_are_counted() -> None:
+    rows = make_rows(3)
+    rows["choice_confidence"] = [0.4 if architecture == "8" else 0.9 for architecture in rows["architecture"]]
+    note = sweep_note("mine", "mnist", trials("finished"), rows)
+    assert "In 1 of 3 architectures SmartMixed's selection has not converged" in note
+    assert "The selection has converged" not in note
 
 
 def test_a_note_says_on_how_much_data_and_for_how_long() -> None:

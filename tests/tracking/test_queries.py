@@ -105,6 +105,7 @@ def test_top_by_strategy_shows_the_k_best_and_whether_the_selection_converged(ur
     # The chosen trials' confidences are 0.7 and 0.4.
     assert records(board, "strategy", "selection_converged") == [["smartmixed", True], ["elu", None]]
     assert board["choice_confidence"].iloc[0] == pytest.approx(0.55)
+    assert records(board, "strategy", "unconverged") == [["smartmixed", 1], ["elu", None]]
 
 
 def test_top_by_architecture_shows_each_one_s_best_and_keeps_a_tied_place(uri: str) -> None:

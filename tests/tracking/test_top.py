@@ -289,6 +289,15 @@ def test_smartmixed_is_listed_whatever_its_place(tracking_uri: str) -> None:
         assert found == [[1, "relu"], [2, "elu"], [5, "smartmixed"]]
 
 
+def test_the_command_says_in_how_many_architectures_the_selection_has_not_converged(
+    ask: Ask, tracking_uri: str
+) -> None:
+    undecided = make_result(architecture=(4,), confidence=0.4)
+    record(tracking_uri, "one", [undecided, make_result(architecture=(8,), confidence=0.9)])
+    _, _, err = ask(address=tracking_uri)
+    assert err.startswith("digits: in 1 of 2 architectures SmartMixed's selection has not converged (choice confidence")
+
+
 def test_the_command_shows_smartmixed_below_a_gap_and_that_it_chose_at_random(ask: Ask, tracking_uri: str) -> None:
     record(tracking_uri, "one", [LAST])
     code, out, err = ask("-k", 2, address=tracking_uri)
