@@ -6,8 +6,9 @@ from datetime import datetime
 import pandas as pd
 
 from smartmixed_search.datasets.dataset import describe_sizes
+from smartmixed_search.reports.columns import columns
 from smartmixed_search.reports.data import About, ReportData
-from smartmixed_search.reports.tables import WORDS, details, html_table, paragraph
+from smartmixed_search.reports.tables import details, html_table, paragraph
 
 _TOLD = {"epochs": "epochs", "replicates": "replicates", "seed": "seed", "batch_size": "batch size"}
 
@@ -41,7 +42,7 @@ def _about(about: About) -> str:
         f"written {moment(about.written)}.",
     ]
     table = pd.DataFrame({"key": [*settings], "value": [*settings.values()]})
-    space = html_table(table, {"key": ("key", WORDS), "value": ("value", WORDS)}, "The search space")
+    space = html_table(table, columns("key", "value"), "The search space")
     return "".join(paragraph(line, "note") for line in lines) + details("The whole search space", space)
 
 

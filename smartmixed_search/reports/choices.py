@@ -6,14 +6,13 @@ import pandas as pd
 from smartmixed_search.analysis.preferences import CONTRADICTED, FAMILIES, HOLDS, NOT_ENOUGH, NOT_SHOWN, verdict
 from smartmixed_search.errors.messages import counted
 from smartmixed_search.reports import plots
+from smartmixed_search.reports.columns import columns, interval
 from smartmixed_search.reports.data import Preferences
 from smartmixed_search.reports.figures import GRID_SIZE, Figures
 from smartmixed_search.reports.tables import (
     PERCENT,
     POINTS,
-    WORDS,
-    Format,
-    count,
+    Column,
     details,
     fixed,
     html_table,
@@ -33,36 +32,16 @@ _VERDICTS = {
     CONTRADICTED: "Here the trend is contradicted: a family changes significantly with depth, the other way.",
     NOT_ENOUGH: "Here the trend cannot be judged: not enough data",
 }
-_SHARES: dict[str, tuple[str, Format]] = {
-    "layer": ("layer", count),
-    "depth": ("relative depth", count),
-    "function": ("function", WORDS),
-    "share": ("share, %", PERCENT),
-    "low": ("low", PERCENT),
-    "high": ("high", PERCENT),
-    "networks": ("networks", count),
-}
-_TREND: dict[str, tuple[str, Format]] = {
-    "family": ("family", WORDS),
-    "claimed": ("claimed", WORDS),
-    "slope": ("first to last layer, points", POINTS),
-    "low": ("low", POINTS),
-    "high": ("high", POINTS),
-    "p": ("p (Wilcoxon)", p_value),
-    "blocks": ("architectures", count),
-    "networks": ("networks", count),
-    "reason": ("figures missing because", WORDS),
-}
-_AGREEMENT: dict[str, tuple[str, Format]] = {
-    "layer": ("layer", count),
-    "agreement": ("equal choices, %", PERCENT),
-    "by_chance": ("by chance, %", PERCENT),
-    "kappa": ("kappa", fixed(3)),
-    "low": ("low", fixed(3)),
-    "high": ("high", fixed(3)),
-    "architectures": ("architectures", count),
-    "trials": ("trials", count),
-}
+_SHARES = columns("layer", "depth", "function", "share") | interval(PERCENT) | columns("networks")
+_TREND = (
+    columns("family", "claimed", "slope")
+    | interval(POINTS)
+    | {"p": ("p (Wilcoxon)", p_value)}
+    | columns("blocks", "networks", "reason")
+)
+_AGREEMENT = (
+    columns("layer", "agreement", "by_chance", "kappa") | interval(fixed(3)) | columns("architectures", "trials")
+)
 
 
 def preferences(found: Preferences, figures: Figures) -> str:
@@ -170,10 +149,10 @@ def _evolution(by_epoch: pd.DataFrame, names: set[str], figures: Figures) -> str
     )
     drawn = "".join(_epochs(by_epoch, depth, figures) for depth in sorted(by_epoch["depth"].unique()))
     wide = by_epoch.pivot(index=["depth", "epoch", "networks", "selecting"], columns="function", values="share")
-    columns: dict[str, tuple[str, Format]] = {"depth": ("relative depth", fixed(2)), "epoch": ("epoch", count)}
-    columns |= {name: (f"{name}, %", PERCENT) for name in sorted(names) if name in wide}
-    columns |= {"networks": ("networks", count), "selecting": ("still selecting", count)}
-    table = html_table(wide.reset_index(), columns, "Shares by epoch and relative depth")
+    shown: dict[str, Column] = {"depth": ("relative depth", fixed(2))} | columns("epoch")
+    shown |= {name: (f"{name}, %", PERCENT) for name in sorted(names) if name in wide}
+    shown |= columns("networks", "selecting")
+    table = html_table(wide.reset_index(), shown, "Shares by epoch and relative depth")
     return (
         f'{paragraph(said)}{figures.legend(names)}<div class="figures">{drawn}</div>'
         f"{details('The numbers behind the plots', table)}"

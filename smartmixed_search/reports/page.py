@@ -11,9 +11,10 @@ from smartmixed_search.analysis.identity import by_dataset
 from smartmixed_search.reports import plots, sections
 from smartmixed_search.reports.about import summary
 from smartmixed_search.reports.choices import preferences
+from smartmixed_search.reports.columns import columns
 from smartmixed_search.reports.data import Preferences, ReportData
 from smartmixed_search.reports.figures import GRID_SIZE, Figures, Pictures
-from smartmixed_search.reports.tables import PERCENT, Format, count, details, html_table, of_architecture, paragraph
+from smartmixed_search.reports.tables import PERCENT, details, html_table, of_architecture, paragraph
 from smartmixed_search.reports.tuning import tuning
 
 MOST_EPOCHS = 60
@@ -162,9 +163,9 @@ def _curve_figure(architecture: str, curves: Mapping[str, Sequence[float]], hand
     table = pd.DataFrame({name: pd.Series(curve, dtype="float64") for name, curve in curves.items()})
     table.insert(0, "epoch", range(1, len(table) + 1))
     table = table.iloc[:: -(-len(table) // MOST_EPOCHS) or 1]
-    columns: dict[str, tuple[str, Format]] = {"epoch": ("epoch", count)}
-    columns |= {name: (name, PERCENT) for name in curves}
-    numbers = html_table(table, columns, f"Validation accuracy by epoch, %, {architecture}")
+    shown = columns("epoch")
+    shown |= {name: (name, PERCENT) for name in curves}
+    numbers = html_table(table, shown, f"Validation accuracy by epoch, %, {architecture}")
     return f"<div{of_architecture(architecture)}>{figure}{details('The numbers behind the plot', numbers)}</div>"
 
 

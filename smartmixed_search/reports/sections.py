@@ -12,18 +12,15 @@ from smartmixed_search.analysis.statistics import ROPE, NotEnoughData
 from smartmixed_search.families import by_size
 from smartmixed_search.reports import plots
 from smartmixed_search.reports.about import moment
+from smartmixed_search.reports.columns import COLUMNS, columns, interval
 from smartmixed_search.reports.data import ReportData
 from smartmixed_search.reports.figures import Figures
 from smartmixed_search.reports.palette import order
 from smartmixed_search.reports.tables import (
-    PERCENT,
     POINTS,
-    RANK,
     WORDS,
-    Format,
-    count,
+    Column,
     details,
-    fixed,
     heat_table,
     html_table,
     p_value,
@@ -32,58 +29,20 @@ from smartmixed_search.reports.tables import (
 )
 from smartmixed_search.trials.convergence import UNDECIDED
 
-_LEADERBOARD: dict[str, tuple[str, Format]] = {
-    "place": ("place", count),
-    "strategy": ("strategy", WORDS),
-    "mean_rank": ("mean rank", RANK),
-    "mrr": ("MRR", fixed(3)),
-    "wins": ("wins", count),
-    "top3_rate": ("top 3, %", fixed(0, 100)),
-    "test_accuracy": ("test accuracy, %", PERCENT),
-    "test_accuracy_std": ("± sd", PERCENT),
-    "blocks": ("architectures", count),
-    "trials": ("trials", count),
-    "draws": ("draws", count),
-    "epochs": ("epochs", count),
-    "optimizer_steps": ("optimiser steps", fixed(0)),
-    "parameters": ("parameters", fixed(0)),
-}
-_CONFIRMATION: dict[str, tuple[str, Format]] = {
-    "trial": ("trial", WORDS),
-    "architecture": ("architecture", WORDS),
-    "phase_fraction": ("φ", fixed(3)),
-    "temperature": ("τ", fixed(3)),
-    "objective": ("objective × 100", POINTS),
-    "confirmed_objective": ("on fresh seeds", POINTS),
-    "replicates": ("fresh seeds", count),
-    "smartmixed_test_accuracy": ("test accuracy, %", PERCENT),
-    "best_fixed": ("best fixed", WORDS),
-    "best_fixed_test_accuracy": ("its, %", PERCENT),
-    "margin": ("margin, points", POINTS),
-    "low": ("low", POINTS),
-    "high": ("high", POINTS),
-}
-_INTERVAL: dict[str, tuple[str, Format]] = {
-    "blocks": ("architectures", count),
-    "mean": ("mean, points", POINTS),
-    "low": ("low", POINTS),
-    "high": ("high", POINTS),
-    "reason": ("no interval because", WORDS),
-}
-_PAIRS: dict[str, tuple[str, Format]] = {
-    "rival": ("rival", WORDS),
-    "wins": ("wins", count),
-    "ties": ("ties", count),
-    "losses": ("losses", count),
-    "mean_difference": ("mean, points", POINTS),
-    "low": ("low", POINTS),
-    "high": ("high", POINTS),
-    "p_holm": ("p (Holm)", p_value),
-    "p_better": ("P(better)", fixed(3)),
-    "p_equal": ("P(equal)", fixed(3)),
-    "p_worse": ("P(worse)", fixed(3)),
-    "reason": ("figures missing because", WORDS),
-}
+_LEADERBOARD = columns(
+    *["place", "strategy", "mean_rank", "mrr", "wins", "top3_rate", "test_accuracy", "test_accuracy_std", "blocks"],
+    *["trials", "draws", "epochs", "optimizer_steps", "parameters"],
+)
+_CONFIRMATION = columns(
+    *["trial", "architecture", "phase_fraction", "temperature", "objective", "confirmed_objective", "replicates"],
+    *["smartmixed_test_accuracy", "best_fixed", "best_fixed_test_accuracy", "margin"],
+) | interval(POINTS)
+_INTERVAL = columns("blocks", "mean") | interval(POINTS) | {"reason": ("no interval because", WORDS)}
+_PAIRS = (
+    columns("rival", "wins", "ties", "losses", "mean_difference")
+    | interval(POINTS)
+    | columns("p_holm", "p_better", "p_equal", "p_worse", "reason")
+)
 
 
 def conclusion(comparison: Comparison) -> str:
@@ -145,9 +104,9 @@ def critical_difference(comparison: Comparison, figures: Figures) -> str:
         "The better a strategy, the further right it is. Those under one bar do not differ significantly (Nemenyi).",
     )
     ranks = found.mean_ranks.rename_axis("strategy").rename("mean_rank").reset_index()
-    mean_ranks = html_table(ranks, {"strategy": ("strategy", WORDS), "mean_rank": ("mean rank", RANK)}, "Mean ranks")
+    mean_ranks = html_table(ranks, columns("strategy", "mean_rank"), "Mean ranks")
     nemenyi = found.nemenyi.rename_axis("against").reset_index()
-    names: dict[str, tuple[str, Format]] = {str(name): (str(name), p_value) for name in found.nemenyi}
+    names: dict[str, Column] = {str(name): (str(name), p_value) for name in found.nemenyi}
     p_values = html_table(nemenyi, {"against": ("p (Nemenyi)", WORDS)} | names, "Nemenyi's p-values")
     return paragraph(words) + figure + details("The numbers behind the diagram", mean_ranks + p_values)
 
@@ -171,9 +130,9 @@ def margins(comparison: Comparison, figures: Figures) -> str:
         "Dots are architectures, the diamond is their mean with its 95 % interval; within the grey band two strategies "
         "are equal in practice. The oracle is a maximum over noise: nobody could have chosen it.",
     )
-    heads: dict[str, tuple[str, Format]] = {"architecture": ("architecture", WORDS)}
+    heads = columns("architecture")
     for kind, label in plots.MARGIN_LABELS.items():
-        heads |= {kind: (label, WORDS), f"margin_{kind}": ("margin, points", POINTS)}
+        heads |= {kind: (label, WORDS), f"margin_{kind}": COLUMNS["margin"]}
     behind = html_table(means, {"against": ("over", WORDS)} | _INTERVAL, "Mean margins")
     sizes = comparison.margins.sort_values("architecture", key=lambda names: names.map(by_size))
     by_architecture = html_table(sizes, heads, "Margins by architecture")
@@ -200,12 +159,12 @@ def _controls(comparison: Comparison) -> str:
     if comparison.controls.empty:
         return ""
     told = comparison.controls.assign(tells=comparison.controls["rival"].map(CONTROL_WORDS))
-    columns = {"rival": ("control", WORDS), "tells": ("against", WORDS)} | _PAIRS
+    shown = {"rival": ("control", WORDS), "tells": ("against", WORDS)} | _PAIRS
     said = "Each in SmartMixed's own trial: settings, initial weights and batches are equal."
     return (
         "<h3>Against the controls</h3>"
         + paragraph(said, "note")
-        + html_table(told, columns, "SmartMixed against its controls")
+        + html_table(told, shown, "SmartMixed against its controls")
     )
 
 

@@ -10,6 +10,8 @@ from smartmixed_search.families import by_size
 from smartmixed_search.trials.records import CONTROL
 
 Format = Callable[[Any], str]
+Column = tuple[str, Format]
+"""A heading, and how values are written."""
 
 
 def fixed(decimals: int, scale: float = 1, *, sign: bool = False) -> Format:
@@ -41,7 +43,7 @@ def p_words(value: float) -> str:
     return f"p = {value:.4f}" if value >= 0.0001 else "p < 0.0001"
 
 
-def html_table(frame: pd.DataFrame, columns: Mapping[str, tuple[str, Format]], caption: str) -> str:
+def html_table(frame: pd.DataFrame, columns: Mapping[str, Column], caption: str) -> str:
     """Write the frame's `columns`, each with its heading and format, as a table that can be sorted and scrolled.
 
     Rows with the `role` control are set apart. Missing values are a dash; columns without any value are left out.
@@ -110,7 +112,7 @@ def _heat_cell(row: Any, ranks: int) -> str:
     )
 
 
-def _rows(frame: pd.DataFrame, shown: Mapping[str, tuple[str, Format]]) -> list[str]:
+def _rows(frame: pd.DataFrame, shown: Mapping[str, Column]) -> list[str]:
     columns = [[_cell(value, form) for value in frame[name]] for name, (_, form) in shown.items()]
     return ["".join(cells) for cells in zip(*columns, strict=True)]
 

@@ -6,13 +6,12 @@ from smartmixed_search.analysis.statistics import ALPHA, NotEnoughData
 from smartmixed_search.analysis.tuning import importance, response
 from smartmixed_search.errors.messages import counted
 from smartmixed_search.reports import plots
+from smartmixed_search.reports.columns import columns, interval
 from smartmixed_search.reports.figures import GRID_SIZE, Figures
 from smartmixed_search.reports.tables import (
     POINTS,
-    RANK,
     WORDS,
-    Format,
-    count,
+    Column,
     details,
     fixed,
     html_table,
@@ -23,29 +22,18 @@ from smartmixed_search.reports.tables import (
 )
 
 _FACTORS = {"architecture": "architecture", **plots.SETTINGS}
-_IMPORTANCE: dict[str, tuple[str, Format]] = {
+_IMPORTANCE: dict[str, Column] = {
     "words": ("factor", WORDS),
-    "levels": ("levels", count),
+    **columns("levels"),
     "share": ("share of the variance, %", fixed(1, 100)),
     "p": ("p (F-test)", p_value),
 }
-_RESPONSE: dict[str, tuple[str, Format]] = {
-    "from": ("from", fixed(3)),
-    "to": ("to", fixed(3)),
-    "trials": ("trials", count),
-    "mean": ("mean less the architecture's, points", POINTS),
-    "low": ("low", POINTS),
-    "high": ("high", POINTS),
-}
-_TRIALS: dict[str, tuple[str, Format]] = {
-    "trial": ("trial", WORDS),
-    "architecture": ("architecture", WORDS),
-    "phase_fraction": ("φ", fixed(3)),
-    "temperature": ("τ", fixed(3)),
-    "objective": ("objective × 100", POINTS),
-    "choice_confidence": ("choice confidence", RANK),
-    "smartmixed_rank": ("SmartMixed's rank", count),
-}
+_RESPONSE = (
+    columns("from", "to", "trials") | {"mean": ("mean less the architecture's, points", POINTS)} | interval(POINTS)
+)
+_TRIALS = columns(
+    "trial", "architecture", "phase_fraction", "temperature", "objective", "choice_confidence", "smartmixed_rank"
+)
 
 
 def tuning(dataset: str, trials: pd.DataFrame, figures: Figures) -> str:
