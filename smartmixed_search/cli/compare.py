@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from smartmixed_search.cli.options import all_sweeps_option, common, print_frame, sweep_option, table_format
+from smartmixed_search.cli.options import all_sweeps_option, common, sweep_option, table_format
 from smartmixed_search.cli.query import say_stopped
+from smartmixed_search.cli.tables import COMPARISON, PAIRS, print_frame
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -18,11 +19,6 @@ if TYPE_CHECKING:
     from smartmixed_search.analysis.statistics import Friedman, NotEnoughData
 
 _WIDTH = 110
-_BOARD_COLUMNS = [
-    *["place", "strategy", "mean_rank", "mrr", "wins", "top3_rate", "blocks", "trials", "draws"],
-    *["test_accuracy", "epochs", "optimizer_steps"],
-]
-_PAIR_COLUMNS = ["rival", "blocks", "wins", "ties", "losses", "difference", "p_holm", "p_better", "p_equal", "p_worse"]
 
 
 @click.command()
@@ -99,7 +95,7 @@ def _text(comparison: "Comparison") -> str:
 
 def _leaderboard(board: "pd.DataFrame") -> str:
     accuracies = zip(board["test_accuracy"], board["test_accuracy_std"], strict=True)
-    shown = board[_BOARD_COLUMNS].assign(
+    shown = board[COMPARISON].assign(
         place=board["place"].astype("str").where(board["place"].notna(), "–"),
         mean_rank=board["mean_rank"].map("{:.2f}".format, na_action="ignore"),
         wins=board["wins"].map("{:.4g}".format, na_action="ignore"),
@@ -139,7 +135,7 @@ def _pairs(pairs: "pd.DataFrame") -> str:
         return "  no rival"
     differences = zip(pairs["mean_difference"], pairs["low"], pairs["high"], strict=True)
     shown = pairs.assign(difference=[points(*one) for one in differences])
-    return "\n".join([_table(shown[_PAIR_COLUMNS]), *_reasons(pairs["reason"])])
+    return "\n".join([_table(shown[PAIRS]), *_reasons(pairs["reason"])])
 
 
 def _controls(controls: "pd.DataFrame") -> "list[str]":

@@ -13,20 +13,16 @@ from smartmixed_search.cli.options import (
     exit_code,
     placed,
     plugin_option,
-    print_frame,
     quiet_option,
     sweep_option,
     table_format,
 )
+from smartmixed_search.cli.tables import CONFIRMATION, print_frame
 from smartmixed_search.search.execution import Execution
 
 if TYPE_CHECKING:
     import pandas as pd
 
-_TABLE_COLUMNS = [
-    *["trial", "architecture", "phase_fraction", "temperature", "replicates"],
-    *["smartmixed_test_accuracy", "best_fixed", "best_fixed_test_accuracy"],
-]
 _TEST_MARGIN = {"margin": "test_margin", "low": "test_margin_low", "high": "test_margin_high"}
 
 
@@ -102,7 +98,7 @@ def print_confirmed(confirmed: "pd.DataFrame", output_format: str) -> None:
     kind = confirmed["objective_kind"].iloc[0]  # of one sweep
     validation = {"objective": f"val_{kind}_in_sweep", "confirmed_objective": f"val_{kind}"}
     names = validation | _TEST_MARGIN
-    print_frame(confirmed.rename(columns=names), output_format, [*_TABLE_COLUMNS, *names.values()])
+    print_frame(confirmed.rename(columns=names), output_format, [*CONFIRMATION, *names.values()])
     click.echo(
         f"val_{kind}_in_sweep is what the sweep chose a trial for, on validation; all else is from fresh seeds: "
         f"val_{kind} the same again, test_margin SmartMixed's test accuracy over that of the best fixed activation, "

@@ -6,22 +6,10 @@ from typing import TYPE_CHECKING
 import click
 
 from smartmixed_search.cli.options import common, sweep_option, table_format
+from smartmixed_search.cli.tables import LEVELS, table
 
 if TYPE_CHECKING:
     import pandas as pd
-
-_LEVELS = [
-    "setting",
-    "value",
-    "trials",
-    "test_accuracy",
-    "margin",
-    "phase1_argmax",
-    "phase1_sampled",
-    "gross_sampled",
-    "net_sampled",
-    "choice_confidence",
-]
 
 
 @click.command()
@@ -52,7 +40,7 @@ def effects(sweep: str | None, output_format: str, output_dir: Path, tracking_ur
         )
         return
     click.echo(f"{found.dataset}: mean over the trials with each value")
-    click.echo(found.levels[_LEVELS].to_string(index=False, na_rep="–", float_format="{:z.4f}".format))
+    click.echo(table(found.levels, LEVELS))
     click.echo("\ndifferences in points [95 % interval over blocks: architectures with all other settings equal]")
     click.echo(_differences(found.paired, MEASURES))
     click.echo(f"\n{INTERVAL_CAVEAT}")

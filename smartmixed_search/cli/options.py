@@ -1,7 +1,7 @@
 """Options that several commands share."""
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,8 +14,6 @@ from smartmixed_search.system.files import is_local, locate
 from smartmixed_search.system.plugins import current_folder
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from smartmixed_search.search.summary import SweepSummary
 
 INTERRUPTED = 130
@@ -151,22 +149,3 @@ def exit_code(summary: "SweepSummary") -> int:
     if summary.interrupted:
         return INTERRUPTED
     return 1 if summary.failures or summary.undelivered else 0
-
-
-def print_frame(frame: "pd.DataFrame", output_format: str, table_columns: Sequence[str]) -> None:
-    """Print on stdout: CSV and a JSON list of objects with every column, or a table of some, dataset by dataset."""
-    if output_format == "csv":
-        click.echo(frame.to_csv(index=False), nl=False)
-    elif output_format == "json":
-        click.echo(frame.to_json(orient="records", indent=2))
-    else:
-        from smartmixed_search.analysis.identity import by_dataset
-
-        for dataset, rows in by_dataset(frame):
-            click.echo(f"{dataset}:")
-            click.echo(table(rows, table_columns))
-
-
-def table(rows: "pd.DataFrame", columns: Sequence[str]) -> str:
-    """Return some columns as a table."""
-    return rows[list(columns)].to_string(index=False, na_rep="–", float_format="{:z.4f}".format)

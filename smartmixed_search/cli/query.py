@@ -5,27 +5,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from smartmixed_search.cli.options import all_sweeps_option, common, print_frame, sweep_option, table, table_format
+from smartmixed_search.cli.options import all_sweeps_option, common, sweep_option, table_format
+from smartmixed_search.cli.tables import STATUS, TOP, print_frame, table
 
 if TYPE_CHECKING:
     import pandas as pd
-
-_TABLE_COLUMNS = {
-    "strategy": [
-        *["place", "strategy", "mean_rank", "mrr", "wins", "top3_rate", "blocks", "trials", "test_accuracy"],
-        *["phase_fraction", "temperature"],
-    ],
-    "architecture": ["architecture", "rank", "strategy", "test_accuracy", "phase_fraction", "temperature"],
-    "trial": [
-        *["trial", "architecture", "phase_fraction", "temperature", "objective", "smartmixed_rank"],
-        *["smartmixed_test_accuracy", "best_fixed", "best_fixed_test_accuracy", "choice_confidence"],
-    ],
-}
-_STATUS_COLUMNS = [
-    *["sweep", "status", "trials", "finished", "failed", "stopped", "running"],
-    *["objective_kind", "best_objective", "best_architecture"],
-]
-"""What a table has room for; CSV and JSON have every column."""
 
 
 @click.command()
@@ -104,11 +88,11 @@ def print_top(frame: "pd.DataFrame", output_format: str, by: str, k: int = 3) ->
 
         for dataset, rows in by_dataset(frame):
             click.echo(f"{dataset}:")
-            lines = table(rows, _TABLE_COLUMNS[by]).splitlines()
+            lines = table(rows, TOP[by]).splitlines()
             listed = int((rows["place"] <= k).sum())
             click.echo("\n".join([*lines[: 1 + listed], *(["…"] if listed < len(rows) else []), *lines[1 + listed :]]))
     else:
-        print_frame(frame, output_format, _TABLE_COLUMNS[by])
+        print_frame(frame, output_format, TOP[by])
     _say_undecided(frame)
 
 
@@ -156,7 +140,7 @@ def status(
 
     uri = resolve_tracking_uri(tracking_uri, output_dir)
     frame = queries.status(sweep=sweep, all_sweeps=all_sweeps, tracking_uri=uri)
-    print_frame(frame, output_format, _STATUS_COLUMNS)
+    print_frame(frame, output_format, STATUS)
     say_stopped(frame)
 
 
