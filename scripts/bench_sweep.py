@@ -28,7 +28,7 @@ from store_of_runs import make_store
 from smartmixed_search.datasets import load_dataset
 from smartmixed_search.engine.trial import run_trial
 from smartmixed_search.search.cluster import TrialResources, ray_session
-from smartmixed_search.search.directory import Resolved, SweepDirectory
+from smartmixed_search.search.directory import SweepDirectory
 from smartmixed_search.search.driver import Follower, SweepDriver
 from smartmixed_search.search.halving import Halving
 from smartmixed_search.search.ledger import Event, Ledger, Settled
@@ -37,6 +37,7 @@ from smartmixed_search.search.proposals import Proposal, Proposer
 from smartmixed_search.search.queue import TrialQueue
 from smartmixed_search.search.ray_tune import Placement, run_trials
 from smartmixed_search.search.recorder import Recorder
+from smartmixed_search.search.resolved import Resolved
 from smartmixed_search.search.study import StudyView
 from smartmixed_search.search.worker import Job, SharedDataset
 from smartmixed_search.space.space import SearchSpace

@@ -1,23 +1,20 @@
 """A sweep's directory: where its files are, whose space it holds, and which process may write to it."""
 
-import hashlib
 import json
 import re
 import socket
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
-from dataclasses import MISSING, asdict, dataclass, fields
+from dataclasses import MISSING, dataclass, fields
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
-from smartmixed_search.analysis.confirmed import Confirmed
-from smartmixed_search.datasets import Dataset
 from smartmixed_search.errors import SweepError
-from smartmixed_search.errors.messages import show
 from smartmixed_search.search.lock import Lock, lock_path, one_writer
-from smartmixed_search.space.space import SearchSpace
-from smartmixed_search.system.checksums import checksum, seal, unseal
+from smartmixed_search.search.resolved import Resolved
+from smartmixed_search.search.trial_directory import TrialDirectory
+from smartmixed_search.system.checksums import seal, unseal
 from smartmixed_search.system.files import (
     is_full,
     is_gone,
@@ -28,111 +25,9 @@ from smartmixed_search.system.files import (
     remove_temporaries,
     write_atomically,
 )
-from smartmixed_search.trials.result import TrialResult
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _TAKEN = {"mlflow.db", "mlartifacts"}
-_FREE = {"name", "trials", "resources", "dataset"}
-"""Keys of a space that its hash leaves out; the dataset has a message of its own."""
-_KEYS_SHOWN = 3
-_IDENTITY = {"seed": "seed", "dataset": "dataset", "hash": "space", "confirms": "sweep that it confirms"}
-
-
-@dataclass(frozen=True, kw_only=True)
-class Resolved:
-    """What makes a sweep the sweep it is; equal on every re-entry."""
-
-    name: str
-    hash: str
-    """Hash of the resolved space."""
-    seed: int
-    dataset: dict[str, str]
-    """The dataset's `name` and `checksum`."""
-    space: dict[str, Any]
-    """The resolved space as a plain dict."""
-    confirms: dict[str, Any] | None = None
-    """Of a confirmation, the fields of `Confirmed`; None: it is a sweep of its own."""
-
-    @classmethod
-    def of(cls, name: str, space: SearchSpace, dataset: Dataset, confirms: Confirmed | None = None) -> Self:
-        """Return what a sweep of a space over a dataset is, or a confirmation of one."""
-        return cls(
-            name=name,
-            hash=space.hash,
-            seed=space.seed,
-            dataset={"name": dataset.name, "checksum": dataset.checksum},
-            space=space.to_dict(),
-            confirms=None if confirms is None else asdict(confirms),
-        )
-
-    @property
-    def confirmed(self) -> Confirmed | None:
-        """The sweep that it confirms, if it does."""
-        return None if self.confirms is None else Confirmed(**self.confirms)
-
-    @property
-    def key(self) -> str:
-        """Identity of the sweep whatever its name: hash of space, seed, data and what it confirms, 16 hex digits."""
-        identity: list[Any] = [self.hash, self.seed, self.dataset]
-        if self.confirms is not None:
-            identity.append(self.confirms)
-        return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:16]
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the content of `resolved.json`, except its date."""
-        return asdict(self)
-
-    @classmethod
-    def from_dict(cls, plain: Mapping[str, Any]) -> Self:
-        """Read the content of `resolved.json`."""
-        return cls(**{field.name: plain[field.name] for field in fields(cls) if field.name in plain})
-
-
-@dataclass(frozen=True)
-class TrialDirectory:
-    """The files of one trial."""
-
-    path: Path
-
-    @property
-    def result(self) -> Path:
-        """The trial's result; where it exists, the trial is trained."""
-        return self.path / "result.json"
-
-    @property
-    def weights(self) -> Path:
-        """SmartMixed's frozen networks."""
-        return self.path / "weights.safetensors"
-
-    @property
-    def error(self) -> Path:
-        """Why the last attempt raised: the reason in the first line, then the traceback."""
-        return self.path / "error.txt"
-
-    @property
-    def state(self) -> Path:
-        """Holds how far the training is, until there is a result."""
-        return self.path / "state"
-
-    def save_result(self, result: TrialResult) -> None:
-        """Make the trial's result durable; its weights are."""
-        write_atomically(self.result, json.dumps(seal(result.to_dict())))
-
-    def load_result(self) -> TrialResult | None:
-        """Read the trial's result; one that is damaged is as good as absent."""
-        content = read_bytes(self.result)
-        try:
-            return None if content is None else TrialResult.from_dict(unseal(content))
-        except (ValueError, LookupError, TypeError, AttributeError):
-            return None
-
-    def load_whole(self) -> TrialResult | None:
-        """Read the trial's result if its weights, too, are as they were written; those of earlier versions may be."""
-        result = self.load_result()
-        if result is None or result.weights_checksum is None:
-            return result
-        weights = read_bytes(self.weights)
-        return None if weights is None or checksum(weights) != result.weights_checksum else result
 
 
 @dataclass(frozen=True)
@@ -200,7 +95,7 @@ class SweepDirectory:
         """Holds one directory for every trial, named by its key."""
         return self.path / "trials"
 
-    def trial(self, key: str) -> "TrialDirectory":
+    def trial(self, key: str) -> TrialDirectory:
         """Return the directory of the trial of that key."""
         return TrialDirectory(self.trials / key)
 
@@ -229,8 +124,14 @@ class SweepDirectory:
         Raises:
             SweepError: its description is damaged.
         """
-        plain = self._read_resolved()
-        return None if plain is None else Resolved.from_dict(plain)
+        content = read_bytes(self.resolved)
+        if content is None:
+            return None
+        with suppress(ValueError):
+            found = unseal(content)
+            if found.keys() >= {field.name for field in fields(Resolved) if field.default is MISSING}:
+                return Resolved.from_dict(found)
+        raise SweepError(f"{str(self.resolved)!r} is damaged; restore it from a copy, or choose another --name")
 
     def check(self, wanted: Resolved) -> None:
         """Make sure that the directory is free or holds the very same sweep; writes nothing.
@@ -238,9 +139,9 @@ class SweepDirectory:
         Raises:
             SweepError: it holds another sweep, or something that is not a sweep.
         """
-        found = self._read_resolved()
-        if found is not None:
-            self._compare(found, wanted.to_dict())
+        begun = self.begun
+        if begun is not None:
+            begun.require_same(wanted)
         elif (
             is_local(self.path) and self.path.exists() and any(not i.name.startswith(".") for i in self.path.iterdir())
         ):
@@ -248,16 +149,6 @@ class SweepDirectory:
                 f"a sweep's directory must be new or hold a sweep, but {str(self.path)!r} holds other files; "
                 "choose another --name"
             )
-
-    def _read_resolved(self) -> dict[str, Any] | None:
-        content = read_bytes(self.resolved)
-        if content is None:
-            return None
-        with suppress(ValueError):
-            found = unseal(content)
-            if found.keys() >= {field.name for field in fields(Resolved) if field.default is MISSING}:
-                return found
-        raise SweepError(f"{str(self.resolved)!r} is damaged; restore it from a copy, or choose another --name")
 
     def unshared(self, host: str) -> str:
         """Return what the user is told where a node does not see this directory."""
@@ -295,16 +186,6 @@ class SweepDirectory:
             if message is None:
                 raise
             raise SweepError(message) from error
-
-    def _compare(self, found: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
-        for field, what in _IDENTITY.items():
-            if found.get(field) != wanted[field]:
-                changed = _changed_keys(found["space"], wanted["space"]) if field == "hash" else ""
-                raise SweepError(
-                    f"a sweep that is continued must keep its {what}, but "
-                    + (changed or f"{self.name!r} has {_short(found.get(field))}, not {_short(wanted[field])}")
-                    + "; choose another --name"
-                )
 
     @property
     def lock(self) -> Path:
@@ -346,21 +227,3 @@ class SweepDirectory:
             self.trials.mkdir(exist_ok=True)
             self.stop.unlink(missing_ok=True)
             yield lock
-
-
-def _changed_keys(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
-    """Return which keys of a space differ, with what each was and is; nothing if none does."""
-    changed = [key for key in now if key not in _FREE and before.get(key) != now[key]]
-    told = [f"{key} was {_plain(before.get(key))}, is {_plain(now[key])}" for key in changed[:_KEYS_SHOWN]]
-    return "; ".join(told) + (f"; and {len(changed) - _KEYS_SHOWN} more" if len(changed) > _KEYS_SHOWN else "")
-
-
-def _plain(value: object) -> str:
-    return "none" if value is None else value if isinstance(value, str) else show(value)
-
-
-def _short(value: object) -> str:
-    if isinstance(value, Mapping):
-        name, *others = map(str, value.values())
-        return f"{name} ({', '.join(others)})"
-    return str(value)[:12]

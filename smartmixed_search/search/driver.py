@@ -9,12 +9,13 @@ from typing import Any, Protocol, TypeVar
 
 from smartmixed_search.errors import SweepError
 from smartmixed_search.families import format_architecture
-from smartmixed_search.search.directory import SweepDirectory, TrialDirectory
+from smartmixed_search.search.directory import SweepDirectory
 from smartmixed_search.search.halving import Halving
 from smartmixed_search.search.ledger import RAISED, Event, Setback, Settled, best_of
 from smartmixed_search.search.progress import Progress
 from smartmixed_search.search.queue import Handout, TrialQueue
 from smartmixed_search.search.setbacks import Setbacks
+from smartmixed_search.search.trial_directory import TrialDirectory
 from smartmixed_search.system.files import remove, write_atomically
 from smartmixed_search.trials.records import FAILED, FINISHED, STOPPED, choice_metrics
 from smartmixed_search.trials.result import TrialResult

@@ -16,10 +16,11 @@ from smartmixed_search.errors import TrackingError
 from smartmixed_search.errors.messages import counted
 from smartmixed_search.search.deliveries import Deliveries
 from smartmixed_search.search.delivery import Delivery
-from smartmixed_search.search.directory import Resolved, SweepDirectory
+from smartmixed_search.search.directory import SweepDirectory
 from smartmixed_search.search.environment import environment
 from smartmixed_search.search.ledger import Event, Proposed, Settled, best_of
 from smartmixed_search.search.registration import register_networks
+from smartmixed_search.search.resolved import Resolved
 from smartmixed_search.system.checksums import seal, unseal
 from smartmixed_search.system.files import read_bytes, write_atomically
 from smartmixed_search.tracking.schema import REASON_LENGTH

@@ -16,7 +16,7 @@ from smartmixed_search.datasets import Dataset
 from smartmixed_search.errors import SweepError
 from smartmixed_search.errors.messages import counted
 from smartmixed_search.search.cluster import cluster_nodes, ray_session, slots, trial_resources
-from smartmixed_search.search.directory import Resolved, SweepDirectory
+from smartmixed_search.search.directory import SweepDirectory
 from smartmixed_search.search.driver import SweepDriver
 from smartmixed_search.search.execution import Execution
 from smartmixed_search.search.halving import Halving
@@ -27,6 +27,7 @@ from smartmixed_search.search.progress import ProgressPrinter
 from smartmixed_search.search.queue import Proposes, TrialQueue
 from smartmixed_search.search.ray_tune import Placement, run_trials
 from smartmixed_search.search.recorder import Recorder, meet_store
+from smartmixed_search.search.resolved import Resolved
 from smartmixed_search.search.study import StudyView
 from smartmixed_search.search.summary import SweepSummary, summarize
 from smartmixed_search.search.watch import AGAIN, RAY_LOST, check_own_ray, ray_answers, watched

@@ -8,11 +8,12 @@ from typing import Any, Unpack
 
 from smartmixed_search.datasets import load_dataset
 from smartmixed_search.engine.trial import run_trial
-from smartmixed_search.search.directory import Resolved, SweepDirectory
+from smartmixed_search.search.directory import SweepDirectory
 from smartmixed_search.search.execution import Execution, ExecutionOptions, check_count
 from smartmixed_search.search.lock import refuse_if_held
 from smartmixed_search.search.progress import ProgressPrinter
 from smartmixed_search.search.proposals import Proposer
+from smartmixed_search.search.resolved import Resolved
 from smartmixed_search.search.session import Plan, carry_out
 from smartmixed_search.search.summary import SweepSummary
 from smartmixed_search.search.worker import TrialFunction

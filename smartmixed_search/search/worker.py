@@ -17,7 +17,8 @@ from smartmixed_search.datasets import Dataset
 from smartmixed_search.errors import TrialInterrupted
 from smartmixed_search.errors.messages import in_short
 from smartmixed_search.search.cluster import TrialResources
-from smartmixed_search.search.directory import SweepDirectory, TrialDirectory
+from smartmixed_search.search.directory import SweepDirectory
+from smartmixed_search.search.trial_directory import TrialDirectory
 from smartmixed_search.space.space import SearchSpace
 from smartmixed_search.system.determinism import deterministic
 from smartmixed_search.system.files import remove_temporaries, write_atomically

@@ -4,8 +4,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from smartmixed_search.search.directory import Resolved, SweepDirectory
+from smartmixed_search.search.directory import SweepDirectory
 from smartmixed_search.search.ledger import Ledger, Settled
+from smartmixed_search.search.resolved import Resolved
 from smartmixed_search.search.summary import SweepSummary
 from smartmixed_search.search.sweep import run_sweep
 from smartmixed_search.space.space import SearchSpace

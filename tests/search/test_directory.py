@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from smartmixed_search.errors import SweepError
-from smartmixed_search.search.directory import SweepDirectory, TrialDirectory
+from smartmixed_search.search.directory import SweepDirectory
+from smartmixed_search.search.trial_directory import TrialDirectory
 from smartmixed_search.system.checksums import checksum
 from tests.helpers.factories import make_result
 from tests.helpers.sweeps import RESOLVED

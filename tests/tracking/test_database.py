@@ -11,7 +11,8 @@ import pytest
 from smartmixed_search.cli.diagnosis import diagnose
 from smartmixed_search.datasets import load_dataset
 from smartmixed_search.errors import TrackingError
-from smartmixed_search.search.directory import Resolved, SweepDirectory
+from smartmixed_search.search.directory import SweepDirectory
+from smartmixed_search.search.resolved import Resolved
 from smartmixed_search.search.sweep import run_sweep
 from smartmixed_search.space.space import SearchSpace
 from smartmixed_search.tracking import models

@@ -17,10 +17,11 @@ import pytest
 from smartmixed_search.datasets import load_dataset
 from smartmixed_search.engine.trial import run_trial
 from smartmixed_search.reports.report import report
-from smartmixed_search.search.directory import Resolved, SweepDirectory
+from smartmixed_search.search.directory import SweepDirectory
 from smartmixed_search.search.ledger import Event, Proposed, Settled
 from smartmixed_search.search.recorder import Recorder
 from smartmixed_search.search.reproduce import reproduce
+from smartmixed_search.search.resolved import Resolved
 from smartmixed_search.space.space import SearchSpace
 from smartmixed_search.tracking.choices import choices
 from smartmixed_search.tracking.confirmations import sweep_to_confirm
