@@ -2,19 +2,17 @@
 
 import textwrap
 import time
-from collections import Counter
 from collections.abc import Callable, Sequence
-from statistics import median
 from typing import Any, Protocol, TypeVar
 
 from smartmixed_search.errors import SweepError
-from smartmixed_search.families import format_architecture
 from smartmixed_search.search.directory import SweepDirectory
 from smartmixed_search.search.halving import Halving
-from smartmixed_search.search.ledger import RAISED, Event, Setback, Settled, best_of
+from smartmixed_search.search.ledger import RAISED, Event, Setback, Settled
 from smartmixed_search.search.progress import Progress
 from smartmixed_search.search.queue import Handout, TrialQueue
 from smartmixed_search.search.setbacks import Setbacks
+from smartmixed_search.search.standing import Standing
 from smartmixed_search.search.trial_directory import TrialDirectory
 from smartmixed_search.system.files import remove, write_atomically
 from smartmixed_search.trials.records import FAILED, FINISHED, STOPPED, choice_metrics
@@ -72,6 +70,7 @@ class SweepDriver:
     ) -> None:
         self.fault: Exception | None = None
         """What went wrong in the driver itself, or would go wrong in every trial."""
+        self.standing = Standing(queue)
         self._directory = directory
         self._queue = queue
         self._halving = halving
@@ -82,13 +81,6 @@ class SweepDriver:
         self._interrupted_at: float | None = None
         self._asked_to_stop = False
         self._active: set[int] = set()
-        self._started_at = time.monotonic()
-        self._trains_since: float | None = None
-        self._settled_before = len(queue.ledger.settled)
-        self._ended = Counter(one.status for one in queue.ledger.settled.values())
-        self._best = best_of(queue.ledger.settled.values())
-        self._objectives = [one.objective for one in queue.ledger.settled.values() if one.objective is not None]
-        self._shares: dict[int, float] = {}
         self._followed = 0
 
     @property
@@ -154,9 +146,8 @@ class SweepDriver:
         """
         if "halt" in metrics:
             raise SweepError(metrics["halt"])
-        self._trains_since = self._trains_since or time.monotonic()
         epochs = metrics["epoch"] + 1
-        self._shares[number] = epochs / metrics["epochs"]
+        self.standing.reached(number, epochs / metrics["epochs"])
         if number in self._queue.restoring:  # it has passed its rungs
             return False
         return "margin" in metrics and self._halving.stops(number, epochs, metrics["margin"])
@@ -202,7 +193,7 @@ class SweepDriver:
         setback = Setback(number=number, kind=kind, host=host, reason=reason)
         failure = self._setbacks.note(setback)
         if failure is None:
-            self._shares.pop(number, None)
+            self.standing.left(number)
             self._queue.retry(number)
         elif restoring:
             self._restore(number, failure)
@@ -213,33 +204,14 @@ class SweepDriver:
     def tick(self) -> None:
         """Do regular work: see that the sweep may go on, show progress, pass on that the user wants to stop."""
         self._check()
-        self._printer.update(self.progress())
+        self._printer.update(self.standing.progress())
         if self.interrupted and not self._asked_to_stop:
             self._asked_to_stop = True
             self._printer.say("stopping: running trials save how far they are; interrupt again to end at once")
             write_atomically(self._directory.stop, "")
 
-    def progress(self) -> Progress:
-        """Return where the sweep stands."""
-        now = time.monotonic()
-        return Progress(
-            total=self._queue.trials,
-            settled=len(self._queue.ledger.settled),
-            failed=self._ended[FAILED],
-            stopped=self._ended[STOPPED],
-            running={number: self._shares.get(number, 0.0) for number in self._queue.running | self._queue.restoring},
-            best=None if self._best is None else (self._best.objective or 0.0, self._architecture(self._best.number)),
-            objectives=(len(self._objectives), median(self._objectives) if self._objectives else 0.0),
-            elapsed=now - self._started_at,
-            training=now - (self._trains_since or self._started_at),
-            settled_before=self._settled_before,
-        )
-
     def _files(self, number: int) -> TrialDirectory:
         return self._directory.trial(self._queue.proposal(number).config.key)
-
-    def _architecture(self, number: int) -> str:
-        return format_architecture(self._queue.proposal(number).config.architecture)
 
     def _restore(self, number: int, reason: str = "") -> None:
         """Compare a trial that was trained again, unless it was not for some reason, with what the ledger says of it.
@@ -248,7 +220,7 @@ class SweepDriver:
         other and is delivered, and the ledger keeps what the search has gone by.
         """
         before, files = self._queue.restored(number), self._files(number)
-        self._shares.pop(number, None)
+        self.standing.left(number)
         result = files.load_whole()
         if result is None:
             self._printer.say(f"trial {before.key} has lost its result, and was not trained again: {reason}")
@@ -276,11 +248,7 @@ class SweepDriver:
 
     def _settle(self, settled: Settled) -> None:
         self._queue.settle(settled)
-        self._ended[settled.status] += 1
-        if settled.objective is not None:
-            self._objectives.append(settled.objective)
-        self._best = best_of([settled] if self._best is None else [self._best, settled])
-        self._shares.pop(settled.number, None)
+        self.standing.settled(settled)
         remove(self._files(settled.number).state)
         self._follow()
 

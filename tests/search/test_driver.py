@@ -181,10 +181,10 @@ def test_trial_that_is_tried_again_goes_first_and_is_running_no_longer(sweep: Sw
     sweep.driver.next()
     sweep.driver.reported(0, {"epoch": 4, "epochs": 10})
     fail(sweep, LOST)
-    assert sweep.driver.progress().running == {}
+    assert sweep.driver.standing.progress().running == {}
     assert sweep.driver.waiting
     assert sweep.driver.next().proposal.number == 0
-    assert sweep.driver.progress().running == {0: 0.0}
+    assert sweep.driver.standing.progress().running == {0: 0.0}
 
 
 def test_host_from_which_nothing_but_setbacks_comes_ends_the_sweep(
@@ -243,15 +243,15 @@ def test_progress_counts_epochs_of_running_trials(sweep: Sweep) -> None:
     sweep.driver.next()
     sweep.driver.next()
     sweep.driver.reported(1, {"epoch": 4, "epochs": 10})
-    assert sweep.driver.progress().running == {0: 0.0, 1: 0.5}
+    assert sweep.driver.standing.progress().running == {0: 0.0, 1: 0.5}
 
 
 def test_training_begins_with_the_first_epoch_and_not_with_the_workers(sweep: Sweep) -> None:
     sweep.driver.next()
-    before = sweep.driver.progress()
+    before = sweep.driver.standing.progress()
     assert before.training == before.elapsed
     sweep.driver.reported(0, {"epoch": 0, "epochs": 10})
-    after = sweep.driver.progress()
+    after = sweep.driver.standing.progress()
     assert after.training < after.elapsed
 
 
@@ -376,13 +376,13 @@ def test_a_lost_result_is_trained_again_and_compared(damaged: Sweep) -> None:
     before = list(damaged.ledger.events)
     assert damaged.driver.next().proposal.number == 0
     assert not report(damaged, 0, 2, margin=-9.0), "it has passed its rungs"
-    assert damaged.driver.progress().running == {0: 0.3}
+    assert damaged.driver.standing.progress().running == {0: 0.3}
     damaged.train(0)
     damaged.driver.ended(0, "here")
     (said,) = damaged.printer.said
     assert said.endswith("had lost its result, and was trained again: it is as it was")
     assert damaged.ledger.events == before
-    assert damaged.driver.progress().settled == 1
+    assert damaged.driver.standing.progress().settled == 1
 
 
 def test_a_lost_result_that_comes_out_otherwise_is_said(damaged: Sweep) -> None:
