@@ -1,21 +1,49 @@
 """The environment of a sweep: what its numbers may depend on beside space, seed and data."""
 
 import importlib.metadata
+import json
 import os
 import platform
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from smartmixed_search.search.directory import SweepDirectory
+from smartmixed_search.search.resolved import Resolved
+from smartmixed_search.system.checksums import seal, unseal
+from smartmixed_search.system.files import read_bytes, write_atomically
 from smartmixed_search.system.version import __version__
 
 _ROOT = Path(__file__).parents[2]
 _PROCESSORS = Path("/proc/cpuinfo")  # on Linux
 _PACKAGES = ("torch", "ray", "optuna", "mlflow", "numpy", "scipy", "pandas", "scikit-learn")
+
+
+def sweep_environment(
+    directory: SweepDirectory,
+    resolved: Resolved,
+    sizes: Mapping[str, int],
+    say: Callable[[str], None],
+    *,
+    running: bool,
+) -> dict[str, Any]:
+    """Return the environment that a sweep is run in, or was when it is only recorded now, and keep it on the disk."""
+    path = directory.environment
+    content = None if running else read_bytes(path)
+    if content is not None:
+        with suppress(ValueError):
+            return unseal(content)
+    found = environment({**resolved.dataset, **sizes})
+    if not running:
+        say(f"{path.name} is gone or damaged: it is written again, from what delivers the sweep now")
+        found["written_anew"] = "of what delivered the sweep: what it ran on is not known any more"
+    with suppress(OSError):  # a full disk ends a sweep where it has something to lose
+        write_atomically(path, json.dumps(seal(found), indent=1) + "\n")
+    return found
 
 
 def environment(dataset: Mapping[str, str | int]) -> dict[str, Any]:

@@ -6,8 +6,8 @@ from smartmixed_search.errors import TrackingError
 from smartmixed_search.search.deliveries import Deliveries
 from smartmixed_search.search.directory import SweepDirectory
 from smartmixed_search.search.ledger import read_settled
-from smartmixed_search.search.recorder import make_tracker
 from smartmixed_search.search.resolved import Resolved
+from smartmixed_search.search.sweep_store import make_tracker
 from smartmixed_search.tracking.store import prepare_store
 from smartmixed_search.tracking.uris import store_name
 from smartmixed_search.trials.records import FINISHED

@@ -4,11 +4,9 @@ Nothing waits for MLflow but the end of a sweep, and that not for long. A settle
 its line in the ledger, so whatever a store does not have can be delivered at any time.
 """
 
-import json
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import replace
 from typing import Any, Protocol
 
@@ -17,12 +15,11 @@ from smartmixed_search.errors.messages import counted
 from smartmixed_search.search.deliveries import Deliveries
 from smartmixed_search.search.delivery import Delivery
 from smartmixed_search.search.directory import SweepDirectory
-from smartmixed_search.search.environment import environment
+from smartmixed_search.search.environment import sweep_environment
 from smartmixed_search.search.ledger import Event, Proposed, Settled, best_of
 from smartmixed_search.search.registration import register_networks
 from smartmixed_search.search.resolved import Resolved
-from smartmixed_search.system.checksums import seal, unseal
-from smartmixed_search.system.files import read_bytes, write_atomically
+from smartmixed_search.search.sweep_store import make_tracker
 from smartmixed_search.tracking.schema import REASON_LENGTH
 from smartmixed_search.tracking.store import analyze_store, prepare_store
 from smartmixed_search.tracking.uris import store_name
@@ -60,36 +57,6 @@ class Outcome(Protocol):
         """Whether nothing is left to run."""
 
 
-def check_name(uri: str, resolved: Resolved) -> None:
-    """Make sure that the tracking store takes this sweep; writes nothing.
-
-    Raises:
-        SweepError: it has another one of that name.
-        TrackingError: it cannot be reached, or refuses.
-    """
-    make_tracker(uri, resolved).check(resolved.key)
-
-
-def meet_store(uri: str, resolved: Resolved, *, continued: bool) -> None:
-    """Prepare the tracking store for a sweep.
-
-    Args:
-        uri: of the store.
-        resolved: the sweep.
-        continued: whether it has trials already: then it goes on also without the store, as the recorder will say.
-
-    Raises:
-        SweepError: the store has another sweep of that name.
-        TrackingError: the store of a new sweep cannot be reached, or refuses.
-    """
-    try:
-        prepare_store(uri)
-        check_name(uri, resolved)
-    except TrackingError:
-        if not continued:
-            raise
-
-
 class Recorder:
     """Follows the ledger into MLflow, which need not be there.
 
@@ -114,7 +81,7 @@ class Recorder:
     ) -> None:
         self._directory, self._resolved, self._uri = directory, resolved, uri
         self._say, self._running = say, running
-        self._environment = self._know_environment(sizes or {})
+        self._environment = sweep_environment(directory, resolved, sizes or {}, say, running=running)
         self._deliveries = Deliveries(directory.deliveries, store_name(uri))
         self._configs: dict[int, dict[str, Any]] = {}
         self._settled: list[Settled] = []
@@ -280,26 +247,6 @@ class Recorder:
             raise TrackingError(self.problem or "it has not answered yet")
         self._tracker.close_sweep(status, metrics)
         analyze_store(self._uri)
-
-    def _know_environment(self, sizes: Mapping[str, int]) -> dict[str, Any]:
-        """Return the environment that the sweep is run in, or was when it is only recorded now."""
-        path = self._directory.environment
-        content = None if self._running else read_bytes(path)
-        if content is not None:
-            with suppress(ValueError):
-                return unseal(content)
-        found = environment({**self._resolved.dataset, **sizes})
-        if not self._running:
-            self._say(f"{path.name} is gone or damaged: it is written again, from what delivers the sweep now")
-            found["written_anew"] = "of what delivered the sweep: what it ran on is not known any more"
-        with suppress(OSError):  # a full disk ends a sweep where it has something to lose
-            write_atomically(path, json.dumps(seal(found), indent=1) + "\n")
-        return found
-
-
-def make_tracker(uri: str, resolved: Resolved) -> Tracker:
-    """Return what records a sweep in a store that was prepared."""
-    return Tracker(uri, sweep=resolved.name, dataset=resolved.dataset["name"], confirms=resolved.confirmed)
 
 
 def _delivery(settled: Settled) -> str:

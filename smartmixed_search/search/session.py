@@ -26,10 +26,11 @@ from smartmixed_search.search.lost import lost_results
 from smartmixed_search.search.progress import ProgressPrinter
 from smartmixed_search.search.queue import Proposes, TrialQueue
 from smartmixed_search.search.ray_tune import Placement, run_trials
-from smartmixed_search.search.recorder import Recorder, meet_store
+from smartmixed_search.search.recorder import Recorder
 from smartmixed_search.search.resolved import Resolved
 from smartmixed_search.search.study import StudyView
 from smartmixed_search.search.summary import SweepSummary, summarize
+from smartmixed_search.search.sweep_store import meet_store
 from smartmixed_search.search.watch import AGAIN, RAY_LOST, check_own_ray, ray_answers, watched
 from smartmixed_search.search.worker import Job, SharedDataset, TrialFunction
 from smartmixed_search.space.resources import Resources

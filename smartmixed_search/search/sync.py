@@ -14,8 +14,9 @@ from smartmixed_search.search.directory import SweepDirectory
 from smartmixed_search.search.ledger import Ledger
 from smartmixed_search.search.log import read_lines
 from smartmixed_search.search.queue import EXHAUSTED_AFTER
-from smartmixed_search.search.recorder import Recorder, check_name
+from smartmixed_search.search.recorder import Recorder
 from smartmixed_search.search.resolved import Resolved
+from smartmixed_search.search.sweep_store import check_name
 from smartmixed_search.space.files import read_yaml
 from smartmixed_search.system.files import locate, read_bytes, write_atomically
 

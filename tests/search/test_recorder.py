@@ -15,8 +15,9 @@ from smartmixed_search.search import recorder as module
 from smartmixed_search.search.deliveries import Deliveries
 from smartmixed_search.search.directory import SweepDirectory
 from smartmixed_search.search.ledger import Event, Proposed, Settled
-from smartmixed_search.search.recorder import Recorder, check_name, meet_store
+from smartmixed_search.search.recorder import Recorder
 from smartmixed_search.search.resolved import Resolved
+from smartmixed_search.search.sweep_store import check_name, meet_store
 from smartmixed_search.tracking.store import advice, default_tracking_uri
 from smartmixed_search.tracking.writer import Tracker
 from smartmixed_search.trials.config import TrialConfig
