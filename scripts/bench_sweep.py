@@ -30,8 +30,9 @@ from smartmixed_search.engine.trial import run_trial
 from smartmixed_search.search.cluster import TrialResources, ray_session
 from smartmixed_search.search.directory import SweepDirectory
 from smartmixed_search.search.driver import Follower, SweepDriver
+from smartmixed_search.search.events import Event, Settled
 from smartmixed_search.search.halving import Halving
-from smartmixed_search.search.ledger import Event, Ledger, Settled
+from smartmixed_search.search.ledger import Ledger
 from smartmixed_search.search.progress import ProgressPrinter
 from smartmixed_search.search.proposals import Proposal, Proposer
 from smartmixed_search.search.queue import TrialQueue

@@ -7,8 +7,8 @@ from typing import Any, Protocol, TypeVar
 
 from smartmixed_search.errors import SweepError
 from smartmixed_search.search.directory import SweepDirectory
+from smartmixed_search.search.events import RAISED, Event, Setback, Settled
 from smartmixed_search.search.halving import Halving
-from smartmixed_search.search.ledger import RAISED, Event, Setback, Settled
 from smartmixed_search.search.progress import Progress
 from smartmixed_search.search.queue import Handout, TrialQueue
 from smartmixed_search.search.setbacks import Setbacks

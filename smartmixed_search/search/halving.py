@@ -7,7 +7,8 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 from smartmixed_search.errors.messages import counted
-from smartmixed_search.search.ledger import Ledger, Rung
+from smartmixed_search.search.events import Rung
+from smartmixed_search.search.ledger import Ledger
 from smartmixed_search.space.schedule import RUNG_FACTOR
 
 

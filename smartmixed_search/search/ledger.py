@@ -1,126 +1,30 @@
 """The ledger: the one owner of which trials a sweep has and how they ended.
 
-One JSON object a line, appended and made durable before anything else learns of it. Optuna's study, MLflow and the
-progress line follow the ledger and can be rebuilt from it. An event is one of
-
-    {"event": "proposed", "number", "config", "params"}
-    {"event": "duplicate", "number", "of"}
-    {"event": "rung", "number", "epochs", "margin", "stop"}
-    {"event": "setback", "number", "kind", "host", "reason"}
-    {"event": "settled", "number", "key", "status", "objective", "confidence", "reason"}
-    {"event": "reopened", "number"}
-
-where `number` counts proposals from 0 and `of` is the number of the first proposal of the same trial. Each line has its
-`checksum`.
+One event a line (see `events`), appended and made durable before anything else learns of it. Optuna's study, MLflow and
+the progress line follow the ledger and can be rebuilt from it.
 """
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass
 from pathlib import Path
-from types import TracebackType, UnionType
-from typing import Any, Self, get_args, get_origin, get_type_hints
+from types import TracebackType
+from typing import Any, Self
 
 from smartmixed_search.errors import SweepError
+from smartmixed_search.search.events import (
+    Duplicate,
+    Event,
+    Proposed,
+    Reopened,
+    Rung,
+    Setback,
+    Settled,
+    read_event,
+    write_event,
+)
 from smartmixed_search.search.log import Log, read_lines
-from smartmixed_search.system.checksums import seal, unseal
 from smartmixed_search.trials.config import TrialConfig
 from smartmixed_search.trials.records import FAILED, SETTLED
-
-
-@dataclass(frozen=True, kw_only=True)
-class Proposed:
-    """A configuration was proposed, and is about to be trained."""
-
-    number: int
-    config: dict[str, Any]
-    """The trial's configuration as `TrialConfig.to_dict` writes it."""
-    params: dict[str, Any]
-    """What the sampler proposed, as it proposed it."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Duplicate:
-    """A proposal turned out to be a trial that the sweep has already."""
-
-    number: int
-    of: int
-
-
-@dataclass(frozen=True, kw_only=True)
-class Rung:
-    """A running trial was compared with the others at a rung, and is stopped or goes on."""
-
-    number: int
-    epochs: int
-    """After how many epochs."""
-    margin: float
-    """SmartMixed's validation margin at that epoch."""
-    stop: bool
-
-
-@dataclass(frozen=True, kw_only=True)
-class Setback:
-    """An attempt at a trial ended without an outcome."""
-
-    number: int
-    kind: str
-    """`RAISED`, `LOST` or `MEMORY`; each has a bound of its own."""
-    host: str
-    """Where that was, as Ray calls the host; empty where it does not say."""
-    reason: str
-    """Why, in one line."""
-
-
-RAISED = "raised"
-"""The trial's own error."""
-LOST = "lost"
-"""Its process or its node ended, through no fault of its own."""
-MEMORY = "memory"
-"""Its process was ended because the node ran short of memory."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Reopened:
-    """A failed trial is tried again: its outcome and its setbacks count no longer."""
-
-    number: int
-
-
-@dataclass(frozen=True, kw_only=True)
-class Settled:
-    """A trial ended for good."""
-
-    number: int
-    key: str
-    status: str
-    """`finished`, `failed` or `stopped`."""
-    objective: float | None = None
-    """Validation objective of a finished trial."""
-    confidence: float | None = None
-    """Mean choice confidence of a finished trial."""
-    reason: str | None = None
-    """Why a trial failed or was stopped, in one line."""
-
-
-def best_of(settled: Iterable[Settled]) -> Settled | None:
-    """Return the finished trial of highest objective, the first on ties; None without a finished one."""
-    finished = (one for one in settled if one.objective is not None)
-    return max(finished, key=lambda one: (one.objective, -one.number), default=None)
-
-
-Event = Proposed | Duplicate | Rung | Setback | Settled | Reopened
-_EVENTS: dict[str, type[Event]] = {
-    "proposed": Proposed,
-    "duplicate": Duplicate,
-    "rung": Rung,
-    "setback": Setback,
-    "settled": Settled,
-    "reopened": Reopened,
-}
-
-
-_TYPES = {kind: get_type_hints(kind) for kind in _EVENTS.values()}
 
 
 class Ledger:
@@ -220,7 +124,7 @@ class Ledger:
 
     def _append(self, event: Event) -> None:
         assert self._fits(event), f"{event} does not fit"
-        self._log.append(seal({"event": type(event).__name__.lower(), **asdict(event)}))
+        self._log.append(write_event(event))
         self._note(event)
 
     def _note(self, event: Event) -> None:
@@ -269,27 +173,10 @@ def read_configs(path: Path) -> list[TrialConfig]:
 def _events(path: Path, lines: Iterable[bytes]) -> Iterator[Event]:
     for line_number, line in enumerate(lines, start=1):
         try:
-            yield _parse(line)
+            yield read_event(line)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise SweepError(_damaged(path, line_number)) from error
 
 
 def _damaged(path: Path, line_number: int) -> str:
     return f"line {line_number} of the ledger {path} is damaged; restore it from a copy, or choose another --name"
-
-
-def _parse(line: bytes) -> Event:
-    plain = unseal(line)
-    kind = _EVENTS[plain.pop("event")]
-    event = kind(**plain)
-    if not all(_is(getattr(event, name), wanted) for name, wanted in _TYPES[kind].items()):
-        raise TypeError("an event's values must be of its types")
-    return event
-
-
-def _is(value: object, wanted: Any) -> bool:
-    """Whether a value of JSON is of an annotated type."""
-    if isinstance(wanted, UnionType):
-        return any(_is(value, one) for one in get_args(wanted))
-    types = {float: (float, int)}.get(wanted, (get_origin(wanted) or wanted,))
-    return type(value) in types  # True is not a number

@@ -6,7 +6,8 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Protocol
 
-from smartmixed_search.search.ledger import Duplicate, Ledger, Proposed, Settled
+from smartmixed_search.search.events import Duplicate, Proposed, Settled
+from smartmixed_search.search.ledger import Ledger
 from smartmixed_search.search.proposals import Proposal
 from smartmixed_search.trials.config import SELECTIVE, SMARTMIXED, TrialConfig
 from smartmixed_search.trials.records import FINISHED

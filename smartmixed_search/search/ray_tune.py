@@ -21,7 +21,7 @@ from ray.tune.search import Searcher
 
 from smartmixed_search.search.cluster import TrialResources
 from smartmixed_search.search.driver import SweepDriver
-from smartmixed_search.search.ledger import LOST, MEMORY, RAISED
+from smartmixed_search.search.events import LOST, MEMORY, RAISED
 from smartmixed_search.search.worker import Job, trainable
 from smartmixed_search.system.files import is_local, remove
 

@@ -16,7 +16,7 @@ from smartmixed_search.search.deliveries import Deliveries
 from smartmixed_search.search.delivery import Delivery
 from smartmixed_search.search.directory import SweepDirectory
 from smartmixed_search.search.environment import sweep_environment
-from smartmixed_search.search.ledger import Event, Proposed, Settled, best_of
+from smartmixed_search.search.events import Event, Proposed, Settled, best_of
 from smartmixed_search.search.registration import register_networks
 from smartmixed_search.search.resolved import Resolved
 from smartmixed_search.search.sweep_store import make_tracker

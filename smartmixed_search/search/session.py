@@ -4,7 +4,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from types import FrameType
@@ -17,7 +17,7 @@ from smartmixed_search.errors import SweepError
 from smartmixed_search.errors.messages import counted
 from smartmixed_search.search.cluster import cluster_nodes, ray_session, slots, trial_resources
 from smartmixed_search.search.directory import SweepDirectory
-from smartmixed_search.search.driver import SweepDriver
+from smartmixed_search.search.driver import Follower, SweepDriver
 from smartmixed_search.search.execution import Execution
 from smartmixed_search.search.halving import Halving
 from smartmixed_search.search.ledger import Ledger, count_settled
@@ -95,30 +95,13 @@ class _Session:
         self, placement: Placement | None, cluster: ExitStack, run: TrialFunction, lost: Collection[str]
     ) -> SweepSummary:
         """Run trials on a cluster, which is left before anything that it is not needed for."""
-        plan, directory, space = self._plan, self._plan.directory, self._plan.space
-        self._printer.say(f"sweep {directory.name} in {directory.path}")
-        sizes = plan.dataset.sizes
-        recorder = Recorder(directory, plan.resolved, plan.tracking_uri, self._printer.say, sizes=sizes)
-        concurrency = 1 if placement is None else placement.concurrency
-        queue = TrialQueue(
-            self._ledger,
-            plan.proposer,
-            space.trials,
-            concurrency=concurrency,
-            reuse=self._execution.reuse,
-            restore=lost,
-        )
+        plan, directory, say = self._plan, self._plan.directory, self._printer.say
+        say(f"sweep {directory.name} in {directory.path}")
+        recorder = Recorder(directory, plan.resolved, plan.tracking_uri, say, sizes=plan.dataset.sizes)
+        queue = self._queue(placement, lost)
         # A confirmation proposes nothing, so Optuna has nothing to be told.
-        studies = [] if plan.resolved.confirms else [StudyView(directory.study, directory.name, space)]
-        driver = SweepDriver(
-            directory,
-            queue,
-            Halving(self._ledger, space.rungs),
-            [*studies, recorder],
-            self._printer,
-            max_failures=self._execution.max_failures,
-            check=self._check,
-        )
+        studies = [] if plan.resolved.confirms else [StudyView(directory.study, directory.name, plan.space)]
+        driver = self._driver(queue, [*studies, recorder])
         with _interruptible(driver):
             driver.guard(driver.resume)
             if placement is not None and not queue.done and not driver.stopping:
@@ -128,21 +111,46 @@ class _Session:
             recorder.drain(lambda: not driver.stopping)
         for study in studies:
             driver.guard(study.close)
-        summary = summarize(
-            queue,
-            directory,
-            plan.tracking_uri,
-            recorder.undelivered,
-            lost=len(recorder.lost),
-            interrupted=driver.interrupted,
-            confirms=None if plan.resolved.confirmed is None else plan.resolved.confirmed.sweep,
-        )
+        summary = self._summary(queue, recorder, interrupted=driver.interrupted)
         recorder.close(summary)
         if driver.fault is not None:
             raise driver.fault
         for line in summary.messages():
-            self._printer.say(line)
+            say(line)
         return summary
+
+    def _queue(self, placement: Placement | None, lost: Collection[str]) -> TrialQueue:
+        return TrialQueue(
+            self._ledger,
+            self._plan.proposer,
+            self._plan.space.trials,
+            concurrency=1 if placement is None else placement.concurrency,
+            reuse=self._execution.reuse,
+            restore=lost,
+        )
+
+    def _driver(self, queue: TrialQueue, followers: Sequence[Follower]) -> SweepDriver:
+        return SweepDriver(
+            self._plan.directory,
+            queue,
+            Halving(self._ledger, self._plan.space.rungs),
+            followers,
+            self._printer,
+            max_failures=self._execution.max_failures,
+            check=self._check,
+        )
+
+    def _summary(self, queue: TrialQueue, recorder: Recorder, *, interrupted: bool) -> SweepSummary:
+        confirmed = self._plan.resolved.confirmed
+        return summarize(
+            queue,
+            self._plan.directory,
+            self._plan.tracking_uri,
+            recorder.undelivered,
+            lost=len(recorder.lost),
+            interrupted=interrupted,
+            confirms=None if confirmed is None else confirmed.sweep,
+        )
 
     def _check(self) -> None:
         self._lock.check()

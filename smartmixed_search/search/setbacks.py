@@ -8,7 +8,8 @@ import textwrap
 from collections import defaultdict
 
 from smartmixed_search.errors import SweepError
-from smartmixed_search.search.ledger import LOST, MEMORY, RAISED, Ledger, Setback
+from smartmixed_search.search.events import LOST, MEMORY, RAISED, Setback
+from smartmixed_search.search.ledger import Ledger
 
 LOSSES = 10
 """How often a trial may lose its process or node, each time to go on where it was; beyond, it may be what kills it."""

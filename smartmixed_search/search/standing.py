@@ -5,7 +5,7 @@ from collections import Counter
 from statistics import median
 
 from smartmixed_search.families import format_architecture
-from smartmixed_search.search.ledger import Settled, best_of
+from smartmixed_search.search.events import Settled, best_of
 from smartmixed_search.search.progress import Progress
 from smartmixed_search.search.queue import TrialQueue
 from smartmixed_search.trials.records import FAILED, STOPPED

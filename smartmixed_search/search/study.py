@@ -16,7 +16,7 @@ from optuna.storages.journal import BaseJournalBackend
 from optuna.study import StudyDirection
 from optuna.trial import TrialState, create_trial
 
-from smartmixed_search.search.ledger import Duplicate, Event, Proposed, Rung, Settled
+from smartmixed_search.search.events import Duplicate, Event, Proposed, Rung, Settled
 from smartmixed_search.search.sampling import STATES, distributions, quiet_optuna
 from smartmixed_search.space.space import SearchSpace
 from smartmixed_search.system.files import is_local, write_atomically

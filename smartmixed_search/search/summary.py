@@ -7,7 +7,7 @@ from pathlib import Path
 
 from smartmixed_search.errors.messages import are, counted
 from smartmixed_search.search.directory import SweepDirectory
-from smartmixed_search.search.ledger import Settled, best_of
+from smartmixed_search.search.events import Settled, best_of
 from smartmixed_search.search.queue import EXHAUSTED_AFTER, TrialQueue
 from smartmixed_search.tracking.uris import shown
 from smartmixed_search.trials.config import TrialConfig

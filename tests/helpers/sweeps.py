@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from smartmixed_search.search.directory import SweepDirectory
-from smartmixed_search.search.ledger import Ledger, Settled
+from smartmixed_search.search.events import Settled
+from smartmixed_search.search.ledger import Ledger
 from smartmixed_search.search.resolved import Resolved
 from smartmixed_search.search.summary import SweepSummary
 from smartmixed_search.search.sweep import run_sweep

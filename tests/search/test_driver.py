@@ -8,8 +8,9 @@ import pytest
 from smartmixed_search.errors import SweepError
 from smartmixed_search.search.directory import SweepDirectory
 from smartmixed_search.search.driver import SweepDriver
+from smartmixed_search.search.events import LOST, MEMORY, RAISED, Event, Settled
 from smartmixed_search.search.halving import Halving
-from smartmixed_search.search.ledger import LOST, MEMORY, RAISED, Event, Ledger, Settled
+from smartmixed_search.search.ledger import Ledger
 from smartmixed_search.search.progress import Progress
 from smartmixed_search.search.proposals import Proposer
 from smartmixed_search.search.queue import TrialQueue

@@ -3,8 +3,9 @@ from pathlib import Path
 
 import pytest
 
+from smartmixed_search.search.events import Rung
 from smartmixed_search.search.halving import Halving
-from smartmixed_search.search.ledger import Ledger, Rung
+from smartmixed_search.search.ledger import Ledger
 
 
 @pytest.fixture

@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from smartmixed_search.errors import SweepError
-from smartmixed_search.search.ledger import LOST, RAISED, Ledger, Setback, Settled, count_settled
+from smartmixed_search.search.events import LOST, RAISED, Setback, Settled
+from smartmixed_search.search.ledger import Ledger, count_settled
 from smartmixed_search.trials.records import FAILED
 
 

@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from smartmixed_search.search.ledger import Ledger, Settled
+from smartmixed_search.search.events import Settled
+from smartmixed_search.search.ledger import Ledger
 from smartmixed_search.search.proposals import Proposal
 from smartmixed_search.search.queue import EXHAUSTED_AFTER, Handout, TrialQueue
 from smartmixed_search.trials.config import TrialConfig

@@ -14,7 +14,7 @@ from smartmixed_search.errors import SweepError, TrackingError
 from smartmixed_search.search import recorder as module
 from smartmixed_search.search.deliveries import Deliveries
 from smartmixed_search.search.directory import SweepDirectory
-from smartmixed_search.search.ledger import Event, Proposed, Settled
+from smartmixed_search.search.events import Event, Proposed, Settled
 from smartmixed_search.search.recorder import Recorder
 from smartmixed_search.search.resolved import Resolved
 from smartmixed_search.search.sweep_store import check_name, meet_store

@@ -12,7 +12,7 @@ from optuna.trial import TrialState
 from optuna_dashboard import wsgi
 from upath import UPath
 
-from smartmixed_search.search.ledger import Duplicate, Event, Proposed, Rung, Settled
+from smartmixed_search.search.events import Duplicate, Event, Proposed, Rung, Settled
 from smartmixed_search.search.proposals import Proposer
 from smartmixed_search.search.sampling import distributions
 from smartmixed_search.search.study import StudyView

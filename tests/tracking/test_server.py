@@ -18,7 +18,7 @@ from smartmixed_search.datasets import load_dataset
 from smartmixed_search.engine.trial import run_trial
 from smartmixed_search.reports.report import report
 from smartmixed_search.search.directory import SweepDirectory
-from smartmixed_search.search.ledger import Event, Proposed, Settled
+from smartmixed_search.search.events import Event, Proposed, Settled
 from smartmixed_search.search.recorder import Recorder
 from smartmixed_search.search.reproduce import reproduce
 from smartmixed_search.search.resolved import Resolved
