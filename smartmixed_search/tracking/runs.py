@@ -2,6 +2,7 @@
 
 import json
 import math
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
@@ -189,3 +190,8 @@ def reopen(client: "MlflowClient", run: "Run") -> None:
     """Mark a run as being written again."""
     client.set_tag(run.info.run_id, schema.TAG_STATUS, schema.RUNNING)
     client.update_run(run.info.run_id, status="RUNNING")
+
+
+def now() -> int:
+    """Return milliseconds since the epoch."""
+    return time.time_ns() // 1_000_000

@@ -156,3 +156,22 @@ def read_runs(client: "MlflowClient", sweep: "Run") -> stored.Tables:
     strategies = list(runs.search(client, [sweep.info.experiment_id], clauses))
     finished = trials[trials["status"] == FINISHED]
     return {stored.TRIALS: trials, stored.STRATEGIES: columns.strategy_frame(strategies, finished)}
+
+
+def settled_tables(
+    client: "MlflowClient", sweep: "Run", of: "Sequence[Run] | None" = None
+) -> tuple[stored.Tables, bool]:
+    """Return the tables of a sweep's settled trials, and whether they are stored.
+
+    Tables that hold other trials than the runs given as `of` are not taken for the sweep's.
+    """
+    found = {name: stored.read(client, sweep, name) for name in (stored.TRIALS, stored.STRATEGIES)}
+    deleted = trash.deleted_ids(client, sweep)
+    whole = {
+        name: table for name, table in found.items() if table is not None and not stored.are_of(table, deleted).any()
+    }
+    if len(whole) == len(found):
+        listed = set(whole[stored.TRIALS]["run_id"])
+        if of is None or listed.issubset(run.info.run_id for run in of):
+            return whole, True
+    return read_runs(client, sweep), False

@@ -5,23 +5,18 @@ Every run is found by its key or created, and every write may be repeated. A tri
 recording it again after a crash in the middle, or after an answer that was lost, completes what is missing.
 """
 
-import time
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-import pandas as pd
-
 from smartmixed_search.analysis.confirmed import Confirmed
-from smartmixed_search.errors import SweepError
-from smartmixed_search.system.files import locate, read_bytes
 from smartmixed_search.tracking import (
     description,
     doubles,
     experiments,
     models,
+    notes,
     records,
     runs,
     schema,
@@ -29,12 +24,14 @@ from smartmixed_search.tracking import (
     tables,
     trash,
 )
-from smartmixed_search.tracking.datasets import dataset_input, recorded_sizes
+from smartmixed_search.tracking.datasets import dataset_input
 from smartmixed_search.tracking.servers import without_models
 from smartmixed_search.tracking.store import connect, store_errors
+from smartmixed_search.tracking.sweep_runs import create_sweep_run, find_sweep_runs
+from smartmixed_search.tracking.trial_records import contradicts, log_artifacts, record_strategies
 from smartmixed_search.trials.config import TrialConfig
 from smartmixed_search.trials.ranking import best_fixed_strategy, rank_networks
-from smartmixed_search.trials.records import FAILED, FINISHED, STOPPED, NetworkResult
+from smartmixed_search.trials.records import FAILED, FINISHED, STOPPED
 from smartmixed_search.trials.result import TrialResult
 
 if TYPE_CHECKING:
@@ -75,7 +72,7 @@ class Tracker:
             SweepError: the name is taken by a sweep with another key.
         """
         with store_errors(self._uri):
-            if not self._find_sweeps(key):
+            if not self._find(key):
                 experiments.find(self._client, self._dataset)
 
     def open_sweep(
@@ -105,31 +102,46 @@ class Tracker:
         """
         opened = datetime.now(UTC).isoformat()
         with store_errors(self._uri):
-            run = doubles.keep_one(self._client, self._find_sweeps(key))
-            if run is None:
-                deleted = trash.restore_sweep(self._client, self._sweep, key)
-                self.restored += deleted is not None
-                run = deleted or self._create_sweep(key, opened)
+            run = self._found_or_created(key, opened)
             self._sweep_run, self._tables = run, None
             self.restored += trash.restore_below(self._client, run)
             if running:
                 runs.reopen(self._client, run)
-            # A parameter can never change in MLflow: what a continued sweep may change (trials, resources) stays as
-            # first recorded here, and is up to date in the artifacts.
-            params = records.sweep_params(space, seed)
-            new = {name: value for name, value in params.items() if name not in run.data.params}
-            asked = {"trials": space["trials"]} if space.get("trials") and running else {}
-            tags = {schema.TAG_OPENED: opened} if running and self._confirms is None else {}
             if "dataset" in environment:
                 self._inputs = [dataset_input(environment["dataset"])]
                 self._data = {schema.TAG_CHECKSUM: environment["dataset"]["checksum"]}
-            runs.log(self._client, run, params=new, metrics=asked, tags=tags | self._data, time=_now())
+            self._log_space(run, space, seed, {schema.TAG_OPENED: opened} if running else None)
             self._client.log_dict(run.info.run_id, dict(environment), schema.ENVIRONMENT_FILE)
             for path in artifacts:
                 self._client.log_text(run.info.run_id, path.read_text(encoding="utf-8"), path.name)
             self._log_inputs(run)
             doubles.delete_unsettled(self._client, run)
         return str(run.info.run_id)
+
+    def _find(self, key: str) -> "list[Run]":
+        return find_sweep_runs(self._client, self._sweep, key)
+
+    def _found_or_created(self, key: str, opened: str) -> "Run":
+        found = doubles.keep_one(self._client, self._find(key))
+        if found is not None:
+            return found
+        deleted = trash.restore_sweep(self._client, self._sweep, key)
+        self.restored += deleted is not None
+        return deleted or create_sweep_run(
+            self._client, self._uri, self._sweep, key, self._dataset, opened, self._confirms
+        )
+
+    def _log_space(self, run: "Run", space: Mapping[str, Any], seed: int, opened: schema.Tags | None) -> None:
+        """Log what the sweep may try; `opened` is the tag of the moment at which it is run, if it is.
+
+        A parameter can never change in MLflow: what a continued sweep may change (trials, resources) stays as first
+        recorded here, and is up to date in the artifacts.
+        """
+        params = records.sweep_params(space, seed)
+        new = {name: value for name, value in params.items() if name not in run.data.params}
+        asked = {"trials": space["trials"]} if space.get("trials") and opened else {}
+        tags = opened if opened and self._confirms is None else {}
+        runs.log(self._client, run, params=new, metrics=asked, tags=tags | self._data, time=runs.now())
 
     def recorded(self) -> dict[str, tuple[str, str]]:
         """Return by key how the trials that the store has completely have ended: status and, as kept, reason."""
@@ -144,7 +156,7 @@ class Tracker:
             SweepError: the name is taken by a sweep with another key.
         """
         with store_errors(self._uri):
-            found = [self._read_tables(run)[0][stored.TRIALS] for run in self._find_sweeps(key)]
+            found = [tables.settled_tables(self._client, run)[0][stored.TRIALS] for run in self._find(key)]
         return frozenset(trial for trials in found for trial in trials["trial"])
 
     def record_trial(self, result: TrialResult) -> None:
@@ -156,12 +168,12 @@ class Tracker:
             trial = self._opened_again(trial)
             ranking = rank_networks(result.networks)
             known = doubles.children(self._client, trial)
-            if _contradicts(trial, known, result, ranking):
+            if contradicts(trial, known, result, ranking):
                 doubles.delete(self._client, trial)
                 trial, known = self._trial_run(result.config, result.key, result.seconds), []
             ended = trial.info.start_time + round(1000 * result.seconds)
-            strategies = self._record_strategies(trial, known, result, ranking, ended)
-            self._log_artifacts(trial.info.run_id, result)
+            strategies = record_strategies(self._client, trial, known, result, ranking, ended)
+            log_artifacts(self._client, trial.info.run_id, result)
             rival, weights = best_fixed_strategy(result.networks), result.weights_checksum
             tags = {description.NOTE: description.trial_note(ranking)}
             tags |= {} if rival is None else {schema.TAG_BEST_FIXED: rival}
@@ -201,10 +213,10 @@ class Tracker:
         with store_errors(self._uri):
             run = self._client.get_run(self._opened.info.run_id)
             doubles.delete_unsettled(self._client, run)
-            note = self._new_note(run)
+            note = notes.new_note(self._client, run)
             if not (runs.has_settled(run, status) and summary.items() <= run.data.metrics.items() and not note):
-                runs.log(self._client, run, metrics=summary, tags=note, time=_now())
-                runs.settle(self._client, run, status, _now())
+                runs.log(self._client, run, metrics=summary, tags=note, time=runs.now())
+                runs.settle(self._client, run, status, runs.now())
 
     def register_networks(self) -> list[str]:
         """Register SmartMixed's best networks as models, unless they are; return what was left out, a sentence each."""
@@ -212,64 +224,16 @@ class Tracker:
             if (hindrance := without_models(self._uri)) is not None:
                 return [hindrance]
             run = self._client.get_run(self._opened.info.run_id)
-            best = tables.best_trials(self._read_tables(run)[0][stored.TRIALS], models.BEST)
+            best = tables.best_trials(tables.settled_tables(self._client, run)[0][stored.TRIALS], models.BEST)
             registered = models.register_best(self._client, run, list(best["run_id"]))
             if registered.versions:
-                self._mention(run, description.models_note(registered.name, registered.alias))
+                notes.mention(self._client, run, description.models_note(registered.name, registered.alias))
         return registered.left_out
-
-    def _new_note(self, sweep: "Run") -> schema.Tags:
-        """Return the tag with the sweep's description unless it is there, or a user has written another one."""
-        known, _ = self._read_tables(sweep)
-        confirms = None if self._confirms is None else self._confirms.sweep
-        trials, strategies = known[stored.TRIALS], known[stored.STRATEGIES]
-        joint = bool(tables.joint_datasets([sweep]))
-        note = description.sweep_note(
-            self._sweep,
-            self._dataset,
-            trials,
-            strategies,
-            confirms,
-            joint=joint,
-            sizes=recorded_sizes(sweep),
-            settings=sweep.data.params,
-        )
-        present = sweep.data.tags.get(description.NOTE, "")
-        keep = present.startswith(note) or (present and not description.is_sweep_note(present))
-        return {} if keep else {description.NOTE: note}
-
-    def _mention(self, sweep: "Run", what: str) -> None:
-        present = sweep.data.tags.get(description.NOTE, "")
-        if description.is_sweep_note(present) and what not in present:
-            self._client.set_tag(sweep.info.run_id, description.NOTE, present + what)
 
     @property
     def _opened(self) -> "Run":
         assert self._sweep_run is not None, "open_sweep precedes everything else"
         return self._sweep_run
-
-    def _find_sweeps(self, key: str) -> "list[Run]":
-        """Return the sweep's runs: one, unless there are doubles. Of two of one name the older one has it."""
-        named = [*runs.sweep_runs(self._client, self._sweep), *runs.confirmation_runs(self._client, self._sweep)]
-        found = sorted(named, key=doubles.age)
-        if found and found[0].data.tags[schema.TAG_KEY] != key:
-            raise SweepError(
-                f"the name {self._sweep!r} is taken in the tracking store, by a sweep with another space, seed or "
-                "dataset or by a confirmation; choose another --name, or another store"
-            )
-        return [run for run in found if run.data.tags[schema.TAG_KEY] == key]
-
-    def _create_sweep(self, key: str, opened: str) -> "Run":
-        experiment_id = experiments.prepare(self._client, self._uri, self._dataset)
-        tags = schema.sweep_tags(self._sweep, key, self._dataset, opened)
-        if self._confirms is not None:
-            tags = schema.confirmation_tags(self._sweep, key, self._dataset, self._confirms.sweep)
-        created = runs.create_run(self._client, experiment_id, self._sweep, tags, _now())
-        try:
-            return doubles.keep_one(self._client, self._find_sweeps(key)) or created
-        except SweepError:  # at the same moment another process has created one of this name
-            doubles.delete(self._client, created)
-            raise
 
     def _trial_run(self, config: TrialConfig, key: str, seconds: float) -> "Run":
         found = doubles.children(self._client, self._opened, runs.equals(schema.TAG_KEY, key))
@@ -279,7 +243,7 @@ class Tracker:
         tags = schema.trial_tags(self._sweep, key, config, self._opened.info.run_id) | self._data
         if self._confirms is not None:
             tags |= {schema.TAG_CONFIRMS_TRIAL: self._confirms.original_key(config)}
-        started = _now() - round(1000 * seconds)
+        started = runs.now() - round(1000 * seconds)
         return self._create_run(schema.trial_run_name(config), tags, started)
 
     def _has_ended(self, trial: "Run", status: str, reason: str = "") -> bool:
@@ -313,27 +277,12 @@ class Tracker:
         """Return the sweep's tables, at the first call as MLflow has them."""
         if self._tables is None:
             sweep = self._client.get_run(self._opened.info.run_id)
-            known, is_stored = self._read_tables(sweep, of=doubles.children(self._client, sweep))
+            known, is_stored = tables.settled_tables(self._client, sweep, of=doubles.children(self._client, sweep))
             self._tables = stored.TableWriter(self._client, sweep, known, stored=is_stored)
             trials = known[stored.TRIALS]
             ends = zip(trials["status"], trials["reason"].fillna(""), strict=True)
             self._recorded = dict(zip(trials["trial"], ends, strict=True))
         return self._tables
-
-    def _read_tables(self, sweep: "Run", of: "Sequence[Run] | None" = None) -> tuple[stored.Tables, bool]:
-        """Return the sweep's tables, and whether they are stored; `of`: tables of other trials are none of its."""
-        found = {name: stored.read(self._client, sweep, name) for name in (stored.TRIALS, stored.STRATEGIES)}
-        deleted = trash.deleted_ids(self._client, sweep)
-        whole = {
-            name: table
-            for name, table in found.items()
-            if table is not None and not stored.are_of(table, deleted).any()
-        }
-        if len(whole) == len(found):
-            listed = set(whole[stored.TRIALS]["run_id"])
-            if of is None or listed.issubset(run.info.run_id for run in of):
-                return whole, True
-        return tables.read_runs(self._client, sweep), False
 
     def _log_inputs(self, run: "Run") -> None:
         if self._inputs:
@@ -344,65 +293,3 @@ class Tracker:
         self._stored_tables().add(trial, status, strategies)
         runs.settle(self._client, trial, status, ended)
         self._stored_tables().settle()
-
-    def _record_strategies(
-        self, trial: "Run", known: "Sequence[Run]", result: TrialResult, ranking: pd.DataFrame, ended: int
-    ) -> "list[Run]":
-        recorded = []
-        for strategy in result.config.members:
-            networks = _networks(result, strategy)
-            found = [run for run in known if run.data.tags[schema.TAG_STRATEGY] == strategy]
-            run = doubles.keep_one(self._client, found) or self._create_strategy(trial, result.config, networks[0])
-            if not runs.has_settled(run, FINISHED):
-                metrics = records.strategy_metrics(networks, ranking)
-                run = runs.log(
-                    self._client,
-                    run,
-                    params=records.strategy_params(result.config, networks),
-                    metrics=metrics,
-                    curves=records.strategy_curves(networks),
-                    tags={schema.TAG_STATUS: FINISHED} | schema.ranking_tag(result.key, metrics.get("rank")),
-                )
-                runs.end(self._client, run, FINISHED, ended)
-            recorded.append(run)
-        return recorded
-
-    def _create_strategy(self, trial: "Run", config: TrialConfig, network: NetworkResult) -> "Run":
-        tags = schema.strategy_tags(trial.data.tags, network, trial.info.run_id)
-        name = schema.strategy_run_name(config, network.strategy)
-        return self._create_run(name, tags, trial.info.start_time)
-
-    def _log_artifacts(self, run_id: str, result: TrialResult) -> None:
-        self._client.log_dict(run_id, result.config.to_dict(), "config.json")
-        self._client.log_dict(run_id, result.environment, schema.ENVIRONMENT_FILE)
-        self._client.log_dict(run_id, records.choices_artifact(result.choices), "choices.json")
-        self._client.log_dict(run_id, records.choice_counts_artifact(result), "choice_counts.json")
-        weights = None if result.weights_path is None else read_bytes(locate(result.weights_path))
-        if weights is not None:
-            with TemporaryDirectory() as folder:
-                named = Path(folder) / schema.WEIGHTS_FILE
-                named.write_bytes(weights)
-                self._client.log_artifact(run_id, str(named))
-
-
-def _networks(result: TrialResult, strategy: str) -> list[NetworkResult]:
-    return [network for network in result.networks if network.strategy == strategy]
-
-
-def _contradicts(trial: "Run", strategies: "Iterable[Run]", result: TrialResult, ranking: pd.DataFrame) -> bool:
-    """Whether a trial is half recorded with other figures: those of a result that was lost, and came out otherwise.
-
-    Of two values of one step and moment MLflow shows the larger one, so that both results would be mixed.
-    """
-    figures = [(trial, records.trial_metrics(result, ranking))]
-    for run in strategies:
-        networks = _networks(result, run.data.tags[schema.TAG_STRATEGY])
-        figures.append((run, records.strategy_metrics(networks, ranking)))
-    return any(
-        metrics.get(name, value) != value for run, metrics in figures for name, value in run.data.metrics.items()
-    )
-
-
-def _now() -> int:
-    """Return milliseconds since the epoch."""
-    return time.time_ns() // 1_000_000
