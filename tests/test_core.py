@@ -48,6 +48,12 @@ def test_a_room_imports_only_what_stands_below_it(path: Path) -> None:
                 assert there == here or FLOOR[there] < FLOOR[here], f"line {node.lineno}: {here} imports {there}"
 
 
+def test_tracking_trains_nothing_and_draws_nothing() -> None:
+    others = ("smartmixed_search.engine", "matplotlib")
+    for path in (PACKAGE / "tracking").rglob("*.py"):
+        assert not any(name in path.read_text() for name in others), path
+
+
 def imported_by(modules: list[str]) -> set[str]:
     program = (
         "import sys, importlib\n"

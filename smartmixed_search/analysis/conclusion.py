@@ -52,7 +52,8 @@ def _no_selection(found: "Comparison") -> list[str]:
 
 
 def _placing(found: "Comparison") -> list[str]:
-    board, best_fixed = found.leaderboard, found.mean_margins.iloc[0]
+    board, means = found.leaderboard, found.mean_margins
+    best_fixed = means[means["margin"] == "best_fixed"].iloc[0]
     own = board[board["strategy"] == SMARTMIXED]
     if own.empty or not best_fixed["blocks"]:
         nothing = "there is nothing to compare with fixed activations: none stands beside SmartMixed here."

@@ -1,4 +1,4 @@
-"""`reproduce`: a trial read from MLflow, trained again, and compared."""
+"""A trial as MLflow holds it: what `reproduce` trains again, and compares with."""
 
 import re
 from collections.abc import Sequence
