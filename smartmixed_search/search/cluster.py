@@ -108,7 +108,9 @@ def _refused(address: str, error: Exception) -> ResourceError:
         )
     if isinstance(error, ConnectionError):
         return NoClusterError(f"found no running Ray cluster at {address!r}; start one or give another --ray-address")
-    return ResourceError(f"could not join the cluster at {address!r} ({in_short(error, whole=False)}); its logs say more")
+    return ResourceError(
+        f"could not join the cluster at {address!r} ({in_short(error, whole=False)}); its logs say more"
+    )
 
 
 @contextmanager

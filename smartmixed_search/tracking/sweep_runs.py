@@ -21,8 +21,8 @@ def find_sweep_runs(client: "MlflowClient", sweep: str, key: str) -> "list[Run]"
     found = sorted(named, key=doubles.age)
     if found and found[0].data.tags[schema.TAG_KEY] != key:
         raise SweepError(
-            f"the name {sweep!r} is taken in the tracking store, by a sweep with another space, seed or dataset or by a "
-            "confirmation; choose another --name, or another store"
+            f"the name {sweep!r} is taken in the tracking store, by a sweep with another space, seed or dataset or by "
+            "a confirmation; choose another --name, or another store"
         )
     return [run for run in found if run.data.tags[schema.TAG_KEY] == key]
 
