@@ -27,24 +27,24 @@ from store_of_runs import make_store
 
 from smartmixed_search.datasets import load_dataset
 from smartmixed_search.engine.trial import run_trial
-from smartmixed_search.search.cluster import TrialResources, ray_session
-from smartmixed_search.search.directory import SweepDirectory
-from smartmixed_search.search.driver import Follower, SweepDriver
-from smartmixed_search.search.events import Event, Settled
-from smartmixed_search.search.halving import Halving
-from smartmixed_search.search.ledger import Ledger
-from smartmixed_search.search.progress import ProgressPrinter
-from smartmixed_search.search.proposals import Proposal, Proposer
-from smartmixed_search.search.queue import TrialQueue
-from smartmixed_search.search.ray_tune import Placement, run_trials
-from smartmixed_search.search.recorder import Recorder
-from smartmixed_search.search.resolved import Resolved
-from smartmixed_search.search.study import StudyView
-from smartmixed_search.search.worker import Job, SharedDataset
+from smartmixed_search.search.driving.driver import Follower, SweepDriver
+from smartmixed_search.search.driving.progress import ProgressPrinter
+from smartmixed_search.search.keeping.directory import SweepDirectory
+from smartmixed_search.search.keeping.events import Event, Settled
+from smartmixed_search.search.keeping.ledger import Ledger
+from smartmixed_search.search.keeping.resolved import Resolved
+from smartmixed_search.search.placing.cluster import TrialResources, ray_session
+from smartmixed_search.search.placing.ray_tune import Placement, run_trials
+from smartmixed_search.search.placing.worker import Job, SharedDataset
+from smartmixed_search.search.proposing.halving import Halving
+from smartmixed_search.search.proposing.proposals import Proposal, Proposer
+from smartmixed_search.search.proposing.queue import TrialQueue
+from smartmixed_search.search.proposing.study import StudyView
+from smartmixed_search.search.recording.recorder import Recorder
 from smartmixed_search.space.space import SearchSpace
-from smartmixed_search.tracking.queries import top
+from smartmixed_search.tracking.questions.queries import top
 from smartmixed_search.tracking.schema import EXPERIMENT_PREFIX
-from smartmixed_search.tracking.store import analyze_store, connect, prepare_store
+from smartmixed_search.tracking.store.store import analyze_store, connect, prepare_store
 from smartmixed_search.trials.config import TrialConfig
 from smartmixed_search.trials.result import TrialResult
 

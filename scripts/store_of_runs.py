@@ -13,8 +13,8 @@ from smartmixed_search.datasets import load_dataset
 from smartmixed_search.engine.trial import run_trial
 from smartmixed_search.space.space import SearchSpace
 from smartmixed_search.tracking.schema import TAG_TABLES
-from smartmixed_search.tracking.store import prepare_store
-from smartmixed_search.tracking.writer import Tracker
+from smartmixed_search.tracking.store.store import prepare_store
+from smartmixed_search.tracking.writing.writer import Tracker
 from smartmixed_search.trials.config import TrialConfig
 
 TABLES = ("runs", "tags", "params", "metrics", "latest_metrics")

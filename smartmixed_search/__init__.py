@@ -43,11 +43,11 @@ if TYPE_CHECKING:
     from smartmixed_search.search.sweep import run_sweep
     from smartmixed_search.space.files import shipped_spaces
     from smartmixed_search.space.space import SearchSpace
-    from smartmixed_search.tracking.choices import choice_agreement, choice_counts, choices
-    from smartmixed_search.tracking.confirmations import confirmations
-    from smartmixed_search.tracking.curves import curves
-    from smartmixed_search.tracking.effects import Effects, effects
-    from smartmixed_search.tracking.queries import compare, status, strategies, sweeps, top, trials
+    from smartmixed_search.tracking.questions.choices import choice_agreement, choice_counts, choices
+    from smartmixed_search.tracking.questions.confirmations import confirmations
+    from smartmixed_search.tracking.questions.curves import curves
+    from smartmixed_search.tracking.questions.effects import Effects, effects
+    from smartmixed_search.tracking.questions.queries import compare, status, strategies, sweeps, top, trials
     from smartmixed_search.trials.config import TrialConfig
     from smartmixed_search.trials.records import NetworkResult
     from smartmixed_search.trials.result import TrialResult
@@ -55,7 +55,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "Comparison": "analysis.comparison",
     "Dataset": "datasets",
-    "Effects": "tracking.effects",
+    "Effects": "tracking.questions.effects",
     "Execution": "search.execution",
     "FrozenNetwork": "export.frozen",
     "MixedActivation": "method.modules",
@@ -74,15 +74,15 @@ _HOMES = {
     "by_depth": "analysis.preferences",
     "by_epoch": "analysis.evolution",
     "by_layer": "analysis.preferences",
-    "choice_agreement": "tracking.choices",
-    "choice_counts": "tracking.choices",
-    "choices": "tracking.choices",
-    "compare": "tracking.queries",
+    "choice_agreement": "tracking.questions.choices",
+    "choice_counts": "tracking.questions.choices",
+    "choices": "tracking.questions.choices",
+    "compare": "tracking.questions.queries",
     "compare_strategies": "analysis.comparison",
     "confirm_sweep": "search.confirmation",
-    "confirmations": "tracking.confirmations",
-    "curves": "tracking.curves",
-    "effects": "tracking.effects",
+    "confirmations": "tracking.questions.confirmations",
+    "curves": "tracking.questions.curves",
+    "effects": "tracking.questions.effects",
     "freeze_selections": "method.modules",
     "importance": "analysis.tuning",
     "leaderboard": "analysis.leaderboard",
@@ -104,12 +104,12 @@ _HOMES = {
     "run_sweep": "search.sweep",
     "run_trial": "engine.trial",
     "shipped_spaces": "space.files",
-    "status": "tracking.queries",
-    "strategies": "tracking.queries",
-    "sweeps": "tracking.queries",
-    "top": "tracking.queries",
+    "status": "tracking.questions.queries",
+    "strategies": "tracking.questions.queries",
+    "sweeps": "tracking.questions.queries",
+    "top": "tracking.questions.queries",
     "trend": "analysis.preferences",
-    "trials": "tracking.queries",
+    "trials": "tracking.questions.queries",
     "verdict": "analysis.preferences",
 }
 

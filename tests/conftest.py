@@ -10,7 +10,7 @@ import pytest
 @pytest.fixture(scope="session")
 def store_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An empty tracking store; creating one takes seconds, copying it none."""
-    from smartmixed_search.tracking.store import default_tracking_uri, prepare_store
+    from smartmixed_search.tracking.store.store import default_tracking_uri, prepare_store
 
     directory = tmp_path_factory.mktemp("store")
     prepare_store(default_tracking_uri(directory))
@@ -20,7 +20,7 @@ def store_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def tracking_uri(store_template: Path, tmp_path: Path) -> str:
     """The URI of an empty tracking store of the test's own."""
-    from smartmixed_search.tracking.store import default_tracking_uri
+    from smartmixed_search.tracking.store.store import default_tracking_uri
 
     shutil.copy(store_template, tmp_path)
     return default_tracking_uri(tmp_path)

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import yaml
 
-from smartmixed_search.search.ledger import count_settled
+from smartmixed_search.search.keeping.ledger import count_settled
 
 RECIPES = Path(__file__).parents[1] / "scripts" / "cluster"
 SCRIPTS = [RECIPES / "ssh.sh", RECIPES / "slurm.sbatch"]

@@ -3,6 +3,7 @@
 import ast
 import subprocess
 import sys
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -52,6 +53,24 @@ def test_tracking_trains_nothing_and_draws_nothing() -> None:
     others = ("smartmixed_search.engine", "matplotlib")
     for path in (PACKAGE / "tracking").rglob("*.py"):
         assert not any(name in path.read_text() for name in others), path
+
+
+FOLDERS = sorted(path.parent for path in PACKAGE.glob("*/*/__init__.py"))
+
+
+@pytest.mark.parametrize("room", sorted({folder.parent.name for folder in FOLDERS}))
+def test_the_folders_of_a_room_stand_in_an_order(room: str) -> None:
+    folders = {folder.name: folder for folder in FOLDERS if folder.parent.name == room}
+    below = {name: {other for other in folders if uses(folder, other)} - {name} for name, folder in folders.items()}
+    TopologicalSorter(below).prepare()  # raises where there is a circle
+
+
+def uses(folder: Path, other: str) -> bool:
+    """Whether a file in a folder imports from another folder of its room."""
+    module = f"smartmixed_search.{folder.parent.name}.{other}"
+    trees = [ast.parse(path.read_text()) for path in folder.rglob("*.py")]
+    names = [node.module or "" for tree in trees for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
+    return any(f"{name}.".startswith(f"{module}.") for name in names)
 
 
 def imported_by(modules: list[str]) -> set[str]:

@@ -15,7 +15,7 @@ from matplotlib.axes import Axes
 
 import smartmixed_search as sms
 from smartmixed_search.errors import TrackingError
-from smartmixed_search.tracking import runs
+from smartmixed_search.tracking.runs import runs
 from tests.helpers.factories import make_result
 from tests.helpers.tracked import make_tracker
 

@@ -8,7 +8,7 @@ import sys
 import time
 
 from smartmixed_search.errors import ResourceError
-from smartmixed_search.search.cluster import NoClusterError, cluster_nodes, ray_session
+from smartmixed_search.search.placing.cluster import NoClusterError, cluster_nodes, ray_session
 
 
 def nodes_at(address: str) -> int:

@@ -48,7 +48,7 @@ NOT_CROSSED = (
 def trial_measures(rows: pd.DataFrame) -> pd.DataFrame:
     """Return `MEASURES` of each trial, by its key, from the strategies of finished trials on one dataset.
 
-    `rows` has the columns of `tracking.queries.strategies`.
+    `rows` has the columns of `tracking.questions.queries.strategies`.
     """
     own = rows[rows["strategy"] == SMARTMIXED].reset_index(drop=True)
     rival = _best_fixed_accuracy(rows).reindex(own["trial"]).set_axis(own.index)

@@ -20,7 +20,7 @@ def print_answer(summary: "SweepSummary") -> None:
     if summary.interrupted or summary.undelivered or not summary.settled["finished"]:
         return
     from smartmixed_search.errors import TrackingError
-    from smartmixed_search.tracking import queries
+    from smartmixed_search.tracking.questions import queries
 
     try:
         frame = queries.top(sweep=summary.name, tracking_uri=summary.tracking_uri)

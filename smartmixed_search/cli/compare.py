@@ -47,8 +47,8 @@ def compare(
 
     CSV and JSON hold only the leaderboard; smartmixed_search.compare() returns everything else as pandas tables.
     """
-    from smartmixed_search.tracking import queries
-    from smartmixed_search.tracking.store import resolve_tracking_uri
+    from smartmixed_search.tracking.questions import queries
+    from smartmixed_search.tracking.store.store import resolve_tracking_uri
 
     uri = resolve_tracking_uri(tracking_uri, output_dir)
     found = queries.compare(sweep, all_sweeps, view, uri)

@@ -67,8 +67,8 @@ def confirm(
     """
     from smartmixed_search.reports.report import renew
     from smartmixed_search.search.confirmation import confirm_sweep
-    from smartmixed_search.tracking.confirmations import confirmations
-    from smartmixed_search.tracking.store import resolve_tracking_uri
+    from smartmixed_search.tracking.questions.confirmations import confirmations
+    from smartmixed_search.tracking.store.store import resolve_tracking_uri
 
     uri = resolve_tracking_uri(tracking_uri, output_dir)
     summary = confirm_sweep(

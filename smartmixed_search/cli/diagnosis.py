@@ -15,7 +15,7 @@ from typing import Literal
 from smartmixed_search.datasets.embedded import EMBEDDED
 from smartmixed_search.errors import DatasetError, ResourceError, TrackingError
 from smartmixed_search.errors.messages import in_short, one_line
-from smartmixed_search.search.ray_files import check_ray_folder, missing_token_file
+from smartmixed_search.search.placing.ray_files import check_ray_folder, missing_token_file
 from smartmixed_search.system.files import is_local, locate
 from smartmixed_search.system.machine import machine_memory, usable_cpus
 
@@ -156,7 +156,7 @@ def _image_datasets(data_dir: Path | None) -> Iterator[Check]:
 
 
 def _tracking(tracking_uri: str | None, output_dir: Path) -> Check:
-    from smartmixed_search.tracking.store import advice, check_store, resolve_tracking_uri
+    from smartmixed_search.tracking.store.store import advice, check_store, resolve_tracking_uri
 
     try:
         uri = resolve_tracking_uri(tracking_uri, output_dir)

@@ -11,9 +11,9 @@ from smartmixed_search.datasets import Dataset, load_dataset
 from smartmixed_search.datasets.dataset import describe_sizes
 from smartmixed_search.engine.estimate import Estimate, estimate
 from smartmixed_search.errors.messages import counted
-from smartmixed_search.search.cluster import slots, trial_resources
-from smartmixed_search.search.progress import END_SECONDS
-from smartmixed_search.search.proposals import Proposer
+from smartmixed_search.search.driving.progress import END_SECONDS
+from smartmixed_search.search.placing.cluster import slots, trial_resources
+from smartmixed_search.search.proposing.proposals import Proposer
 from smartmixed_search.space.outlook import Reach, count_trials, remarks
 from smartmixed_search.space.space import SearchSpace
 from smartmixed_search.system.durations import in_words

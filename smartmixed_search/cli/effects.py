@@ -22,8 +22,8 @@ def effects(sweep: str | None, output_format: str, output_dir: Path, tracking_ur
     Made for grids such as the shipped space `ablation`. CSV and JSON hold the paired differences.
     """
     from smartmixed_search.analysis.effects import INTERVAL_CAVEAT, MEASURES
-    from smartmixed_search.tracking import effects as tracked
-    from smartmixed_search.tracking.store import resolve_tracking_uri
+    from smartmixed_search.tracking.questions import effects as tracked
+    from smartmixed_search.tracking.store.store import resolve_tracking_uri
 
     found = tracked.effects(sweep, resolve_tracking_uri(tracking_uri, output_dir))
     if output_format == "csv":

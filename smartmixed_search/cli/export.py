@@ -10,7 +10,7 @@ from smartmixed_search.errors import NetworkError
 
 if TYPE_CHECKING:
     from smartmixed_search.export.weights import TrainedNetwork
-    from smartmixed_search.tracking.networks import TrackedNetwork
+    from smartmixed_search.tracking.models.networks import TrackedNetwork
 
 _LOADING = {
     "safetensors": "smartmixed_search.load_network({!r})",
@@ -66,8 +66,8 @@ def export(
     Plugins are not imported unless --plugin says so: the store may be somebody else's.
     """
     from smartmixed_search.export.formats import encode, new_file
-    from smartmixed_search.tracking.networks import fetch_network
-    from smartmixed_search.tracking.store import resolve_tracking_uri
+    from smartmixed_search.tracking.models.networks import fetch_network
+    from smartmixed_search.tracking.store.store import resolve_tracking_uri
 
     if file_format == "torch-export" and out.suffix != ".pt2":
         raise NetworkError(f"a file of the format torch-export must end in .pt2, but got {str(out)!r}")  # torch's rule

@@ -52,10 +52,10 @@ def doctor(data_dir: Path | None, output_dir: Path, tracking_uri: str | None, de
 @common
 def ui(host: str, port: int, output_dir: Path, tracking_uri: str | None, debug: bool) -> None:
     """Serve MLflow's page over the tracking store, until Ctrl-C."""
+    from smartmixed_search.tracking.runs.view import VIEWS, view_path
     from smartmixed_search.tracking.schema import EXPERIMENT_PREFIX
-    from smartmixed_search.tracking.store import open_store, prepare_store, resolve_tracking_uri
-    from smartmixed_search.tracking.uris import SQLITE, store_name
-    from smartmixed_search.tracking.view import VIEWS, view_path
+    from smartmixed_search.tracking.store.store import open_store, prepare_store, resolve_tracking_uri
+    from smartmixed_search.tracking.store.uris import SQLITE, store_name
 
     uri = resolve_tracking_uri(tracking_uri, output_dir)
     served = uri.startswith("http")

@@ -59,8 +59,8 @@ def top(
     it was the first (a tie is shared), top3_rate the share in which it was among the first three. With filters the
     answer is as if only the runs that match had been recorded; ranks are those among them.
     """
-    from smartmixed_search.tracking import queries
-    from smartmixed_search.tracking.store import resolve_tracking_uri
+    from smartmixed_search.tracking.questions import queries
+    from smartmixed_search.tracking.store.store import resolve_tracking_uri
 
     uri = resolve_tracking_uri(tracking_uri, output_dir)
     frame = queries.top(
@@ -135,8 +135,8 @@ def status(
     debug: bool,
 ) -> None:
     """Show how far a sweep is: trials by status, best so far."""
-    from smartmixed_search.tracking import queries
-    from smartmixed_search.tracking.store import resolve_tracking_uri
+    from smartmixed_search.tracking.questions import queries
+    from smartmixed_search.tracking.store.store import resolve_tracking_uri
 
     uri = resolve_tracking_uri(tracking_uri, output_dir)
     frame = queries.status(sweep=sweep, all_sweeps=all_sweeps, tracking_uri=uri)

@@ -26,7 +26,7 @@ def report(sweep: str | None, out: Path, keep: bool, output_dir: Path, tracking_
     check_place(out, "--out")
     click.echo("loading MLflow and matplotlib", err=True)
     from smartmixed_search.reports import report as reporting
-    from smartmixed_search.tracking.store import resolve_tracking_uri
+    from smartmixed_search.tracking.store.store import resolve_tracking_uri
 
     made = reporting.make_report(sweep, resolve_tracking_uri(tracking_uri, output_dir))
     write_atomically(out.absolute(), made.page)

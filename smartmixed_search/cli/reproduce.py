@@ -10,7 +10,7 @@ from smartmixed_search.cli.options import common, data_dir, plugin_option
 
 if TYPE_CHECKING:
     from smartmixed_search.engine.reproduction import Reproduction
-    from smartmixed_search.tracking.recorded import Recorded
+    from smartmixed_search.tracking.questions.recorded import Recorded
 
 _SECONDS = 10.0
 """How often progress is shown."""
@@ -42,8 +42,8 @@ def reproduce(
     """
     from smartmixed_search.datasets import load_dataset
     from smartmixed_search.engine.reproduction import reproduce_trial
-    from smartmixed_search.tracking.recorded import recorded_trial
-    from smartmixed_search.tracking.store import resolve_tracking_uri
+    from smartmixed_search.tracking.questions.recorded import recorded_trial
+    from smartmixed_search.tracking.store.store import resolve_tracking_uri
 
     recorded = recorded_trial(trial, sweep, resolve_tracking_uri(tracking_uri, output_dir), plugins)
     data = load_dataset(dataset or recorded.dataset, data_dir)

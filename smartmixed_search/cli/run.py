@@ -103,7 +103,7 @@ def _step(quiet: bool) -> Callable[[str], None]:
 
 def _refuse_second(output_dir: Path, sweep: str) -> None:
     """Refuse a sweep that another process is running, before anything that takes long to import."""
-    from smartmixed_search.search.lock import lock_path, refuse_if_held
+    from smartmixed_search.search.keeping.lock import lock_path, refuse_if_held
 
     refuse_if_held(lock_path(output_dir / sweep), sweep)
 

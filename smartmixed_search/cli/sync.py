@@ -11,7 +11,7 @@ from smartmixed_search.errors import SweepError, UserError
 from smartmixed_search.errors.messages import in_short
 
 if TYPE_CHECKING:
-    from smartmixed_search.search.directory import SweepDirectory
+    from smartmixed_search.search.keeping.directory import SweepDirectory
 
 
 @click.command()
@@ -27,9 +27,9 @@ def sync(sweep: str | None, plugins: tuple[str, ...], output_dir: Path, tracking
     being run is left to the process that runs it. Networks with functions of plugins are registered where --plugin
     names these: the folder may be somebody else's.
     """
-    from smartmixed_search.search.sync import find_sweeps
+    from smartmixed_search.search.recording.sync import find_sweeps
     from smartmixed_search.system.plugins import import_plugins
-    from smartmixed_search.tracking.store import prepare_store, resolve_tracking_uri
+    from smartmixed_search.tracking.store.store import prepare_store, resolve_tracking_uri
 
     import_plugins(plugins)
     sweeps = find_sweeps(output_dir, sweep)
@@ -41,7 +41,7 @@ def sync(sweep: str | None, plugins: tuple[str, ...], output_dir: Path, tracking
 
 def _deliver(directory: "SweepDirectory", uri: str) -> bool:
     """Deliver one sweep, print how it stands, and return whether nothing is left to deliver."""
-    from smartmixed_search.search.sync import sync_sweep
+    from smartmixed_search.search.recording.sync import sync_sweep
 
     def say(message: str) -> None:
         click.echo(f"{directory.name}: {message}", err=True)

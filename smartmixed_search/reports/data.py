@@ -60,11 +60,11 @@ class ReportData:
     comparisons: Sequence[Comparison]
     """One per dataset; none without a finished trial."""
     trials: pd.DataFrame
-    """One row per trial, with the columns `tracking.columns.TRIAL`."""
+    """One row per trial, with the columns `tracking.tables.columns.TRIAL`."""
     counts: Mapping[str, int]
     """Trials by status."""
     confirmations: pd.DataFrame = field(default_factory=pd.DataFrame)
-    """What `tracking.confirmations` returns, one row per trial that was trained again on fresh seeds."""
+    """What `tracking.questions.confirmations` returns, one row per trial that was trained again on fresh seeds."""
     curves: Mapping[str, Mapping[str, Sequence[float]]] = field(default_factory=dict)
     """Architecture → strategy → validation accuracy by epoch, of the trial of highest validation objective. At most
     `MOST_CURVES` architectures: figures of hundreds would be most of the page."""

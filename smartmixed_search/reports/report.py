@@ -17,12 +17,19 @@ from smartmixed_search.analysis.evolution import by_epoch, counts_frame
 from smartmixed_search.analysis.preferences import by_depth, by_layer, choices_frame, mean_agreement, trend
 from smartmixed_search.errors import TrackingError, UserError
 from smartmixed_search.reports import MOST_CURVES, About, Page, Preferences, ReportData, build_report, figures
-from smartmixed_search.tracking import schema, tables
-from smartmixed_search.tracking.choices import CHOICES, COUNTS, agreement_frame, read_frames
-from smartmixed_search.tracking.confirmations import confirmation_table, confirmed_table
-from smartmixed_search.tracking.curves import read_curves
-from smartmixed_search.tracking.datasets import recorded_sizes
-from smartmixed_search.tracking.store import connect, open_store, prepare_store, resolve_tracking_uri, store_errors
+from smartmixed_search.tracking import schema
+from smartmixed_search.tracking.questions.choices import CHOICES, COUNTS, agreement_frame, read_frames
+from smartmixed_search.tracking.questions.confirmations import confirmation_table, confirmed_table
+from smartmixed_search.tracking.questions.curves import read_curves
+from smartmixed_search.tracking.store.store import (
+    connect,
+    open_store,
+    prepare_store,
+    resolve_tracking_uri,
+    store_errors,
+)
+from smartmixed_search.tracking.tables import tables
+from smartmixed_search.tracking.writing.datasets import recorded_sizes
 from smartmixed_search.trials.convergence import count_unconverged
 from smartmixed_search.trials.records import FINISHED, SETTLED
 

@@ -10,20 +10,20 @@ from smartmixed_search.analysis.confirmed import Confirmed
 from smartmixed_search.datasets import Dataset, load_dataset
 from smartmixed_search.engine.trial import run_trial
 from smartmixed_search.errors import SweepError
-from smartmixed_search.search.directory import SweepDirectory
+from smartmixed_search.search.driving.progress import ProgressPrinter
 from smartmixed_search.search.execution import Execution, ExecutionOptions, check_count
-from smartmixed_search.search.ledger import read_configs
-from smartmixed_search.search.lock import refuse_if_held
-from smartmixed_search.search.progress import ProgressPrinter
-from smartmixed_search.search.proposals import Proposal
-from smartmixed_search.search.resolved import Resolved
+from smartmixed_search.search.keeping.directory import SweepDirectory
+from smartmixed_search.search.keeping.ledger import read_configs
+from smartmixed_search.search.keeping.lock import refuse_if_held
+from smartmixed_search.search.keeping.resolved import Resolved
+from smartmixed_search.search.placing.worker import TrialFunction
+from smartmixed_search.search.proposing.proposals import Proposal
 from smartmixed_search.search.session import Plan, carry_out
 from smartmixed_search.search.summary import SweepSummary
-from smartmixed_search.search.worker import TrialFunction
 from smartmixed_search.space.space import SearchSpace
 from smartmixed_search.system.plugins import import_plugins
-from smartmixed_search.tracking.confirmations import SweepToConfirm, sweep_to_confirm
-from smartmixed_search.tracking.store import resolve_output_dir, resolve_tracking_uri
+from smartmixed_search.tracking.questions.confirmations import SweepToConfirm, sweep_to_confirm
+from smartmixed_search.tracking.store.store import resolve_output_dir, resolve_tracking_uri
 from smartmixed_search.trials.config import TrialConfig
 
 

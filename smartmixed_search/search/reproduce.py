@@ -6,7 +6,7 @@ from pathlib import Path
 from smartmixed_search.datasets import load_dataset
 from smartmixed_search.engine.epochs import Report
 from smartmixed_search.engine.reproduction import Reproduction, reproduce_trial
-from smartmixed_search.tracking.recorded import recorded_trial
+from smartmixed_search.tracking.questions.recorded import recorded_trial
 
 
 def reproduce(

@@ -15,24 +15,24 @@ from ray.tune import TuneError
 from smartmixed_search.datasets import Dataset
 from smartmixed_search.errors import SweepError
 from smartmixed_search.errors.messages import counted
-from smartmixed_search.search.cluster import cluster_nodes, ray_session, slots, trial_resources
-from smartmixed_search.search.directory import SweepDirectory
-from smartmixed_search.search.driver import Follower, SweepDriver
+from smartmixed_search.search.driving.driver import Follower, SweepDriver
+from smartmixed_search.search.driving.progress import ProgressPrinter
 from smartmixed_search.search.execution import Execution
-from smartmixed_search.search.halving import Halving
-from smartmixed_search.search.ledger import Ledger, count_settled
-from smartmixed_search.search.lock import Lock
-from smartmixed_search.search.lost import lost_results
-from smartmixed_search.search.progress import ProgressPrinter
-from smartmixed_search.search.queue import Proposes, TrialQueue
-from smartmixed_search.search.ray_tune import Placement, run_trials
-from smartmixed_search.search.recorder import Recorder
-from smartmixed_search.search.resolved import Resolved
-from smartmixed_search.search.study import StudyView
+from smartmixed_search.search.keeping.directory import SweepDirectory
+from smartmixed_search.search.keeping.ledger import Ledger, count_settled
+from smartmixed_search.search.keeping.lock import Lock
+from smartmixed_search.search.keeping.resolved import Resolved
+from smartmixed_search.search.placing.cluster import cluster_nodes, ray_session, slots, trial_resources
+from smartmixed_search.search.placing.ray_tune import Placement, run_trials
+from smartmixed_search.search.placing.watch import AGAIN, RAY_LOST, check_own_ray, ray_answers, watched
+from smartmixed_search.search.placing.worker import Job, SharedDataset, TrialFunction
+from smartmixed_search.search.proposing.halving import Halving
+from smartmixed_search.search.proposing.queue import Proposes, TrialQueue
+from smartmixed_search.search.proposing.study import StudyView
+from smartmixed_search.search.recording.lost import lost_results
+from smartmixed_search.search.recording.recorder import Recorder
+from smartmixed_search.search.recording.sweep_store import meet_store
 from smartmixed_search.search.summary import SweepSummary, summarize
-from smartmixed_search.search.sweep_store import meet_store
-from smartmixed_search.search.watch import AGAIN, RAY_LOST, check_own_ray, ray_answers, watched
-from smartmixed_search.search.worker import Job, SharedDataset, TrialFunction
 from smartmixed_search.space.resources import Resources
 from smartmixed_search.space.space import SearchSpace
 from smartmixed_search.system.plugins import current_folder

@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from smartmixed_search.errors.messages import are, counted
-from smartmixed_search.search.directory import SweepDirectory
-from smartmixed_search.search.events import Settled, best_of
-from smartmixed_search.search.queue import EXHAUSTED_AFTER, TrialQueue
-from smartmixed_search.tracking.uris import shown
+from smartmixed_search.search.keeping.directory import SweepDirectory
+from smartmixed_search.search.keeping.events import Settled, best_of
+from smartmixed_search.search.proposing.queue import EXHAUSTED_AFTER, TrialQueue
+from smartmixed_search.tracking.store.uris import shown
 from smartmixed_search.trials.config import TrialConfig
 from smartmixed_search.trials.convergence import CONVERGED_CONFIDENCE, UNDECIDED, count_unconverged
 from smartmixed_search.trials.records import FAILED, FINISHED, SETTLED, STOPPED

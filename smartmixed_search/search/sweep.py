@@ -8,19 +8,19 @@ from typing import Any, Unpack
 
 from smartmixed_search.datasets import load_dataset
 from smartmixed_search.engine.trial import run_trial
-from smartmixed_search.search.directory import SweepDirectory
+from smartmixed_search.search.driving.progress import ProgressPrinter
 from smartmixed_search.search.execution import Execution, ExecutionOptions, check_count
-from smartmixed_search.search.lock import refuse_if_held
-from smartmixed_search.search.progress import ProgressPrinter
-from smartmixed_search.search.proposals import Proposer
-from smartmixed_search.search.resolved import Resolved
+from smartmixed_search.search.keeping.directory import SweepDirectory
+from smartmixed_search.search.keeping.lock import refuse_if_held
+from smartmixed_search.search.keeping.resolved import Resolved
+from smartmixed_search.search.placing.worker import TrialFunction
+from smartmixed_search.search.proposing.proposals import Proposer
 from smartmixed_search.search.session import Plan, carry_out
 from smartmixed_search.search.summary import SweepSummary
-from smartmixed_search.search.worker import TrialFunction
 from smartmixed_search.space.outlook import Reach, remarks
 from smartmixed_search.space.resources import parse_resources
 from smartmixed_search.space.space import SearchSpace
-from smartmixed_search.tracking.store import (
+from smartmixed_search.tracking.store.store import (
     check_store,
     require_schema,
     resolve_output_dir,

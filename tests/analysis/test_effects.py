@@ -17,7 +17,7 @@ from smartmixed_search.analysis.effects import (
     varying_settings,
 )
 from smartmixed_search.cli import cli
-from smartmixed_search.tracking.effects import effects
+from smartmixed_search.tracking.questions.effects import effects
 from tests.helpers.factories import make_result
 from tests.helpers.synthetic import make_row
 from tests.helpers.tracked import make_tracker

@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from smartmixed_search.cli import main
-from smartmixed_search.search.lock import one_writer
+from smartmixed_search.search.keeping.lock import one_writer
 from smartmixed_search.space.files import shipped_spaces
 from smartmixed_search.space.space import SearchSpace
 

@@ -13,8 +13,8 @@ from smartmixed_search.analysis.comparison import COMPARISON_COLUMNS
 from smartmixed_search.cli import cli, main
 from smartmixed_search.cli.compare import points
 from smartmixed_search.cli.tables import print_frame
-from smartmixed_search.tracking.queries import compare
-from smartmixed_search.tracking.writer import Tracker
+from smartmixed_search.tracking.questions.queries import compare
+from smartmixed_search.tracking.writing.writer import Tracker
 from tests.helpers.factories import make_result
 from tests.helpers.tracked import SPACE, make_tracker
 

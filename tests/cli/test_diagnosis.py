@@ -15,7 +15,7 @@ import torch
 from smartmixed_search.cli import diagnosis
 from smartmixed_search.cli.diagnosis import Check, diagnose
 from smartmixed_search.errors import ResourceError
-from smartmixed_search.search.ray_files import check_ray_folder
+from smartmixed_search.search.placing.ray_files import check_ray_folder
 from tests.helpers.idx_files import files, stored
 
 Checks = dict[str, Check]

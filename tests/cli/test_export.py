@@ -14,8 +14,8 @@ from smartmixed_search.cli import main
 from smartmixed_search.errors import ConfigError, NetworkError
 from smartmixed_search.export.formats import FORMATS
 from smartmixed_search.system.checksums import checksum
-from smartmixed_search.tracking.networks import fetch_network
-from smartmixed_search.tracking.store import default_tracking_uri
+from smartmixed_search.tracking.models.networks import fetch_network
+from smartmixed_search.tracking.store.store import default_tracking_uri
 from smartmixed_search.trials.result import TrialResult
 from tests.helpers.exports import load
 from tests.helpers.factories import make_result

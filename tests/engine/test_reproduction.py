@@ -18,9 +18,9 @@ from smartmixed_search.engine.reproduction import compare_trials, reproduce_tria
 from smartmixed_search.engine.trial import run_trial
 from smartmixed_search.errors import ConfigError, DatasetError, TrackingError
 from smartmixed_search.search.reproduce import reproduce
-from smartmixed_search.tracking import recorded as reproducing
-from smartmixed_search.tracking.recorded import recorded_trial
-from smartmixed_search.tracking.writer import Tracker
+from smartmixed_search.tracking.questions import recorded as reproducing
+from smartmixed_search.tracking.questions.recorded import recorded_trial
+from smartmixed_search.tracking.writing.writer import Tracker
 from smartmixed_search.trials.config import TrialConfig
 from smartmixed_search.trials.recorded import RecordedTrial
 from smartmixed_search.trials.result import TrialResult
@@ -114,7 +114,7 @@ def test_networks_that_were_not_recorded_have_not_come_out_again() -> None:
 
 
 def test_a_run_of_a_trial_or_strategy_can_be_named(recorded: str) -> None:
-    from smartmixed_search.tracking import queries
+    from smartmixed_search.tracking.questions import queries
 
     rows = queries.strategies(tracking_uri=recorded)
     row = rows[rows["strategy"] == "tanh"].iloc[0]

@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from smartmixed_search.export.weights import TrainedNetwork
-from smartmixed_search.tracking.writer import Tracker
+from smartmixed_search.tracking.writing.writer import Tracker
 from smartmixed_search.trials.result import TrialResult
 from tests.helpers.factories import make_result
 from tests.helpers.networks import write_weights

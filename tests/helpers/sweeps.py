@@ -4,10 +4,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from smartmixed_search.search.directory import SweepDirectory
-from smartmixed_search.search.events import Settled
-from smartmixed_search.search.ledger import Ledger
-from smartmixed_search.search.resolved import Resolved
+from smartmixed_search.search.keeping.directory import SweepDirectory
+from smartmixed_search.search.keeping.events import Settled
+from smartmixed_search.search.keeping.ledger import Ledger
+from smartmixed_search.search.keeping.resolved import Resolved
 from smartmixed_search.search.summary import SweepSummary
 from smartmixed_search.search.sweep import run_sweep
 from smartmixed_search.space.space import SearchSpace

@@ -1,4 +1,4 @@
-"""Tables of finished trials' strategies with a known answer, as `tracking.queries` would return them."""
+"""Tables of finished trials' strategies with a known answer, as `tracking.questions.queries` would return them."""
 
 from collections.abc import Mapping, Sequence
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from smartmixed_search.tracking.store import default_tracking_uri
+from smartmixed_search.tracking.store.store import default_tracking_uri
 from smartmixed_search.trials.result import TrialResult
 from tests.helpers.factories import Accuracies, make_result
 from tests.helpers.tracked import make_tracker

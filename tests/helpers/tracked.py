@@ -5,8 +5,8 @@ from typing import Any
 
 from mlflow.exceptions import MlflowException
 
-from smartmixed_search.tracking.store import connect
-from smartmixed_search.tracking.writer import Tracker
+from smartmixed_search.tracking.store.store import connect
+from smartmixed_search.tracking.writing.writer import Tracker
 
 SPACE = {
     "dataset": "digits",

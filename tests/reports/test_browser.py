@@ -15,7 +15,7 @@ import pytest
 
 from smartmixed_search.reports.page import TITLES
 from smartmixed_search.reports.report import report
-from smartmixed_search.tracking.store import default_tracking_uri
+from smartmixed_search.tracking.store.store import default_tracking_uri
 from smartmixed_search.trials.result import TrialResult
 from tests.helpers.factories import SEVEN, make_result
 from tests.helpers.tracked import make_tracker

@@ -15,8 +15,8 @@ from typing import Any
 
 import pytest
 
-from smartmixed_search.tracking.store import connect, default_tracking_uri
-from smartmixed_search.tracking.view import view_path
+from smartmixed_search.tracking.runs.view import view_path
+from smartmixed_search.tracking.store.store import connect, default_tracking_uri
 from tests.chaos.services import free_port
 from tests.helpers.models import record, results
 from tests.helpers.tracked import all_runs

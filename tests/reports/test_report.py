@@ -11,7 +11,7 @@ from smartmixed_search.cli import cli
 from smartmixed_search.errors import ConfigError, TrackingError
 from smartmixed_search.reports import report as reporting
 from smartmixed_search.reports.report import report
-from smartmixed_search.tracking.store import connect
+from smartmixed_search.tracking.store.store import connect
 from tests.helpers.factories import make_result
 from tests.helpers.tracked import all_runs, make_tracker
 

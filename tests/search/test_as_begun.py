@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from smartmixed_search.datasets import load_dataset
-from smartmixed_search.search.directory import SweepDirectory
-from smartmixed_search.search.progress import ProgressPrinter
-from smartmixed_search.search.proposals import Proposer
-from smartmixed_search.search.resolved import Resolved
+from smartmixed_search.search.driving.progress import ProgressPrinter
+from smartmixed_search.search.keeping.directory import SweepDirectory
+from smartmixed_search.search.keeping.resolved import Resolved
+from smartmixed_search.search.proposing.proposals import Proposer
 from smartmixed_search.search.session import Plan
 from smartmixed_search.search.sweep import as_begun, say_outlook
 from smartmixed_search.space.space import SearchSpace

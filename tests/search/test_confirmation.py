@@ -18,14 +18,14 @@ from smartmixed_search.cli.confirm import print_confirmed
 from smartmixed_search.errors import ConfigError, SweepError, TrackingError
 from smartmixed_search.reports.report import report
 from smartmixed_search.search.confirmation import confirm_sweep
-from smartmixed_search.search.directory import SweepDirectory
-from smartmixed_search.search.ledger import count_settled, read_configs
+from smartmixed_search.search.keeping.directory import SweepDirectory
+from smartmixed_search.search.keeping.ledger import count_settled, read_configs
+from smartmixed_search.search.recording.sync import find_sweeps, sync_sweep
 from smartmixed_search.search.summary import SweepSummary
-from smartmixed_search.search.sync import find_sweeps, sync_sweep
-from smartmixed_search.tracking import queries
-from smartmixed_search.tracking.confirmations import CONFIRMATION_COLUMNS, confirmations
-from smartmixed_search.tracking.store import connect, default_tracking_uri, prepare_store
-from smartmixed_search.tracking.writer import Tracker
+from smartmixed_search.tracking.questions import queries
+from smartmixed_search.tracking.questions.confirmations import CONFIRMATION_COLUMNS, confirmations
+from smartmixed_search.tracking.store.store import connect, default_tracking_uri, prepare_store
+from smartmixed_search.tracking.writing.writer import Tracker
 from smartmixed_search.trials.result import TrialResult
 from tests.helpers import trials
 from tests.helpers.factories import make_result

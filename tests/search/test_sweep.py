@@ -23,9 +23,11 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 
 from smartmixed_search.errors import ConfigError, ResourceError, SweepError
-from smartmixed_search.search import driver, recorder, session
-from smartmixed_search.search.directory import SweepDirectory
-from smartmixed_search.search.ledger import Ledger, count_settled
+from smartmixed_search.search import session
+from smartmixed_search.search.driving import driver
+from smartmixed_search.search.keeping.directory import SweepDirectory
+from smartmixed_search.search.keeping.ledger import Ledger, count_settled
+from smartmixed_search.search.recording import recorder
 from smartmixed_search.search.summary import SweepSummary
 from tests.helpers import trials
 from tests.helpers.sweeps import run_demo

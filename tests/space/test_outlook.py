@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from smartmixed_search.search.proposals import Proposer
+from smartmixed_search.search.proposing.proposals import Proposer
 from smartmixed_search.space.outlook import Reach, count_trials, remarks
 from smartmixed_search.space.space import SearchSpace
 

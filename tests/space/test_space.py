@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from smartmixed_search.method.activations import register_activation, unregister_activation
-from smartmixed_search.search.proposals import Proposer
+from smartmixed_search.search.proposing.proposals import Proposer
 from smartmixed_search.space import files as space_files
 from smartmixed_search.space.files import read_yaml, shipped_spaces
 from smartmixed_search.space.space import SearchSpace

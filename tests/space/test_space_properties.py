@@ -8,7 +8,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from smartmixed_search.search.proposals import Proposer
+from smartmixed_search.search.proposing.proposals import Proposer
 from smartmixed_search.space.files import read_yaml
 from smartmixed_search.space.space import SearchSpace
 from smartmixed_search.trials.config import CONTROLS, PUBLISHED_POOL, TrialConfig

@@ -15,10 +15,12 @@ from smartmixed_search.analysis.preferences import by_layer, trend
 from smartmixed_search.analysis.tuning import response
 from smartmixed_search.cli import cli
 from smartmixed_search.errors import ConfigError
-from smartmixed_search.tracking import queries, runs, tables
-from smartmixed_search.tracking.choices import choices
-from smartmixed_search.tracking.store import connect, default_tracking_uri
-from smartmixed_search.tracking.writer import Tracker
+from smartmixed_search.tracking.questions import queries
+from smartmixed_search.tracking.questions.choices import choices
+from smartmixed_search.tracking.runs import runs
+from smartmixed_search.tracking.store.store import connect, default_tracking_uri
+from smartmixed_search.tracking.tables import tables
+from smartmixed_search.tracking.writing.writer import Tracker
 from tests.helpers.factories import make_result
 from tests.helpers.top_sweeps import EVERY
 from tests.helpers.tracked import make_tracker, opening

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from upath import UPath
 
-from smartmixed_search.tracking.store import connect
+from smartmixed_search.tracking.store.store import connect
 from smartmixed_search.trials.result import TrialResult
 from tests.helpers.factories import SEVEN, diverged_network, make_result
 from tests.helpers.tracked import SMALL, all_runs, make_tracker

@@ -17,17 +17,17 @@ import pytest
 from smartmixed_search.datasets import load_dataset
 from smartmixed_search.engine.trial import run_trial
 from smartmixed_search.reports.report import report
-from smartmixed_search.search.directory import SweepDirectory
-from smartmixed_search.search.events import Event, Proposed, Settled
-from smartmixed_search.search.recorder import Recorder
+from smartmixed_search.search.keeping.directory import SweepDirectory
+from smartmixed_search.search.keeping.events import Event, Proposed, Settled
+from smartmixed_search.search.keeping.resolved import Resolved
+from smartmixed_search.search.recording.recorder import Recorder
 from smartmixed_search.search.reproduce import reproduce
-from smartmixed_search.search.resolved import Resolved
 from smartmixed_search.space.space import SearchSpace
-from smartmixed_search.tracking.choices import choices
-from smartmixed_search.tracking.confirmations import sweep_to_confirm
-from smartmixed_search.tracking.networks import fetch_network
-from smartmixed_search.tracking.store import connect
-from smartmixed_search.tracking.writer import Tracker
+from smartmixed_search.tracking.models.networks import fetch_network
+from smartmixed_search.tracking.questions.choices import choices
+from smartmixed_search.tracking.questions.confirmations import sweep_to_confirm
+from smartmixed_search.tracking.store.store import connect
+from smartmixed_search.tracking.writing.writer import Tracker
 from smartmixed_search.trials.config import TrialConfig
 from tests.chaos.services import MlflowServer, mlflow_server
 from tests.helpers.models import record as record_results

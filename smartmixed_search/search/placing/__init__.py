@@ -1,0 +1,1 @@
+"""Where trials are trained: the Ray cluster, Ray Tune on it, and the work of one trial."""

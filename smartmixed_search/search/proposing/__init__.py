@@ -1,0 +1,1 @@
+"""Which trial is next: proposals, the queue of trials, and which of them are stopped early."""

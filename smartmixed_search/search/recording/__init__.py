@@ -1,0 +1,1 @@
+"""How a sweep comes into MLflow, now or in a later session."""

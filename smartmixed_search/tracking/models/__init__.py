@@ -1,0 +1,1 @@
+"""Trained networks in the store: read from a trial, registered as models."""

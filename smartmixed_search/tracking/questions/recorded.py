@@ -1,0 +1,94 @@
+"""A trial as MLflow holds it: what `reproduce` trains again, and compares with."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from smartmixed_search.system.plugins import import_plugins, require_plugins
+from smartmixed_search.tracking import schema
+from smartmixed_search.tracking.runs import doubles, runs
+from smartmixed_search.tracking.store.store import open_store, resolve_tracking_uri, store_errors
+from smartmixed_search.tracking.tables.trials import find_trial
+from smartmixed_search.trials.config import TrialConfig
+from smartmixed_search.trials.recorded import FIGURES, RecordedTrial
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities import Run
+
+_TYPES = {"strategy": "str", "replicate": "int64"} | dict.fromkeys(FIGURES, "float64")
+_OF_REPLICATE = re.compile(rf"({'|'.join(FIGURES)})_r(\d+)")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recorded:
+    """A trial as MLflow holds it, and what its sweep ran with."""
+
+    trial: RecordedTrial
+    sweep: str
+    """Name of its sweep or confirmation."""
+    dataset: str
+    """What the sweep read: a dataset's name, or the path of an `.npz` file."""
+    sweep_environment: dict[str, Any]
+    """The sweep's `environment.json`."""
+
+
+def recorded_trial(
+    trial: str, sweep: str | None = None, tracking_uri: str | None = None, plugins: Sequence[str] = ()
+) -> Recorded:
+    """Read a trial; see `tracking.tables.trials.find_trial`, and for `plugins` see `reproduce`.
+
+    Raises:
+        TrackingError: there is no such store, sweep or trial, or it is not finished.
+        ConfigError: a plugin cannot be imported, or has not been.
+    """
+    import_plugins(plugins)
+    uri = resolve_tracking_uri(tracking_uri)
+    client = open_store(uri)
+    with store_errors(uri):
+        run = find_trial(client, uri, trial, sweep)
+        above = client.get_run(run.data.tags[schema.TAG_PARENT])
+        strategies = doubles.children(client, run)
+        reused = {
+            one.data.tags[schema.TAG_STRATEGY]: one.data.tags[schema.TAG_REUSED_FROM]
+            for one in strategies
+            if schema.TAG_REUSED_FROM in one.data.tags
+        }
+        config = TrialConfig.from_dict(runs.read_json(client, run.info.artifact_uri, "config.json"))
+        require_plugins(config.plugins)
+        return Recorded(
+            trial=RecordedTrial(
+                key=run.data.tags[schema.TAG_TRIAL],
+                config=config,
+                environment=_environment(client, run),
+                figures=pd.concat([_no_figures(), *map(_figures, strategies)], ignore_index=True),
+                reused=reused,
+            ),
+            sweep=run.data.tags[schema.TAG_SWEEP],
+            dataset=above.data.params["dataset"],
+            sweep_environment=runs.read_json(client, above.info.artifact_uri, schema.ENVIRONMENT_FILE),
+        )
+
+
+def _environment(client: "MlflowClient", trial: "Run") -> dict[str, str]:
+    """Return what the trial ran with; trials that were recorded before this was kept have nothing."""
+    if schema.ENVIRONMENT_FILE not in (artifact.path for artifact in client.list_artifacts(trial.info.run_id)):
+        return {}
+    return dict(runs.read_json(client, trial.info.artifact_uri, schema.ENVIRONMENT_FILE))
+
+
+def _figures(strategy: "Run") -> pd.DataFrame:
+    """Return one row per replicate; what a diverged network does not have is missing."""
+    values: dict[int, dict[str, Any]] = {}
+    for name, value in strategy.data.metrics.items():
+        if match := _OF_REPLICATE.fullmatch(name):
+            values.setdefault(int(match[2]), {})[match[1]] = value
+    rows = [{"strategy": strategy.data.tags[schema.TAG_STRATEGY], "replicate": r} | of for r, of in values.items()]
+    return pd.DataFrame(rows, columns=list(_TYPES)).astype(_TYPES)
+
+
+def _no_figures() -> pd.DataFrame:
+    return pd.DataFrame(columns=list(_TYPES)).astype(_TYPES)

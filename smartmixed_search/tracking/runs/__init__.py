@@ -1,0 +1,1 @@
+"""Runs as MLflow has them: searched, written, doubled, deleted."""

@@ -1,0 +1,1 @@
+"""The tracking store: where it is, and whether it is in order."""
