@@ -90,6 +90,24 @@ plugin_option: Decorator = click.option(
 quiet_option: Decorator = click.option("--quiet", is_flag=True, help="No progress, only messages.")
 
 
+_EXECUTION_OPTIONS = (
+    click.option("--deterministic", is_flag=True, help="Have GPUs use only deterministic algorithms."),
+    click.option(
+        "--max-failures",
+        default=1,
+        show_default=True,
+        type=click.IntRange(min=0),
+        help="Retries of a trial that raises; lost processes and nodes do not count.",
+    ),
+    click.option("--retry-failed", is_flag=True, help="Try again the trials that have failed for good."),
+    click.option("--ray-address", help="Address of a Ray cluster.  [default: this machine]"),
+    click.option("--gpus-per-trial", help="GPUs of one trial: a number, a fraction of one, or auto."),
+    click.option("--cpus-per-trial", type=float, help="CPUs of one trial; it uses as many threads."),
+    click.option("--concurrency", type=click.IntRange(min=1), help="Trials at once.  [default: as many as fit]"),
+)
+"""How trials are run, the last one first."""
+
+
 def placed(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add the options that say how trials are run, and call the command with the `execution` that they are."""
 
@@ -116,21 +134,7 @@ def placed(command: Callable[..., Any]) -> Callable[..., Any]:
         return command(execution=execution, **others)
 
     decorated: Callable[..., Any] = with_execution
-    for option in (
-        click.option("--deterministic", is_flag=True, help="Have GPUs use only deterministic algorithms."),
-        click.option(
-            "--max-failures",
-            default=1,
-            show_default=True,
-            type=click.IntRange(min=0),
-            help="Retries of a trial that raises; lost processes and nodes do not count.",
-        ),
-        click.option("--retry-failed", is_flag=True, help="Try again the trials that have failed for good."),
-        click.option("--ray-address", help="Address of a Ray cluster.  [default: this machine]"),
-        click.option("--gpus-per-trial", help="GPUs of one trial: a number, a fraction of one, or auto."),
-        click.option("--cpus-per-trial", type=float, help="CPUs of one trial; it uses as many threads."),
-        click.option("--concurrency", type=click.IntRange(min=1), help="Trials at once.  [default: as many as fit]"),
-    ):
+    for option in _EXECUTION_OPTIONS:
         decorated = option(decorated)
     return decorated
 
