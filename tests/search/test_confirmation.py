@@ -16,7 +16,7 @@ from smartmixed_search.analysis.statistics import Interval, mean_interval
 from smartmixed_search.cli import cli, main
 from smartmixed_search.cli.confirm import print_confirmed
 from smartmixed_search.errors import ConfigError, SweepError, TrackingError
-from smartmixed_search.reports.report import report
+from smartmixed_search.reports.report import renew, report
 from smartmixed_search.search.confirmation import confirm_sweep
 from smartmixed_search.search.keeping.directory import SweepDirectory
 from smartmixed_search.search.keeping.ledger import count_settled, read_configs
@@ -158,7 +158,7 @@ def test_the_best_trials_are_trained_on_fresh_seeds_and_a_larger_k_adds_some(dem
     best = queries.top(k=3, by="trial", tracking_uri=tracking_uri)["trial"].to_list()
     report("demo", tracking_uri=tracking_uri)
     assert "No trial was confirmed" in kept_page(tracking_uri)
-    summary = confirm(demo)
+    summary = confirm(demo, renew=renew)
     assert "No trial was confirmed" not in kept_page(tracking_uri)
     assert (summary.name, summary.confirms, summary.settled["finished"]) == ("demo-confirmed-4", "demo", 2)
     assert confirmations("demo", tracking_uri)["trial"].to_list() == best[:2]
@@ -223,7 +223,7 @@ def test_a_name_is_a_sweep_s_or_a_confirmation_s(tracking_uri: str) -> None:
     original, _ = record_sweep(tracking_uri)
     confirmed = Confirmed.of("mine", original.config)
     tracker = Tracker(tracking_uri, sweep="mine", dataset="digits", confirms=confirmed)
-    with pytest.raises(SweepError, match=r"'mine' is there .* or as a confirmation; choose another --name"):
+    with pytest.raises(SweepError, match=r"'mine' is taken .* or by a confirmation; choose another --name"):
         tracker.open_sweep(**opening(key="another"))
 
 

@@ -438,7 +438,7 @@ def test_name_of_another_sweep_in_the_store_is_refused(make: Any, tracking_uri: 
     check_name(tracking_uri, RESOLVED)
     other = Resolved(**(RESOLVED.to_dict() | {"seed": 1}))
     for continued in (True, False):
-        with pytest.raises(SweepError, match="'demo' is there with another space, seed or dataset"):
+        with pytest.raises(SweepError, match=r"'demo' is taken .* another space, seed or dataset"):
             meet_store(tracking_uri, other, continued=continued)
 
 
@@ -452,7 +452,7 @@ def test_a_store_that_turns_out_to_have_another_sweep_of_that_name_leaves_the_re
     assert eventually(lambda: recorder.problem is not None)
     recorder.follow(EVENTS)
     assert recorder.undelivered == 3
-    assert "'demo' is there with another space, seed or dataset" in said[0]
+    assert "'demo' is taken in the tracking store, by a sweep with another space, seed or dataset" in said[0]
     assert len(all_runs(tracking_uri)["sweep"]) == 1
 
 
