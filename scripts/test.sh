@@ -6,4 +6,4 @@ prepare_environment dev
 .venv/bin/ruff format --check --quiet .
 .venv/bin/ruff check --quiet .
 .venv/bin/mypy
-.venv/bin/pytest "$@"
+.venv/bin/pytest -n auto --maxprocesses 4 "$@"

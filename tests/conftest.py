@@ -1,10 +1,24 @@
-"""Fixtures shared by several test files."""
+"""Fixtures shared by several test files, and how the tests are spread over processes."""
 
+import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # several processes test at once; a test of threads sets its own
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let a file's tests share one process, all that need Ray another; those begin, for they take longest."""
+    for item in items:
+        item.add_marker(pytest.mark.xdist_group("ray" if needs_ray(item) else item.nodeid.partition("::")[0]))
+    items.sort(key=lambda item: not needs_ray(item))
+
+
+def needs_ray(item: pytest.Item) -> bool:
+    return item.get_closest_marker("ray") is not None
 
 
 @pytest.fixture(scope="session")
