@@ -3,12 +3,11 @@
 import textwrap
 from collections.abc import Mapping
 from math import isnan
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from smartmixed_search.cli.options import all_sweeps_option, common, sweep_option, table_format
+from smartmixed_search.cli.options import all_sweeps_option, asks_store, sweep_option, table_format
 from smartmixed_search.cli.query import say_stopped
 from smartmixed_search.cli.tables import COMPARISON, PAIRS, print_frame
 
@@ -33,24 +32,20 @@ _WIDTH = 110
     "setting.",
 )
 @table_format
-@common
+@asks_store
 def compare(
     sweep: str | None,
     all_sweeps: bool,
     view: str,
     output_format: str,
-    output_dir: Path,
-    tracking_uri: str | None,
-    debug: bool,
+    uri: str,
 ) -> None:
     """Compare SmartMixed with its rivals over all architectures, with statistics.
 
     CSV and JSON hold only the leaderboard; smartmixed_search.compare() returns everything else as pandas tables.
     """
     from smartmixed_search.tracking.questions import queries
-    from smartmixed_search.tracking.store.store import resolve_tracking_uri
 
-    uri = resolve_tracking_uri(tracking_uri, output_dir)
     found = queries.compare(sweep, all_sweeps, view, uri)
     if output_format == "table":
         click.echo("\n\n\n".join(map(_text, found)), nl=bool(found))

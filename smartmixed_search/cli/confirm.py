@@ -57,7 +57,6 @@ def confirm(
     plugins: tuple[str, ...],
     output_dir: Path,
     tracking_uri: str | None,
-    debug: bool,
 ) -> int:
     """Train the best trials of a sweep again, baselines included, on seeds the sweep never used.
 

@@ -1,11 +1,10 @@
 """`effects`: what the settings that a sweep crosses change."""
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from smartmixed_search.cli.options import common, sweep_option, table_format
+from smartmixed_search.cli.options import asks_store, sweep_option, table_format
 from smartmixed_search.cli.tables import LEVELS, table
 
 if TYPE_CHECKING:
@@ -15,17 +14,16 @@ if TYPE_CHECKING:
 @click.command()
 @sweep_option
 @table_format
-@common
-def effects(sweep: str | None, output_format: str, output_dir: Path, tracking_uri: str | None, debug: bool) -> None:
+@asks_store
+def effects(sweep: str | None, output_format: str, uri: str) -> None:
     """Show what each setting that a sweep crosses does to SmartMixed, all others being equal.
 
     Made for grids such as the shipped space `ablation`. CSV and JSON hold the paired differences.
     """
     from smartmixed_search.analysis.effects import INTERVAL_CAVEAT, MEASURES
     from smartmixed_search.tracking.questions import effects as tracked
-    from smartmixed_search.tracking.store.store import resolve_tracking_uri
 
-    found = tracked.effects(sweep, resolve_tracking_uri(tracking_uri, output_dir))
+    found = tracked.effects(sweep, uri)
     if output_format == "csv":
         click.echo(found.paired.to_csv(index=False), nl=False)
         return

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from smartmixed_search.cli.options import common, plugin_option
+from smartmixed_search.cli.options import asks_store, plugin_option
 from smartmixed_search.errors import NetworkError
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ _METADATA = {
 )
 @click.option("--sweep", help="Name of the trial's sweep.  [default: the latest]")
 @plugin_option
-@common
+@asks_store
 def export(
     trial: str,
     replicate: int | None,
@@ -55,9 +55,7 @@ def export(
     out: Path,
     sweep: str | None,
     plugins: tuple[str, ...],
-    output_dir: Path,
-    tracking_uri: str | None,
-    debug: bool,
+    uri: str,
 ) -> None:
     """Write a SmartMixed network to a file that other programs can load.
 
@@ -67,12 +65,10 @@ def export(
     """
     from smartmixed_search.export.formats import encode, new_file
     from smartmixed_search.tracking.models.networks import fetch_network
-    from smartmixed_search.tracking.store.store import resolve_tracking_uri
 
     if file_format == "torch-export" and out.suffix != ".pt2":
         raise NetworkError(f"a file of the format torch-export must end in .pt2, but got {str(out)!r}")  # torch's rule
     with new_file(out) as file:
-        uri = resolve_tracking_uri(tracking_uri, output_dir)
         found = fetch_network(trial, replicate, sweep=sweep, tracking_uri=uri, plugins=plugins)
         file.write(encode(found.network, file_format))
     click.echo(f"{out}: {_describe(found, chosen=replicate is None)}")

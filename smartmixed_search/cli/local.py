@@ -6,13 +6,13 @@ from pathlib import Path
 
 import click
 
-from smartmixed_search.cli.options import common, data_dir
+from smartmixed_search.cli.options import asks_store, common, data_dir
 
 
 @click.command()
 @click.argument("name", required=False)
 @common
-def spaces(name: str | None, output_dir: Path, tracking_uri: str | None, debug: bool) -> None:
+def spaces(name: str | None, output_dir: Path, tracking_uri: str | None) -> None:
     """List the shipped search spaces, or print one of them (a start for your own)."""
     from smartmixed_search.errors.messages import counted
     from smartmixed_search.space.files import find_space, shipped_spaces
@@ -34,7 +34,7 @@ def spaces(name: str | None, output_dir: Path, tracking_uri: str | None, debug: 
 @click.command()
 @data_dir
 @common
-def doctor(data_dir: Path | None, output_dir: Path, tracking_uri: str | None, debug: bool) -> None:
+def doctor(data_dir: Path | None, output_dir: Path, tracking_uri: str | None) -> None:
     """Check this machine: versions, processors, what Ray needs, GPUs, disk, datasets, tracking store."""
     from smartmixed_search.cli.diagnosis import diagnose
     from smartmixed_search.errors.messages import concealed
@@ -49,15 +49,14 @@ def doctor(data_dir: Path | None, output_dir: Path, tracking_uri: str | None, de
 @click.command()
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option("--port", default=5000, show_default=True, type=click.IntRange(1, 65535), help="Port to listen on.")
-@common
-def ui(host: str, port: int, output_dir: Path, tracking_uri: str | None, debug: bool) -> None:
+@asks_store
+def ui(host: str, port: int, uri: str) -> None:
     """Serve MLflow's page over the tracking store, until Ctrl-C."""
     from smartmixed_search.tracking.runs.view import VIEWS, view_path
     from smartmixed_search.tracking.schema import EXPERIMENT_PREFIX
-    from smartmixed_search.tracking.store.store import open_store, prepare_store, resolve_tracking_uri
+    from smartmixed_search.tracking.store.store import open_store, prepare_store
     from smartmixed_search.tracking.store.uris import SQLITE, store_name
 
-    uri = resolve_tracking_uri(tracking_uri, output_dir)
     served = uri.startswith("http")
     address = store_name(uri) if served else f"http://{host}:{port}"
     client = open_store(uri)

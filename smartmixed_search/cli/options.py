@@ -49,7 +49,7 @@ _TRACKING_URI = click.option(
     envvar="MLFLOW_TRACKING_URI",
     help="MLflow tracking store.  [default: SQLite in the output folder]",
 )
-_DEBUG = click.option("--debug", is_flag=True, help="Show the traceback of an internal error.")
+_DEBUG = click.option("--debug", is_flag=True, expose_value=False, help="Show the traceback of an internal error.")
 
 
 def common(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -57,6 +57,18 @@ def common(command: Callable[..., Any]) -> Callable[..., Any]:
     for option in (_DEBUG, _TRACKING_URI, _OUTPUT_DIR):
         command = option(command)
     return command
+
+
+def asks_store(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the same options to a command that wants nothing of them but the `uri` of the store that they name."""
+
+    @functools.wraps(command)
+    def with_uri(*, output_dir: Path, tracking_uri: str | None, **others: Any) -> Any:
+        from smartmixed_search.tracking.store.store import resolve_tracking_uri
+
+        return command(uri=resolve_tracking_uri(tracking_uri, output_dir), **others)
+
+    return common(with_uri)
 
 
 data_dir: Decorator = click.option(

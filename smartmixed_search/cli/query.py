@@ -1,11 +1,10 @@
 """`top` and `status`: what MLflow knows."""
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from smartmixed_search.cli.options import all_sweeps_option, common, sweep_option, table_format
+from smartmixed_search.cli.options import all_sweeps_option, asks_store, sweep_option, table_format
 from smartmixed_search.cli.tables import STATUS, TOP, print_frame, table
 
 if TYPE_CHECKING:
@@ -37,7 +36,7 @@ if TYPE_CHECKING:
     "'3'\": runs of strategies, or of trials with --by trial.",
 )
 @table_format
-@common
+@asks_store
 def top(
     k: int,
     by: str,
@@ -48,9 +47,7 @@ def top(
     max_params: int | None,
     where: str | None,
     output_format: str,
-    output_dir: Path,
-    tracking_uri: str | None,
-    debug: bool,
+    uri: str,
 ) -> None:
     """Show the top 3 of a sweep, with the phase fraction and temperature that got SmartMixed there.
 
@@ -60,9 +57,7 @@ def top(
     answer is as if only the runs that match had been recorded; ranks are those among them.
     """
     from smartmixed_search.tracking.questions import queries
-    from smartmixed_search.tracking.store.store import resolve_tracking_uri
 
-    uri = resolve_tracking_uri(tracking_uri, output_dir)
     frame = queries.top(
         k,
         by,
@@ -125,20 +120,16 @@ def _why_empty(by: str, sweeps: "pd.DataFrame") -> str:
 @sweep_option
 @all_sweeps_option
 @table_format
-@common
+@asks_store
 def status(
     sweep: str | None,
     all_sweeps: bool,
     output_format: str,
-    output_dir: Path,
-    tracking_uri: str | None,
-    debug: bool,
+    uri: str,
 ) -> None:
     """Show how far a sweep is: trials by status, best so far."""
     from smartmixed_search.tracking.questions import queries
-    from smartmixed_search.tracking.store.store import resolve_tracking_uri
 
-    uri = resolve_tracking_uri(tracking_uri, output_dir)
     frame = queries.status(sweep=sweep, all_sweeps=all_sweeps, tracking_uri=uri)
     print_frame(frame, output_format, STATUS)
     say_stopped(frame)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from smartmixed_search.cli.options import common, sweep_option
+from smartmixed_search.cli.options import asks_store, sweep_option
 
 
 @click.command()
@@ -17,8 +17,8 @@ from smartmixed_search.cli.options import common, sweep_option
     help="Where to write the page; an older one is replaced.",
 )
 @click.option("--keep/--no-keep", default=True, show_default=True, help="Also store it with the sweep's run in MLflow.")
-@common
-def report(sweep: str | None, out: Path, keep: bool, output_dir: Path, tracking_uri: str | None, debug: bool) -> None:
+@asks_store
+def report(sweep: str | None, out: Path, keep: bool, uri: str) -> None:
     """Write one self-contained HTML page: conclusion, leaderboard, rankings, preferences, curves, tuning."""
     from smartmixed_search.errors import TrackingError
     from smartmixed_search.system.files import check_place, write_atomically
@@ -26,9 +26,8 @@ def report(sweep: str | None, out: Path, keep: bool, output_dir: Path, tracking_
     check_place(out, "--out")
     click.echo("loading MLflow and matplotlib", err=True)
     from smartmixed_search.reports import report as reporting
-    from smartmixed_search.tracking.store.store import resolve_tracking_uri
 
-    made = reporting.make_report(sweep, resolve_tracking_uri(tracking_uri, output_dir))
+    made = reporting.make_report(sweep, uri)
     write_atomically(out.absolute(), made.page)
     click.echo(f"{out}: {len(made.page.encode()) / 1e6:.1f} MB")
     if keep:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from smartmixed_search.cli.options import common, data_dir, plugin_option
+from smartmixed_search.cli.options import asks_store, data_dir, plugin_option
 
 if TYPE_CHECKING:
     from smartmixed_search.engine.reproduction import Reproduction
@@ -22,16 +22,14 @@ _SECONDS = 10.0
 @click.option("--dataset", metavar="FILE", help="Where the sweep's .npz file is now, if it has moved.")
 @data_dir
 @plugin_option
-@common
+@asks_store
 def reproduce(
     trial: str,
     sweep: str | None,
     dataset: str | None,
     data_dir: Path | None,
     plugins: tuple[str, ...],
-    output_dir: Path,
-    tracking_uri: str | None,
-    debug: bool,
+    uri: str,
 ) -> int:
     """Train a recorded trial again, from what MLflow holds, and compare its figures.
 
@@ -43,9 +41,8 @@ def reproduce(
     from smartmixed_search.datasets import load_dataset
     from smartmixed_search.engine.reproduction import reproduce_trial
     from smartmixed_search.tracking.questions.recorded import recorded_trial
-    from smartmixed_search.tracking.store.store import resolve_tracking_uri
 
-    recorded = recorded_trial(trial, sweep, resolve_tracking_uri(tracking_uri, output_dir), plugins)
+    recorded = recorded_trial(trial, sweep, uri, plugins)
     data = load_dataset(dataset or recorded.dataset, data_dir)
     for line in _introduction(recorded):
         click.echo(line, err=True)

@@ -50,7 +50,6 @@ def run(
     data_dir: Path | None,
     output_dir: Path,
     tracking_uri: str | None,
-    debug: bool,
 ) -> int:
     """Launch the sweep of a search space, or continue it.
 

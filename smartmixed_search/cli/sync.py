@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 @click.option("--sweep", help="Name of a sweep.  [default: all in the output folder]")
 @plugin_option
 @common
-def sync(sweep: str | None, plugins: tuple[str, ...], output_dir: Path, tracking_uri: str | None, debug: bool) -> int:
+def sync(sweep: str | None, plugins: tuple[str, ...], output_dir: Path, tracking_uri: str | None) -> int:
     """Deliver settled trials that MLflow does not have yet.
 
     What was deleted on MLflow's page is brought back.
