@@ -160,6 +160,11 @@ def leaderboard(strategy_rows: pd.DataFrame, view: str = "tuned", blocks: pd.Dat
             "test_accuracy": sums["test_accuracy"] / count,
         }
     ).reset_index()
+    return _placed(board)
+
+
+def _placed(board: pd.DataFrame) -> pd.DataFrame:
+    """Return a leaderboard in order, with places."""
     board["place"] = board.groupby(DATASET)["mean_rank"].rank(method="min").astype("Int64")
     order = [*DATASET, "mean_rank", "test_accuracy", "strategy"]
     board = board.sort_values(order, ascending=[True, True, True, False, True], na_position="last", ignore_index=True)

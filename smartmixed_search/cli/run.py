@@ -1,9 +1,9 @@
 """`run`: launch a sweep, continue one, or say what it would cost."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -11,6 +11,9 @@ from smartmixed_search.cli.answer import print_answer
 from smartmixed_search.cli.options import common, data_dir, exit_code, placed, quiet_option
 from smartmixed_search.errors import ConfigError
 from smartmixed_search.search.execution import Execution
+
+if TYPE_CHECKING:
+    from smartmixed_search.space.space import SearchSpace
 
 
 @click.command()
@@ -37,11 +40,6 @@ from smartmixed_search.search.execution import Execution
 def run(
     space: str,
     name: str | None,
-    trials: int | None,
-    seed: int | None,
-    dataset: str | None,
-    epochs: int | None,
-    replicates: int | None,
     settings: tuple[str, ...],
     execution: Execution,
     no_reuse: bool,
@@ -50,6 +48,7 @@ def run(
     data_dir: Path | None,
     output_dir: Path,
     tracking_uri: str | None,
+    **keys: Any,
 ) -> int:
     """Launch the sweep of a search space, or continue it.
 
@@ -59,19 +58,9 @@ def run(
     """
     if name is not None and not dry_run:
         _refuse_second(output_dir, name)
-    from smartmixed_search.space.files import find_space, read_space_file
-    from smartmixed_search.trials.plain import check_keys
-    from smartmixed_search.trials.rules import SPACE_KEYS
-
-    # Before what takes seconds to import: a wrong name is told at once.
-    check_keys("a space", {**read_space_file(find_space(space)), **_settings(settings)}, SPACE_KEYS)
     step = _step(quiet)
-    step(f"reading {space}, and loading what trains")
-    from smartmixed_search.space.space import SearchSpace
-
-    flags = {"trials": trials, "seed": seed, "dataset": dataset, "epochs": epochs, "replicates": replicates}
     resources = {"resources": execution.resources} if execution.resources else {}
-    resolved = SearchSpace.load(space, flags | _settings(settings) | resources)
+    resolved = _load(space, keys | _settings(settings) | resources, step)
     if dry_run:
         from smartmixed_search.cli.dry_run import print_estimate
         from smartmixed_search.search.sweep import as_begun
@@ -93,6 +82,20 @@ def run(
     )
     print_answer(summary)
     return exit_code(summary)
+
+
+def _load(space: str, overrides: Mapping[str, Any], step: Callable[[str], None]) -> "SearchSpace":
+    """Load a space; `overrides` are keys of it that the command line gives, or None where it does not."""
+    from smartmixed_search.space.files import find_space, read_space_file
+    from smartmixed_search.trials.plain import check_keys
+    from smartmixed_search.trials.rules import SPACE_KEYS
+
+    # Before what takes seconds to import: a wrong name is told at once.
+    check_keys("a space", {**read_space_file(find_space(space)), **overrides}, SPACE_KEYS)
+    step(f"reading {space}, and loading what trains")
+    from smartmixed_search.space.space import SearchSpace
+
+    return SearchSpace.load(space, overrides)
 
 
 def _step(quiet: bool) -> Callable[[str], None]:

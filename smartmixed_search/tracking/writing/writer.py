@@ -103,9 +103,7 @@ class Tracker:
                 self._inputs = [dataset_input(environment["dataset"])]
                 self._data = {schema.TAG_CHECKSUM: environment["dataset"]["checksum"]}
             self._log_space(run, space, seed, {schema.TAG_OPENED: opened} if running else None)
-            self._client.log_dict(run.info.run_id, dict(environment), schema.ENVIRONMENT_FILE)
-            for path in artifacts:
-                self._client.log_text(run.info.run_id, path.read_text(encoding="utf-8"), path.name)
+            self._log_files(run, environment, artifacts)
             self._log_inputs(run)
             doubles.delete_unsettled(self._client, run)
         return str(run.info.run_id)
@@ -134,6 +132,11 @@ class Tracker:
         asked = {"trials": space["trials"]} if space.get("trials") and opened else {}
         tags = opened if opened and self._confirms is None else {}
         runs.log(self._client, run, params=new, metrics=asked, tags=tags | self._data, time=runs.now())
+
+    def _log_files(self, run: "Run", environment: Mapping[str, Any], artifacts: Iterable[Path]) -> None:
+        self._client.log_dict(run.info.run_id, dict(environment), schema.ENVIRONMENT_FILE)
+        for path in artifacts:
+            self._client.log_text(run.info.run_id, path.read_text(encoding="utf-8"), path.name)
 
     def recorded(self) -> dict[str, tuple[str, str]]:
         """Return by key how the trials that the store has completely have ended: status and, as kept, reason."""
