@@ -41,7 +41,7 @@ def in_short(error: BaseException, *, kind: bool = True, whole: bool = True) -> 
     Args:
         error: whichever; one without a message is told by its kind.
         kind: whether the message needs the error's kind before it.
-        whole: whether all of the message is wanted, and not its first line alone.
+        whole: whether all of the message is wanted, or only its first line.
 
     Example:
         >>> in_short(OSError("no room\non the disk")), in_short(OSError("no room"), kind=False)

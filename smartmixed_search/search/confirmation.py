@@ -52,18 +52,20 @@ def confirm_sweep(
         sweep: its name; the latest by default. Only MLflow has to know it.
         name: of the confirmation; default: the sweep's, with "confirmed" and the number of replicates. Its seeds do
             not depend on it: under another name the same trials are trained once more, and the first ones count.
-        k: how many trials, by validation objective.
+        k: how many trials, the best by validation objective.
         replicates: fresh seeds of each strategy.
         dataset: where an `.npz` file is now; default: where the sweep found it.
-        output_dir: see `run_sweep`, as for the others; the confirmation has a directory of its own there.
-        tracking_uri: the store that holds the sweep.
-        data_dir: where image datasets are.
+        output_dir: folder or URI in which the confirmation gets a directory; default: `SMARTMIXED_OUTPUT_DIR`, else
+            `smartmixed-runs`.
+        tracking_uri: MLflow's store, which holds the sweep; default: `MLFLOW_TRACKING_URI`, else the SQLite store of
+            the output directory.
+        data_dir: folder of the image datasets, as for `load_dataset`.
         plugins: modules to import first. Those that the sweep names must be among them, or imported already: a store
             may be a stranger's.
-        run: what trains a trial.
+        run: `run_trial`, or a module-level function of its signature.
         renew: called with the sweep's name and the store once all is delivered, such as to renew a report kept there.
         execution: how trials are run; the default is `Execution()`.
-        options: fields of it, given one by one; see `run_sweep`.
+        options: fields of it, given one by one; see `Execution`.
 
     Raises:
         UserError: something given is not valid, the sweep has no finished trial, or the data are not those it used.

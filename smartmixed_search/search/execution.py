@@ -9,7 +9,9 @@ from smartmixed_search.errors import ConfigError
 
 @dataclass(frozen=True, kw_only=True)
 class Execution:
-    """How the trials of a sweep or a confirmation are run.
+    """How the trials of a sweep or a confirmation are run: where, how many at once, and what if one fails.
+
+    `run_sweep` and `confirm_sweep` take one, or its fields as keyword arguments.
 
     Raises:
         ConfigError: a number is too small.
@@ -20,7 +22,7 @@ class Execution:
     concurrency: int | None = None
     """Trials at once, at most; default: as many as the cluster holds."""
     ray_address: str | None = None
-    """Of a running Ray cluster; default: only this machine."""
+    """Address of a running Ray cluster, as `HOST:PORT` or `auto`; default: only this machine."""
     max_failures: int = 1
     """How often a trial that raises is tried again. Lost processes and nodes do not count: they have a bound of their
     own."""

@@ -54,7 +54,7 @@ def run_sweep(
         output_dir: holds the sweep's directory: a folder, or a URI that fsspec knows; default:
             `SMARTMIXED_OUTPUT_DIR`, else `smartmixed-runs`.
         tracking_uri: MLflow's store; default: `MLFLOW_TRACKING_URI`, else a SQLite file in the output directory.
-        data_dir: see `load_dataset`.
+        data_dir: folder of the image datasets, as for `load_dataset`.
         run: `run_trial`, or a module-level function of its signature.
         execution: how trials are run; the default is `Execution()`.
         options: fields of it, given one by one: `concurrency`, `ray_address`, `resources`, `max_failures`,
