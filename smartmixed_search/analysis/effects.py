@@ -12,6 +12,7 @@ from smartmixed_search.analysis.statistics import mean_intervals
 from smartmixed_search.trials.config import SMARTMIXED
 from smartmixed_search.trials.plain import as_number
 from smartmixed_search.trials.ranking import accuracy_of, best_of_each, is_fixed, margin
+from smartmixed_search.trials.settings import SETTINGS
 
 MEASURES = {
     "test_accuracy": "test accuracy of SmartMixed",
@@ -30,19 +31,6 @@ INTERVAL_CAVEAT = (
     "it would be for other architectures."
 )
 EFFECT_COLUMNS = ["setting", "value", "against", "measure", "blocks", "mean", "low", "high", "reason"]
-
-NOT_CROSSED = (
-    "dataset",
-    "architecture",
-    "seed",
-    "replicates",
-    "strategies",
-    "controls",
-    "pool",
-    "plugins",
-    "objective",
-)
-"""Fields of a configuration that are no settings, or that all trials of a sweep share."""
 
 
 def trial_measures(rows: pd.DataFrame) -> pd.DataFrame:
@@ -82,7 +70,8 @@ def varying_settings(configs: Mapping[str, Mapping[str, str]]) -> pd.DataFrame:
     The column `architecture` is always there.
     """
     table = pd.DataFrame(list(configs.values()), index=pd.Index(list(configs), dtype="str"), dtype="str").fillna("none")
-    varying = [name for name in table if name not in NOT_CROSSED and table[name].nunique() > 1]
+    free = [name for name, one in SETTINGS.items() if not one.fixed]
+    varying = [name for name in table if name in free and table[name].nunique() > 1]
     return table.reindex(columns=["architecture", *varying])
 
 

@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("space")
 @click.option("--name", help="Name of the sweep; the same name continues it.  [default: space name and hash]")
-@click.option("--trials", type=click.IntRange(min=1), help="Distinct configurations to settle.")
-@click.option("--seed", type=click.IntRange(min=0), help="Seed of everything.  [default: 0]")
+@click.option("--trials", type=int, help="Distinct configurations to settle.")
+@click.option("--seed", type=int, help="Seed of everything.  [default: 0]")
 @click.option("--dataset", help="digits, breast-cancer, mnist, fashion-mnist, kmnist, or the path of a .npz file.")
-@click.option("--epochs", type=click.IntRange(min=2), help="Epochs of both phases together.")
-@click.option("--replicates", type=click.IntRange(min=1), help="Seeds per strategy.")
+@click.option("--epochs", type=int, help="Epochs of both phases together.")
+@click.option("--replicates", type=int, help="Seeds per strategy.")
 @click.option(
     "--set",
     "settings",
@@ -87,8 +87,8 @@ def run(
 def _load(space: str, overrides: Mapping[str, Any], step: Callable[[str], None]) -> "SearchSpace":
     """Load a space; `overrides` are keys of it that the command line gives, or None where it does not."""
     from smartmixed_search.space.files import find_space, read_space_file
+    from smartmixed_search.space.keys import SPACE_KEYS
     from smartmixed_search.trials.plain import check_keys
-    from smartmixed_search.trials.rules import SPACE_KEYS
 
     # Before what takes seconds to import: a wrong name is told at once.
     check_keys("a space", {**read_space_file(find_space(space)), **overrides}, SPACE_KEYS)

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
-from smartmixed_search.trials.config import SELECTIVE, SMARTMIXED, TrialConfig
+from smartmixed_search.trials.config import TrialConfig
 from smartmixed_search.trials.records import NetworkResult, accuracy_at
 from smartmixed_search.trials.result import TrialResult
 
@@ -38,9 +38,8 @@ def reusable(
 
 
 def _reused(config: TrialConfig, earlier: TrialResult, test_examples: int) -> Iterator[NetworkResult]:
-    members = set(config.members) - {SMARTMIXED, SELECTIVE}
     for network in earlier.networks:
         at_handoff = accuracy_at(config.selection_epochs, network.test_correct_at, test_examples)
-        if network.strategy in members and network.replicate < config.replicates and at_handoff is not None:
+        if network.strategy in config.baselines and network.replicate < config.replicates and at_handoff is not None:
             key = network.reused_from or earlier.key
             yield replace(network, test_accuracy_at_handoff=at_handoff, reused_from=key)

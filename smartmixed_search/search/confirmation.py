@@ -20,6 +20,7 @@ from smartmixed_search.search.placing.worker import TrialFunction
 from smartmixed_search.search.proposing.proposals import Proposal
 from smartmixed_search.search.session import Plan, carry_out
 from smartmixed_search.search.summary import SweepSummary
+from smartmixed_search.space.keys import as_recorded
 from smartmixed_search.space.space import SearchSpace
 from smartmixed_search.system.plugins import import_plugins
 from smartmixed_search.tracking.questions.confirmations import SweepToConfirm, sweep_to_confirm
@@ -107,7 +108,7 @@ def _plan(
     configs = _after(read_configs(directory.ledger), fresh)
     space = SearchSpace.from_dict(
         {
-            **found.space,
+            **as_recorded(found.space),
             **{"seed": confirms.fresh_seed, "replicates": replicates, "scheduler": "none", "trials": len(configs)},
             "resources": {**found.space["resources"], **resources},
         }

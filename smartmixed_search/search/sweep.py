@@ -17,6 +17,7 @@ from smartmixed_search.search.placing.worker import TrialFunction
 from smartmixed_search.search.proposing.proposals import Proposer
 from smartmixed_search.search.session import Plan, carry_out
 from smartmixed_search.search.summary import SweepSummary
+from smartmixed_search.space.keys import as_recorded
 from smartmixed_search.space.outlook import Reach, remarks
 from smartmixed_search.space.resources import parse_resources
 from smartmixed_search.space.space import SearchSpace
@@ -114,7 +115,8 @@ def as_begun(space: SearchSpace, name: str | None, output_dir: str | Path) -> Se
         return space
     before = space.former
     begun = SweepDirectory.of(output_dir, name or before.default_sweep_name).begun
-    keeps = begun is not None and all(begun.space.get(key) == before.to_dict()[key] for key in space.unsaid)
+    first = before.to_dict()
+    keeps = begun is not None and all(as_recorded(begun.space)[key] == first[key] for key in space.unsaid)
     return before if keeps else space
 
 

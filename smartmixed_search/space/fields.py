@@ -11,7 +11,7 @@ import numpy as np
 from smartmixed_search.errors import ConfigError
 from smartmixed_search.errors.messages import show
 from smartmixed_search.trials.plain import Number, Value, check_keys
-from smartmixed_search.trials.rules import COUNT_LIMIT, Rule, Words
+from smartmixed_search.trials.rules import COUNT_LIMIT, Numbers, Rule
 
 _RANGE_KEYS = ("low", "high", "log", "step")
 
@@ -169,10 +169,10 @@ Field = Constant | Range | Choices
 
 
 def parse_field(key: str, value: object, rule: Rule) -> Field:
-    """Read a constant, `{low, high, log?, step?}` or `{choices: [...]}` whose numbers keep the rule.
+    """Read a constant, `{choices: [...]}`, or of numbers `{low, high, log?, step?}`; all that is in it keeps the rule.
 
     Raises:
-        ConfigError: it is not one of these, or a number breaks the rule.
+        ConfigError: it is not one of these, or a value breaks the rule.
 
     Example:
         >>> from smartmixed_search.trials.rules import positive_number
@@ -181,29 +181,15 @@ def parse_field(key: str, value: object, rule: Rule) -> Field:
 
     """
     if isinstance(value, Mapping):
-        return _parse_choices(key, value, rule) if "choices" in value else _parse_range(key, value, rule)
-    if isinstance(value, Sequence) and not isinstance(value, str):
+        if isinstance(rule, Numbers) and "choices" not in value:
+            return _parse_range(key, value, rule)
+        return _parse_choices(key, value, rule)
+    if isinstance(rule, Numbers) and isinstance(value, Sequence) and not isinstance(value, str):
         raise ConfigError(f"{key} must be a number, {{low, high}} or {{choices: [...]}}, but got {show(value)}")
     return Constant(value=rule.choice(key, value))
 
 
-def parse_words(key: str, value: object, words: Words) -> Field:
-    """Read one of the words, or `{choices: [...]}` of some.
-
-    Raises:
-        ConfigError: it is neither, or a word is not one of them.
-
-    Example:
-        >>> parse_words("output", {"choices": ["logits", "softmax"]}, Words(words=("logits", "softmax")))
-        Choices(values=('logits', 'softmax'))
-
-    """
-    if isinstance(value, Mapping):
-        return _parse_choices(key, value, words)
-    return Constant(value=words.choice(key, value))
-
-
-def _parse_choices(key: str, value: Mapping[str, Any], rule: Rule | Words) -> Choices | Constant:
+def _parse_choices(key: str, value: Mapping[str, Any], rule: Rule) -> Choices | Constant:
     check_keys(key, value, ("choices",))
     choices = value.get("choices")
     if not isinstance(choices, list | tuple) or not choices:
@@ -214,7 +200,7 @@ def _parse_choices(key: str, value: Mapping[str, Any], rule: Rule | Words) -> Ch
     return Choices(values=values) if len(values) > 1 else Constant(value=values[0])
 
 
-def _parse_range(key: str, value: Mapping[str, Any], rule: Rule) -> Range:
+def _parse_range(key: str, value: Mapping[str, Any], rule: Numbers) -> Range:
     check_keys(key, value, (*_RANGE_KEYS, "choices"))
     for name in ("low", "high"):
         if name not in value:
@@ -240,7 +226,7 @@ def _with_step(key: str, low: Number, high: Number, step: object, whole: bool) -
     distance = float(_exact(high) - _exact(low))
     least = 1 if whole else distance / COUNT_LIMIT
     text = f"a {'whole ' if whole else ''}number from {least} to {distance:g}"
-    rule = Rule(text=text, whole=whole, low=least, high=distance)
+    rule = Numbers(text=text, whole=whole, low=least, high=distance)
     return Range(low=low, high=high, step=rule.read(f"{key}: step", step))
 
 

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from smartmixed_search.errors import ConfigError
 from smartmixed_search.errors.messages import show
 from smartmixed_search.trials.plain import check_keys
-from smartmixed_search.trials.rules import Rule
+from smartmixed_search.trials.rules import Numbers
 
 AUTO = "auto"
 
 _LEAST = 0.001
-_CPUS = Rule(text=f"a number of at least {_LEAST}", whole=False, low=_LEAST, high=sys.float_info.max)
-_GPUS = Rule(text=f"auto or a number of at least {_LEAST}, or 0", whole=False, low=0, high=sys.float_info.max)
+_CPUS = Numbers(text=f"a number of at least {_LEAST}", whole=False, low=_LEAST, high=sys.float_info.max)
+_GPUS = Numbers(text=f"auto or a number of at least {_LEAST}, or 0", whole=False, low=0, high=sys.float_info.max)
 
 
 @dataclass(frozen=True, kw_only=True)

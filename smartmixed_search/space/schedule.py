@@ -5,12 +5,10 @@ from collections.abc import Mapping, Sequence
 from smartmixed_search.errors import ConfigError
 from smartmixed_search.space.fields import Field
 from smartmixed_search.trials.config import SMARTMIXED, selection_epochs
+from smartmixed_search.trials.settings import SETTINGS
 
 RUNG_FACTOR = 3
 """A rung is this many times as late as the one before; one in this many trials goes on from it to the next."""
-
-_BASELINE_SETTINGS = ("epochs", "learning_rate", "batch_size", "train_examples", "clip_norm")
-"""What the training of a fixed activation depends on."""
 
 
 def selection_lengths(settings: Mapping[str, Field], epochs: int) -> tuple[int, ...]:
@@ -18,7 +16,7 @@ def selection_lengths(settings: Mapping[str, Field], epochs: int) -> tuple[int, 
 
     That is for trials which share baselines; where the settings that matter to these never recur, there are none.
     """
-    if any(settings[key].size is None for key in _BASELINE_SETTINGS):
+    if any(field.size is None for key, field in settings.items() if SETTINGS[key].baseline):
         return ()
     fraction = settings["phase_fraction"]
     if fraction.size is None:

@@ -1,12 +1,10 @@
 """The search space: what a sweep may try, read from YAML or a dict, validated, and resolved to the last default."""
 
-import hashlib
 import itertools
-import json
 import re
 import zlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -16,61 +14,34 @@ import yaml
 from smartmixed_search.datasets import dataset_name
 from smartmixed_search.errors import ConfigError
 from smartmixed_search.errors.messages import show
-from smartmixed_search.method.selection_rate import AUTO
 from smartmixed_search.space.architectures import Architectures, SampledArchitectures, Widths, parse_architectures
-from smartmixed_search.space.fields import Constant, Field, parse_field, parse_words
+from smartmixed_search.space.fields import Constant, Field, parse_field
 from smartmixed_search.space.files import find_space, read_space_file, shipped_spaces
 from smartmixed_search.space.grid import Grid
+from smartmixed_search.space.keys import ASHA, FREE, GRID, JOINT, SEARCH, SPACE_KEYS, SearchSettings
 from smartmixed_search.space.options import parse_options
 from smartmixed_search.space.resources import Resources, parse_resources
 from smartmixed_search.space.schedule import check_rungs, rungs, selection_lengths
-from smartmixed_search.trials.config import PUBLISHED_PHASE_FRACTION, PUBLISHED_TEMPERATURE, TrialConfig
-from smartmixed_search.trials.plain import Number, Value, check_keys, read_word
-from smartmixed_search.trials.rules import CHOICES, COUNT_LIMIT, SETTINGS, SPACE_KEYS, Words, whole_number
+from smartmixed_search.trials.config import TrialConfig
+from smartmixed_search.trials.plain import Value, check_keys
+from smartmixed_search.trials.rules import COUNT_LIMIT, whole_number
+from smartmixed_search.trials.settings import PUBLISHED_SETTING, SETTINGS, fingerprint
 
 __all__ = ["SearchSpace", "shipped_spaces"]
-
-TPE, RANDOM, GRID = "tpe", "random", "grid"
-SAMPLERS = (TPE, RANDOM, GRID)
-
-JOINT = "joint"
-SEARCHES = ("settings", JOINT)
-
-ASHA = "asha"
-SCHEDULERS = ("none", ASHA)
-
-PHASE_FIELDS = ("phase_fraction", "temperature", "temperature_final")
-"""The fields Optuna proposes; the others it proposes only in a joint search."""
-
-PUBLISHED_SETTING: Mapping[str, Number] = {
-    "phase_fraction": PUBLISHED_PHASE_FRACTION,
-    "temperature": PUBLISHED_TEMPERATURE,
-}
 
 DEFAULT_ARCHITECTURES = 12
 """How many sampled architectures are drawn, unless the space says so or has fewer."""
 
-_WORDS: Mapping[str, Words] = {key: Words(words=words) for key, words in CHOICES.items() if key != "objective"}
-_DEFAULTS: Mapping[str, Any] = {field.name: field.default for field in fields(TrialConfig)}
-
-_CHANGED: Mapping[str, Any] = {
-    "phase_fraction": {"low": 0.05, "high": 0.5},
-    "temperature": {"low": 0.1, "high": 3.0, "log": True},
-    "logit_learning_rate": AUTO,
-}
-"""What spaces say where they do not say it, but for what they said at first, which was what a trial does.
-
-Sweeps begun then go on: see `SearchSpace.former`.
-"""
-_LATER: Mapping[str, Any] = {"scheduler": "none", "train_examples": None}
-"""Keys that spaces did not have at first, each with what it says where it is not given: sweeps begun then go on."""
+_VARYING = {key: one for key, one in SETTINGS.items() if not one.fixed}
+_PROPOSED = tuple(key for key, one in _VARYING.items() if one.proposed)
+_CHANGED = tuple(key for key, one in _VARYING.items() if one.space != one.default)
 
 _NAME_LENGTH = 80
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
 @dataclass(frozen=True, kw_only=True)
-class SearchSpace:
+class SearchSpace(SearchSettings):
     """A search space: everything a sweep may try, with every default filled in.
 
     Make one by `load` or `from_dict`, which validate it.
@@ -92,10 +63,6 @@ class SearchSpace:
     """The fields of a trial that may vary, numbers and words: constants, ranges, choices."""
     options: Mapping[str, Any]
     """The other fields of `TrialConfig`, equal in all trials."""
-    sampler: str
-    search: str
-    scheduler: str
-    """`asha` stops trials early that trail behind."""
     resources: Resources
     unsaid: tuple[str, ...] = field(default=(), compare=False)
     """Keys that were not given, of those whose default has changed."""
@@ -130,16 +97,14 @@ class SearchSpace:
         for key in ("dataset", "architecture"):
             if plain.get(key) is None:
                 raise ConfigError(f"a space must have the key {key}, but it is missing")
-        search = read_word("search", plain.get("search", SEARCHES[0]), SEARCHES)
-        sampler = read_word("sampler", plain.get("sampler", SAMPLERS[0]), SAMPLERS)
-        if search == JOINT and sampler == GRID:
+        how = {key: one.rule.choice(key, plain.get(key, one.space)) for key, one in SEARCH.items()}
+        sampler, joint = how["sampler"], how["search"] == JOINT
+        if joint and sampler == GRID:
             raise ConfigError("sampler must be tpe or random for search 'joint', but got 'grid'")
-        scheduler = read_word("scheduler", plain.get("scheduler", SCHEDULERS[0]), SCHEDULERS)
-        said = {**_defaults(sampler, scheduler), **plain}
-        settings = {key: parse_field(key, said[key], rule) for key, rule in SETTINGS.items()}
-        settings |= {key: parse_words(key, said[key], words) for key, words in _WORDS.items()}
+        said = {**_defaults(sampler, how["scheduler"]), **plain}
+        settings = {key: parse_field(key, said[key], one.rule) for key, one in _VARYING.items()}
         architecture = parse_architectures(plain["architecture"])
-        architectures = _count_architectures(plain.get("architectures"), architecture, joint=search == JOINT)
+        architectures = _count_architectures(plain.get("architectures"), architecture, joint=joint)
         trials = (architectures or DEFAULT_ARCHITECTURES) * (_grid(settings).size if sampler == GRID else 1)
         space = cls(
             name=_name(plain.get("name"), name),
@@ -149,9 +114,7 @@ class SearchSpace:
             trials=int(whole_number(1).read("trials", plain.get("trials", trials))),
             settings=settings,
             options=parse_options(plain),
-            sampler=sampler,
-            search=search,
-            scheduler=scheduler,
+            **how,
             resources=parse_resources(plain.get("resources", {})),
             unsaid=tuple(key for key in _CHANGED if key not in plain),
         )
@@ -171,9 +134,7 @@ class SearchSpace:
             "trials": self.trials,
             **{key: field.to_plain() for key, field in self.settings.items()},
             **{key: list(value) if isinstance(value, tuple) else value for key, value in self.options.items()},
-            "sampler": self.sampler,
-            "search": self.search,
-            "scheduler": self.scheduler,
+            **{key: getattr(self, key) for key in SEARCH},
             "resources": self.resources.to_plain(),
         }
 
@@ -186,17 +147,12 @@ class SearchSpace:
     def hash(self) -> str:
         """Hash of everything but name, number of trials, resources and where the dataset lies; 64 hex digits."""
         plain = self.to_dict() | {"dataset": dataset_name(self.dataset)}
-        for key in ("name", "trials", "resources"):
-            del plain[key]
-        for key, default in _LATER.items():
-            if plain[key] == default:
-                del plain[key]
-        return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()
+        return fingerprint({key: value for key, value in plain.items() if key not in FREE}, {**SETTINGS, **SEARCH})
 
     @property
     def former(self) -> Self:
         """The same space with the defaults that were in force at first."""
-        before = {key: Constant(value=_DEFAULTS[key]) for key in self.unsaid}
+        before = {key: Constant(value=SETTINGS[key].default) for key in self.unsaid}
         return replace(self, settings={**self.settings, **before}, unsaid=())
 
     @property
@@ -212,7 +168,7 @@ class SearchSpace:
     @property
     def tunable(self) -> tuple[str, ...]:
         """The settings that Optuna proposes."""
-        wanted = self.settings if self.search == JOINT else PHASE_FIELDS
+        wanted = self.settings if self.search == JOINT else _PROPOSED
         return tuple(key for key in wanted if not isinstance(self.settings[key], Constant))
 
     @property
@@ -274,8 +230,8 @@ def _defaults(sampler: str, scheduler: str) -> dict[str, Any]:
     is over, to one phase fraction.
     """
     kept = PUBLISHED_SETTING if sampler == GRID else {}
-    early = {"phase_fraction": PUBLISHED_PHASE_FRACTION} if scheduler == ASHA else {}
-    return {**_DEFAULTS, **_CHANGED, **kept, **early}
+    early = {"phase_fraction": PUBLISHED_SETTING["phase_fraction"]} if scheduler == ASHA else {}
+    return {**{key: one.space for key, one in _VARYING.items()}, **kept, **early}
 
 
 def _overridden(plain: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:

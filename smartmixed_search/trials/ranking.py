@@ -10,10 +10,9 @@ from typing import TypeVar
 import pandas as pd
 
 from smartmixed_search.errors import ConfigError
-from smartmixed_search.errors.messages import one_of
 from smartmixed_search.trials.config import SMARTMIXED
 from smartmixed_search.trials.records import RANKED, NetworkResult
-from smartmixed_search.trials.rules import CHOICES
+from smartmixed_search.trials.settings import SETTINGS
 
 Figures = TypeVar("Figures", float, "pd.Series[float]")
 
@@ -109,8 +108,7 @@ def objective(networks: Sequence[NetworkResult], kind: str) -> float:
         ConfigError: the kind is unknown, or there is no fixed strategy to take the margin over.
 
     """
-    if kind not in CHOICES["objective"]:
-        raise ConfigError(one_of("objective", kind, CHOICES["objective"]))
+    SETTINGS["objective"].rule.choice("objective", kind)
     smartmixed = _by_replicate(networks, SMARTMIXED)
     if kind == "accuracy":
         return sum(smartmixed.values()) / len(smartmixed)

@@ -1,11 +1,14 @@
-"""What the numbers and words of a configuration must be: one rule, for a trial's fields and for a space's keys."""
+"""What numbers, words and names must be, wherever a person or a record gives them: one rule for each.
 
-from collections.abc import Mapping
+A rule may be relaxed, never tightened: what it refused could not be read any more from the records of earlier sweeps.
+"""
+
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any, Protocol
 
 from smartmixed_search.errors import ConfigError
 from smartmixed_search.errors.messages import show
-from smartmixed_search.method.selection_rate import AUTO
 from smartmixed_search.trials.plain import Number, Value, as_number, read_word
 
 COUNT_LIMIT = 10**6
@@ -14,8 +17,20 @@ COUNT_LIMIT = 10**6
 _LEAST_FLOAT, _LARGEST_FLOAT = 2.0**-126, (2.0 - 2.0**-23) * 2.0**127  # float32's smallest normal number, and largest
 
 
+class Rule(Protocol):
+    """What the value of a field must be."""
+
+    def choice(self, key: str, value: object) -> Any:
+        """Return the value as a configuration has it.
+
+        Raises:
+            ConfigError: it breaks the rule.
+
+        """
+
+
 @dataclass(frozen=True, kw_only=True)
-class Rule:
+class Numbers:
     """What the numbers of a field must be."""
 
     text: str
@@ -68,56 +83,51 @@ class Words:
         return read_word(key, value, self.words)
 
 
-def whole_number(low: int, high: int = COUNT_LIMIT, *, optional: bool = False) -> Rule:
+@dataclass(frozen=True, kw_only=True)
+class Names:
+    """A list of names; whether each is known, and whether they fit together, is for `TrialConfig` to say."""
+
+    word: str | None = None
+    """A word that stands for a list, which follows from other fields."""
+    optional: bool = False
+    """Whether the field may say `none`, for no name."""
+
+    def choice(self, key: str, value: object) -> tuple[str, ...] | str:
+        """Return the names, or the word.
+
+        Raises:
+            ConfigError: it is neither of these.
+
+        """
+        if self.optional and (value is None or value == "none"):
+            return ()
+        if isinstance(value, str) and value == self.word:
+            return value
+        words = [*([self.word] if self.word else []), *(["none"] if self.optional else [])]
+        text = f"{key} must be {' or '.join([*map(repr, words), 'a list of names'])}"
+        if isinstance(value, str) or not isinstance(value, Sequence):
+            raise ConfigError(f"{text}, but got {show(value)}")
+        for name in value:
+            if not isinstance(name, str):
+                raise ConfigError(f"{text}, but {show(name)} is in it")
+        return tuple(value)
+
+
+def whole_number(low: int, high: int = COUNT_LIMIT, *, optional: bool = False) -> Numbers:
     """Return the rule of a whole number from `low` to `high`."""
     text = f"a whole number from {low} to {high}" + (", or none" if optional else "")
-    return Rule(text=text, whole=True, low=low, high=high, optional=optional)
+    return Numbers(text=text, whole=True, low=low, high=high, optional=optional)
 
 
-def positive_number(*words: str, optional: bool = False) -> Rule:
+def positive_number(*words: str, optional: bool = False) -> Numbers:
     """Return the rule of a finite number greater than 0, both as training computes (in float32), or of some words."""
     others = [*words, *(["none"] if optional else [])]
     text = "a finite number greater than 0, both in float32" + (f", or {' or '.join(others)}" if others else "")
-    return Rule(text=text, whole=False, low=_LEAST_FLOAT, high=_LARGEST_FLOAT, optional=optional, words=words)
+    return Numbers(text=text, whole=False, low=_LEAST_FLOAT, high=_LARGEST_FLOAT, optional=optional, words=words)
 
 
-FRACTION = Rule(text="between 0 and 1, both excluded", whole=False, low=0, high=1, open=True)
+FRACTION = Numbers(text="between 0 and 1, both excluded", whole=False, low=0, high=1, open=True)
 """The rule of a share that is neither nothing nor everything."""
-
-SETTINGS: Mapping[str, Rule] = {
-    "phase_fraction": FRACTION,
-    "temperature": positive_number(),
-    "temperature_final": positive_number(optional=True),
-    "epochs": whole_number(2),
-    "learning_rate": positive_number(),
-    "logit_learning_rate": positive_number(AUTO, optional=True),
-    "batch_size": whole_number(1),
-    "train_examples": whole_number(1, optional=True),
-    "clip_norm": positive_number(),
-    "clamp": positive_number(optional=True),
-}
-"""The numbers that a space may vary."""
-
-COUNTS: Mapping[str, Rule] = {"replicates": whole_number(1), "seed": whole_number(0, 2**63 - 1)}
-"""The numbers that are equal in all trials of a space."""
 
 DEPTH, WIDTH = whole_number(1, 1000), whole_number(1, 2**20)
 """Of an architecture: how many hidden layers it has, and how wide each is."""
-
-CHOICES: dict[str, tuple[str, ...]] = {
-    "estimator": ("hard", "soft"),
-    "output": ("logits", "softmax"),
-    "handoff": ("inherit", "reinitialize"),
-    "handoff_from": ("last", "best"),
-    "evaluation": ("argmax", "sampled"),
-    "objective": ("margin", "accuracy"),
-    "precision": ("float32", "tf32", "bf16"),
-}
-"""The fields that take one of a few words, each with its default first."""
-
-_IDENTITY = ("name", "dataset", "architecture", "architectures", "trials")
-_SEARCH = ("sampler", "search", "scheduler", "resources")
-OPTIONS = ("strategies", "controls", "pool", "plugins", *COUNTS, "objective")
-"""The keys of a space that are equal in all of its trials."""
-SPACE_KEYS = (*_IDENTITY, *SETTINGS, *(key for key in CHOICES if key != "objective"), *OPTIONS, *_SEARCH)
-"""Every key that a space may have."""

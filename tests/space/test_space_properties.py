@@ -8,12 +8,14 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from smartmixed_search.method.activations import PUBLISHED_POOL
 from smartmixed_search.search.proposing.proposals import Proposer
 from smartmixed_search.space.files import read_yaml
 from smartmixed_search.space.space import SearchSpace
-from smartmixed_search.trials.config import CONTROLS, PUBLISHED_POOL, TrialConfig
+from smartmixed_search.trials.config import CONTROLS, TrialConfig
 from smartmixed_search.trials.records import FINISHED
-from smartmixed_search.trials.rules import CHOICES
+from smartmixed_search.trials.rules import Words
+from smartmixed_search.trials.settings import SETTINGS
 
 
 def numbers(low: float, high: float) -> st.SearchStrategy[float]:
@@ -64,7 +66,7 @@ def spaces(draw: st.DrawFn) -> dict[str, Any]:
         "trials": st.integers(1, 10**6),
         "strategies": st.one_of(st.just("all"), _some(PUBLISHED_POOL).map(lambda some: ["smartmixed", *some])),
         "controls": st.one_of(st.just("none"), _some(CONTROLS, least=0)),
-        **{key: _words(key, words) for key, words in CHOICES.items()},
+        **{key: _words(one.rule.words, one.fixed) for key, one in SETTINGS.items() if isinstance(one.rule, Words)},
         "name": st.from_regex(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}", fullmatch=True),
         "search": st.just("settings") if grid else st.sampled_from(["settings", "joint"]),
         "resources": st.fixed_dictionaries({}, optional={"cpus_per_trial": numbers(0.1, 64)}),
@@ -74,9 +76,9 @@ def spaces(draw: st.DrawFn) -> dict[str, Any]:
     return required | draw(st.fixed_dictionaries({}, optional=optional))
 
 
-def _words(key: str, words: tuple[str, ...]) -> st.SearchStrategy[Any]:
+def _words(words: tuple[str, ...], fixed: bool) -> st.SearchStrategy[Any]:
     one = st.sampled_from(words)
-    return one if key == "objective" else st.one_of(one, _some(words).map(lambda some: {"choices": some}))
+    return one if fixed else st.one_of(one, _some(words).map(lambda some: {"choices": some}))
 
 
 def _some(names: tuple[str, ...], least: int = 1) -> st.SearchStrategy[list[str]]:

@@ -1,4 +1,4 @@
-"""A trial's configuration and a search space refuse the same numbers, with the same words."""
+"""A trial's configuration and a search space accept and refuse the same values, with the same words."""
 
 from typing import Any
 
@@ -7,41 +7,81 @@ import pytest
 from smartmixed_search.errors import ConfigError
 from smartmixed_search.space.space import SearchSpace
 from smartmixed_search.trials.config import TrialConfig
-from smartmixed_search.trials.rules import COUNTS, SETTINGS, SPACE_KEYS
+from smartmixed_search.trials.rules import Names
+from smartmixed_search.trials.settings import SETTINGS
 
-
-@pytest.mark.parametrize(
-    ("key", "value"),
-    [
-        ("learning_rate", 1e-300),
-        ("learning_rate", 1e39),
-        ("logit_learning_rate", 1e-300),
-        ("logit_learning_rate", "automatic"),
-        ("temperature", 0.0),
-        ("temperature_final", float("inf")),
-        ("clip_norm", None),
-        ("clamp", -1.0),
-        ("epochs", 10**7),
-        ("epochs", 1),
-        ("epochs", 2.5),
-        ("batch_size", True),
-        ("train_examples", 0),
-        ("phase_fraction", 1.0),
-        ("replicates", 10**7),
-        ("seed", 2**64),
-        ("seed", -1),
-    ],
+VALUES = (
+    *(None, "none", True, [], ["relu"], "relu", float("nan"), float("inf")),
+    *(-1, 0, 1, 2, 2.5, 3.0, "1e-2", 0.5, 1.0, 128, 10**6, 10**7, 2**63 - 1, 2**63, 2**64),
+    *(1e-300, 2.0**-126, 1e38, 1e39, "auto", "automatic", "hard", "softmax", "best", "sampled", "accuracy", "bf16"),
 )
-def test_what_a_space_refuses_a_trial_refuses(key: str, value: Any) -> None:
-    messages = set()
-    for refuse in (
-        lambda: TrialConfig(dataset="digits", architecture=(8,), **{key: value}),
-        lambda: SearchSpace.from_dict({"dataset": "digits", "architecture": 8, key: value}),
-    ):
-        with pytest.raises(ConfigError, match=f"^{key} must be ") as raised:
-            refuse()
-        messages.add(str(raised.value))
-    assert len(messages) == 1, messages
+"""Some of which each setting takes, and some of which it refuses."""
+LIMITS = {
+    "phase_fraction": (1e-9, 1 - 1e-9),
+    "temperature": (2.0**-126, 3.4028234e38),
+    "temperature_final": (2.0**-126, 3.4028234e38, None),
+    "epochs": (2, 10**6),
+    "learning_rate": (2.0**-126, 3.4028234e38),
+    "logit_learning_rate": (2.0**-126, 3.4028234e38, None),
+    "batch_size": (1, 10**6),
+    "train_examples": (1, 10**6, None),
+    "clip_norm": (2.0**-126, 3.4028234e38),
+    "clamp": (2.0**-126, 3.4028234e38, None),
+    "estimator": ("hard", "soft"),
+    "output": ("logits", "softmax"),
+    "handoff": ("inherit", "reinitialize"),
+    "handoff_from": ("last", "best"),
+    "evaluation": ("argmax", "sampled"),
+    "objective": ("margin", "accuracy"),
+    "precision": ("float32", "tf32", "bf16"),
+    "replicates": (1, 10**6),
+    "seed": (0, 2**63 - 1),
+}
+"""What spaces took at revision 898b56d, at the utmost."""
+
+
+def of_trial(key: str, value: Any) -> Any:
+    """Return what a trial makes of a value, or says to it."""
+    try:
+        return getattr(TrialConfig(dataset="digits", architecture=(8,), **{key: value}), key)
+    except ConfigError as error:
+        return str(error)
+
+
+def of_space(key: str, value: Any) -> Any:
+    """Return what a trial of a space that has a value makes of it, or what the space says to it."""
+    try:
+        space = SearchSpace.from_dict({"dataset": "digits", "architecture": 8, "sampler": "grid", key: value})
+        return getattr(space.config((8,), {}), key)
+    except ConfigError as error:
+        return str(error)
+
+
+@pytest.mark.parametrize("key", [key for key, one in SETTINGS.items() if not isinstance(one.rule, Names)])
+def test_a_trial_takes_what_a_space_takes_and_refuses_what_it_refuses(key: str) -> None:
+    values = VALUES if SETTINGS[key].fixed else [one for one in VALUES if not isinstance(one, list)]
+    told = {repr(value): (of_trial(key, value), of_space(key, value)) for value in values}
+    assert not {value: answers for value, answers in told.items() if answers[0] != answers[1]}
+    assert any(isinstance(trial, str) and trial.startswith(f"{key} must be ") for trial, _ in told.values())
+
+
+@pytest.mark.parametrize("key", ["strategies", "controls", "pool", "plugins"])
+@pytest.mark.parametrize("value", ["relu", 3, ["relu", 3], {"relu": 3}], ids=repr)
+def test_a_trial_refuses_the_lists_of_names_that_a_space_refuses(key: str, value: Any) -> None:
+    assert of_trial(key, value) == of_space(key, value)
+    assert str(of_trial(key, value)).startswith(f"{key} must be ")
+
+
+def test_a_trial_has_all_strategies_of_its_pool_as_a_space_has() -> None:
+    config = TrialConfig(dataset="digits", architecture=(8,), pool=("relu", "tanh"))
+    assert config.strategies == ("smartmixed", "relu", "tanh")
+
+
+@pytest.mark.parametrize("key", LIMITS)
+def test_a_trial_takes_whatever_an_earlier_sweep_was_begun_with(key: str) -> None:
+    """Or that sweep could not be read any more."""
+    for value in LIMITS[key]:
+        assert of_trial(key, value) == value
 
 
 @pytest.mark.parametrize("architecture", [(2**20 + 1,), (8,) * 1001], ids=["wide", "deep"])
@@ -57,10 +97,3 @@ def test_what_a_space_refuses_of_an_architecture_a_trial_refuses(architecture: t
 def test_a_trial_reads_numbers_as_a_space_does() -> None:
     config = TrialConfig(dataset="digits", architecture=(8,), learning_rate="1e-2", clamp="none", epochs=10.0)
     assert (config.learning_rate, config.clamp, config.epochs) == (0.01, None, 10)
-
-
-def test_every_number_of_a_trial_has_its_rule() -> None:
-    numbers = {"phase_fraction", "temperature", "temperature_final", "epochs", "learning_rate", "logit_learning_rate"}
-    numbers |= {"batch_size", "train_examples", "clip_norm", "clamp", "replicates", "seed"}
-    assert {*SETTINGS, *COUNTS} == numbers
-    assert numbers < set(SPACE_KEYS)

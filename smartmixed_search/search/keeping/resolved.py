@@ -10,10 +10,9 @@ from smartmixed_search.analysis.confirmed import Confirmed
 from smartmixed_search.datasets import Dataset
 from smartmixed_search.errors import SweepError
 from smartmixed_search.errors.messages import show
+from smartmixed_search.space.keys import FREE, as_recorded
 from smartmixed_search.space.space import SearchSpace
 
-_FREE = {"name", "trials", "resources", "dataset"}
-"""Keys of a space that its hash leaves out; the dataset has a message of its own."""
 _KEYS_SHOWN = 3
 _IDENTITY = {"seed": "seed", "dataset": "dataset", "hash": "space", "confirms": "sweep that it confirms"}
 
@@ -86,7 +85,8 @@ class Resolved:
 
 def _changed_keys(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
     """Return which keys of a space differ, with what each was and is; nothing if none does."""
-    changed = [key for key in now if key not in _FREE and before.get(key) != now[key]]
+    before, free = as_recorded(before), (*FREE, "dataset")  # which has a message of its own
+    changed = [key for key in now if key not in free and before.get(key) != now[key]]
     told = [f"{key} was {_plain(before.get(key))}, is {_plain(now[key])}" for key in changed[:_KEYS_SHOWN]]
     return "; ".join(told) + (f"; and {len(changed) - _KEYS_SHOWN} more" if len(changed) > _KEYS_SHOWN else "")
 

@@ -23,8 +23,10 @@ from smartmixed_search.search.proposing.sampling import (
 )
 from smartmixed_search.space.architectures import ListedArchitectures, Widths
 from smartmixed_search.space.fields import Constant
-from smartmixed_search.space.space import GRID, JOINT, PUBLISHED_SETTING, SearchSpace
+from smartmixed_search.space.keys import GRID, JOINT
+from smartmixed_search.space.space import SearchSpace
 from smartmixed_search.trials.config import TrialConfig
+from smartmixed_search.trials.settings import PUBLISHED_SETTING
 
 _ATTEMPTS = 20
 """How often a proposal is drawn again if it is a trial that is settled already."""

@@ -9,7 +9,7 @@ from typing import Protocol
 from smartmixed_search.search.keeping.events import Duplicate, Proposed, Settled
 from smartmixed_search.search.keeping.ledger import Ledger
 from smartmixed_search.search.proposing.proposals import Proposal
-from smartmixed_search.trials.config import SELECTIVE, SMARTMIXED, TrialConfig
+from smartmixed_search.trials.config import TrialConfig
 from smartmixed_search.trials.records import FINISHED
 
 EXHAUSTED_AFTER = 50
@@ -174,7 +174,7 @@ class TrialQueue:
     def _is_ready(self, proposal: Proposal) -> bool:
         """Whether no trial is training the baselines that this one could reuse, for the first time or again."""
         wanted = proposal.config.baseline_key
-        if not self._reuse or not _has_baselines(proposal.config):
+        if not self._reuse or not proposal.config.baselines:
             return True
         if wanted in self._baselines:
             return self._baselines[wanted] not in self._away
@@ -223,7 +223,3 @@ class TrialQueue:
 
 def _proposal(event: Proposed) -> Proposal:
     return Proposal(number=event.number, config=TrialConfig.from_dict(event.config), params=event.params)
-
-
-def _has_baselines(config: TrialConfig) -> bool:
-    return not {SMARTMIXED, SELECTIVE}.issuperset(config.members)

@@ -14,7 +14,8 @@ from optuna.trial import TrialState, create_trial
 
 from smartmixed_search.space.architectures import ListedArchitectures
 from smartmixed_search.space.fields import Choices, Constant, Field, Range
-from smartmixed_search.space.space import TPE, SearchSpace
+from smartmixed_search.space.keys import TPE
+from smartmixed_search.space.space import SearchSpace
 from smartmixed_search.trials.plain import Number, Value
 from smartmixed_search.trials.records import FAILED, FINISHED, STOPPED
 

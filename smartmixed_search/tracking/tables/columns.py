@@ -8,7 +8,8 @@ import pandas as pd
 
 from smartmixed_search.analysis.identity import DATASET
 from smartmixed_search.tracking import schema
-from smartmixed_search.trials.config import PUBLISHED_PHASE_FRACTION, PUBLISHED_TEMPERATURE, SMARTMIXED
+from smartmixed_search.trials.config import SMARTMIXED
+from smartmixed_search.trials.settings import PUBLISHED_SETTING
 
 if TYPE_CHECKING:
     from mlflow.entities import Run
@@ -126,5 +127,5 @@ def strategy_frame(found: Sequence["Run"], trials: pd.DataFrame) -> pd.DataFrame
     return rows.assign(
         replicates=parents["replicates"],
         choice_confidence=parents["choice_confidence"].where(rows["strategy"] == SMARTMIXED),
-        published=(rows["phase_fraction"] == PUBLISHED_PHASE_FRACTION) & (rows["temperature"] == PUBLISHED_TEMPERATURE),
+        published=(rows[list(PUBLISHED_SETTING)] == pd.Series(PUBLISHED_SETTING)).all(axis="columns"),
     )

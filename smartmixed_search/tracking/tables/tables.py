@@ -10,7 +10,7 @@ from smartmixed_search.analysis.identity import DATASET, DIGITS, identified
 from smartmixed_search.datasets import dataset_name, load_dataset
 from smartmixed_search.errors import TrackingError
 from smartmixed_search.errors.messages import one_of
-from smartmixed_search.space.space import JOINT
+from smartmixed_search.space.keys import JOINT
 from smartmixed_search.tracking import schema
 from smartmixed_search.tracking.runs import runs, trash
 from smartmixed_search.tracking.store.store import nothing_recorded

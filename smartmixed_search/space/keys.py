@@ -1,0 +1,43 @@
+"""The keys of a space file, and those of them that say how a space is searched.
+
+The settings of its trials are declared in `trials/settings.py`; here stands what a space has beside them. To add a key
+of one value, declare it in `SearchSettings`, with `later=True`, and say in README what it does.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from smartmixed_search.trials.rules import Words
+from smartmixed_search.trials.settings import SETTINGS, Setting, setting, settings_of
+
+TPE, RANDOM, GRID = "tpe", "random", "grid"
+JOINT = "joint"
+ASHA = "asha"
+
+
+@dataclass(frozen=True, kw_only=True)
+class SearchSettings:
+    """How a space is searched."""
+
+    sampler: str = setting(Words(words=(TPE, RANDOM, GRID)), TPE)
+    """What proposes: Optuna's `tpe`, chance (`random`), or every combination in turn (`grid`)."""
+    search: str = setting(Words(words=("settings", JOINT)), "settings")
+    """What Optuna proposes: certain `settings`, or everything (`joint`)."""
+    scheduler: str = setting(Words(words=("none", ASHA)), "none", later=True)
+    """`asha` stops trials early that trail behind."""
+
+
+SEARCH: Mapping[str, Setting] = settings_of(SearchSettings)
+
+SPACE_KEYS = ("name", "dataset", "architecture", "architectures", "trials", *SETTINGS, *SEARCH, "resources")
+"""Every key that a space may have."""
+FREE = ("name", "trials", "resources")
+"""Those that may differ between two spaces that are the same otherwise: its hash leaves them out."""
+
+_UNUSED = {key: one.unused for key, one in {**SETTINGS, **SEARCH}.items() if one.later}
+
+
+def as_recorded(space: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what `SearchSpace.to_dict` wrote, and of the keys that have come since, what their absence means."""
+    return {**_UNUSED, **space}
