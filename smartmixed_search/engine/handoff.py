@@ -1,4 +1,4 @@
-"""The handoff: SmartMixed's choices are frozen, and what its units share is carried over, restored or drawn anew."""
+"""The handoff: SmartMixed's choices are frozen, and what its units share is carried over, restored or drawn again."""
 
 import torch
 from torch import Tensor
@@ -61,7 +61,7 @@ def _restore_steps(early: Checkpoint, optimizer: ClippedAdam, column: int, steps
 
 
 def _reinitialize(networks: Networks, column: int) -> None:
-    """Draw what is shared from the stream `handoff`; moments and step count start anew."""
+    """Draw what is shared from the stream `handoff`; moments and step count start again."""
     parameters, *moments = networks.states()
     for current, drawn in zip(parameters.shared, networks.draw("handoff"), strict=True):
         current[:, column] = torch.from_numpy(drawn).to(current)

@@ -54,7 +54,7 @@ class Networks(ABC):
 
     @abstractmethod
     def epoch(self, order: np.ndarray, epochs_left: int) -> Iterator[None]:
-        """Train on every example once, one batch at each iteration; `loss` starts anew.
+        """Train on every example once, one batch at each iteration; `loss` starts again.
 
         Args:
             order: in which each replicate sees the examples, [R, N].

@@ -16,7 +16,7 @@ def reusable(
 ) -> list[NetworkResult]:
     """Return those networks of an earlier result that training them again would give again.
 
-    Fixed strategies and `random-mixed` depend on nothing that `TrialConfig.baseline_key` leaves out, but for
+    Fixed strategies and `random-mixed` depend on nothing that `TrialConfig.baseline_key` leaves out, except for
     `test_accuracy_at_handoff`, which is of this trial's selection length.
 
     Args:

@@ -66,7 +66,7 @@ class TwoPhaseTraining:
         """Number of epochs trained."""
         self.epochs_alive = torch.zeros_like(self.final.epoch)
         self.steps_before_handoff = torch.zeros_like(self.networks.optimizer.steps)
-        """Optimiser steps of networks that started anew at the handoff, [R, S]."""
+        """Optimiser steps of networks that started again at the handoff, [R, S]."""
         self.curves: dict[str, list[Tensor]] = {"train_loss": [], "val_loss": []}
         """One tensor [R, S] per epoch; `val_…` of every sum of the task."""
         self.curves |= {f"val_{name}": [] for name in self.task.sums}

@@ -39,7 +39,7 @@ def in_short(error: BaseException, *, kind: bool = True, whole: bool = True) -> 
     r"""Return an error in one line.
 
     Args:
-        error: whichever; one without a message is told by its kind.
+        error: any; one without a message is told by its kind.
         kind: whether the message needs the error's kind before it.
         whole: whether all of the message is wanted, or only its first line.
 

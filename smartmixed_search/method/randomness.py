@@ -2,7 +2,7 @@
 
 Weights, batch orders and initial logits come from numpy on the host, so they are equal on every device. Gumbel noise
 is counter-based (Philox4x32-10; Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3"): the number for
-(replicate, step, layer, neuron, function) is computed from that address alone, on any device, in any order, and
+(replicate, step, layer, neuron, function) is computed only from that address, on any device, in any order, and
 nothing has to be saved to resume.
 """
 

@@ -35,7 +35,7 @@ class Standing:
         self._shares[number] = share
 
     def left(self, number: int) -> None:
-        """Take note that a trial is not running any more, and has not settled anew."""
+        """Take note that a trial is not running any more, and has not settled again."""
         self._shares.pop(number, None)
 
     def settled(self, settled: Settled) -> None:

@@ -153,7 +153,7 @@ def count_settled(path: Path, *, but_failed: bool = False) -> int:
 
 
 def read_settled(path: Path) -> list[Settled]:
-    """Return how trials ended, likewise."""
+    """Return how trials ended, by a ledger that another process may be writing."""
     settled: dict[int, Settled] = {}
     for event in _events(path, read_lines(path)):
         match event:
@@ -165,7 +165,7 @@ def read_settled(path: Path) -> list[Settled]:
 
 
 def read_configs(path: Path) -> list[TrialConfig]:
-    """Return the configurations that were proposed, by number, likewise."""
+    """Return the configurations that were proposed, by number; another process may be writing the ledger."""
     events = _events(path, read_lines(path))
     return [TrialConfig.from_dict(event.config) for event in events if isinstance(event, Proposed)]
 

@@ -60,7 +60,7 @@ def find_sweeps(
 
 
 def _on_data(sweeps: list["Run"], checksum: str | None) -> list["Run"]:
-    """Return those of some sweeps on one dataset's name that are on certain data; None: on whichever.
+    """Return those of some sweeps on one dataset's name that are on certain data; None: on any.
 
     Raises:
         TrackingError: none is.

@@ -1,4 +1,4 @@
-"""The descriptions of a sweep's run: written anew as trials settle, and never over what a user has written."""
+"""The descriptions of a sweep's run: written again as trials settle, and never over what a user has written."""
 
 from typing import TYPE_CHECKING
 
