@@ -79,7 +79,7 @@ def _introduction(recorded: "Recorded") -> list[str]:
         names = ", ".join(name for name, trained_by in trial.reused.items() if trained_by == key)
         lines.append(
             f"not trained again here, because trial {key} trained them: {names}; "
-            f"`reproduce {key} --sweep {recorded.sweep}` does"
+            f"`reproduce {key} --sweep {recorded.sweep}` trains them again"
         )
     return lines
 
