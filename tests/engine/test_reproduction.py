@@ -83,7 +83,7 @@ def test_of_a_trial_that_took_over_networks_its_own_come_out_again(
     assert code == 0
     assert "identical: every figure of 4 networks came out again; the recorded environment is the same" in out
     assert f"trial {first.key} trained them" in err
-    assert f"`reproduce {first.key} --sweep mine` does" in err
+    assert f"`reproduce {first.key} --sweep mine` trains them again" in err
     for name in ("relu", "tanh", "random-mixed"):
         assert name in err
         assert name not in out
