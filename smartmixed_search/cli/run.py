@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("space")
 @click.option("--name", help="Name of the sweep; the same name continues it.  [default: space name and hash]")
-@click.option("--trials", type=int, help="Distinct configurations to settle.")
+@click.option("--trials", type=click.IntRange(min=1), help="Distinct configurations to settle.")
 @click.option("--seed", type=int, help="Seed of everything.  [default: 0]")
 @click.option("--dataset", help="digits, breast-cancer, mnist, fashion-mnist, kmnist, or the path of a .npz file.")
 @click.option("--epochs", type=int, help="Epochs of both phases together.")
@@ -87,11 +87,11 @@ def run(
 def _load(space: str, overrides: Mapping[str, Any], step: Callable[[str], None]) -> "SearchSpace":
     """Load a space; `overrides` are keys of it that the command line gives, or None where it does not."""
     from smartmixed_search.space.files import find_space, read_space_file
-    from smartmixed_search.space.keys import SPACE_KEYS
-    from smartmixed_search.trials.plain import check_keys
+    from smartmixed_search.space.keys import check_plain
 
-    # Before what takes seconds to import: a wrong name is told at once.
-    check_keys("a space", {**read_space_file(find_space(space)), **overrides}, SPACE_KEYS)
+    # Before what takes seconds to import: a wrong name or number is told at once.
+    given = {key: value for key, value in overrides.items() if value is not None}
+    check_plain({**read_space_file(find_space(space)), **given})
     step(f"reading {space}, and loading what trains")
     from smartmixed_search.space.space import SearchSpace
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from smartmixed_search.trials.plain import check_keys
 from smartmixed_search.trials.rules import Words
 from smartmixed_search.trials.settings import SETTINGS, Setting, setting, settings_of
 
@@ -36,6 +37,19 @@ FREE = ("name", "trials", "resources")
 """Those that may differ between two spaces that are the same otherwise: its hash leaves them out."""
 
 _UNUSED = {key: one.unused for key, one in {**SETTINGS, **SEARCH}.items() if one.later}
+
+
+def check_plain(space: Mapping[str, Any]) -> None:
+    """Refuse what can be refused before anything is loaded: unknown keys, and single values that break their rule.
+
+    Raises:
+        ConfigError: a key or a value is refused.
+
+    """
+    check_keys("a space", space, SPACE_KEYS)
+    for key, one in {**SETTINGS, **SEARCH}.items():
+        if key in space and not isinstance(space[key], Mapping | list | tuple):
+            one.rule.choice(key, space[key])
 
 
 def as_recorded(space: Mapping[str, Any]) -> dict[str, Any]:

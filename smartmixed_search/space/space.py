@@ -18,12 +18,12 @@ from smartmixed_search.space.architectures import Architectures, SampledArchitec
 from smartmixed_search.space.fields import Constant, Field, parse_field
 from smartmixed_search.space.files import find_space, read_space_file, shipped_spaces
 from smartmixed_search.space.grid import Grid
-from smartmixed_search.space.keys import ASHA, FREE, GRID, JOINT, SEARCH, SPACE_KEYS, SearchSettings
+from smartmixed_search.space.keys import ASHA, FREE, GRID, JOINT, SEARCH, SearchSettings, check_plain
 from smartmixed_search.space.options import parse_options
 from smartmixed_search.space.resources import Resources, parse_resources
 from smartmixed_search.space.schedule import check_rungs, rungs, selection_lengths
 from smartmixed_search.trials.config import TrialConfig
-from smartmixed_search.trials.plain import Value, check_keys
+from smartmixed_search.trials.plain import Value
 from smartmixed_search.trials.rules import COUNT_LIMIT, whole_number
 from smartmixed_search.trials.settings import PUBLISHED_SETTING, SETTINGS, fingerprint
 
@@ -93,7 +93,7 @@ class SearchSpace(SearchSettings):
             DatasetError: its dataset is unknown.
 
         """
-        check_keys("a space", plain, SPACE_KEYS)
+        check_plain(plain)
         for key in ("dataset", "architecture"):
             if plain.get(key) is None:
                 raise ConfigError(f"a space must have the key {key}, but it is missing")

@@ -73,10 +73,25 @@ def test_the_word_auto_is_the_one_that_the_method_knows() -> None:
     assert SETTINGS["logit_learning_rate"].rule.choice("logit_learning_rate", AUTO) == AUTO
 
 
-def test_what_takes_long_to_load_is_not_needed_to_know_the_keys() -> None:
-    program = "import sys, smartmixed_search.space.keys; print({'torch', 'numpy'} & set(sys.modules))"
+@pytest.mark.parametrize(
+    ("plain", "message"),
+    [
+        ({"epoch": 30}, "a key of a space must be a known one, but got 'epoch'; did you mean 'epochs'?"),
+        ({"epochs": 1}, "epochs must be a whole number from 2 to 1000000, but got 1"),
+        ({"sampler": "tep"}, "sampler must be one of tpe, random, grid, but got 'tep'; did you mean 'tpe'?"),
+    ],
+)
+def test_a_wrong_key_or_value_is_told_before_what_takes_long_to_load(plain: dict[str, Any], message: str) -> None:
+    program = (
+        "import sys\n"
+        "from smartmixed_search.space.keys import check_plain\n"
+        f"try: check_plain({plain})\n"
+        "except ValueError as error: print(error)\n"
+        "print({'torch', 'numpy'} & set(sys.modules))"
+    )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=50)
-    assert done.stdout == "set()\n"
+    told, loaded = done.stdout.splitlines()
+    assert (told[: len(message)], loaded) == (message, "set()")
 
 
 ADDED = {
