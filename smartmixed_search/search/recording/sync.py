@@ -18,10 +18,8 @@ from smartmixed_search.search.proposing.queue import EXHAUSTED_AFTER
 from smartmixed_search.search.recording.recorder import Recorder
 from smartmixed_search.search.recording.sweep_store import check_name
 from smartmixed_search.space.files import read_yaml
+from smartmixed_search.space.keys import FREE
 from smartmixed_search.system.files import locate, read_bytes, write_atomically
-
-_MAY_CHANGE = {"name", "dataset", "trials", "resources"}
-"""What two spaces of one hash may differ in."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -135,7 +133,7 @@ def _is_of(space: Mapping[str, Any], resolved: Resolved) -> bool:
     trials = space.get("trials")
     if type(trials) is not int or trials < 1:
         return False
-    fixed = resolved.space.keys() - _MAY_CHANGE
+    fixed = resolved.space.keys() - {*FREE, "dataset"}  # a file may have moved
     return all(key in space and space[key] == resolved.space[key] for key in fixed)
 
 
