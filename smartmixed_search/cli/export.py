@@ -78,9 +78,8 @@ def export(
 
 def _describe_inputs(network: "TrainedNetwork") -> str:
     prepared = network.preparation
-    known = prepared.divisor is not None or prepared.mean is not None
     return f"{network.inputs} values, {prepared}" + (
-        "" if known else "; the numbers were not kept by the version that trained it"
+        "" if prepared.known else "; the numbers were not kept by the version that trained it"
     )
 
 

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from smartmixed_search.datasets.preparation import Preparation
+from smartmixed_search.datasets.prepared import AnyPreparation
 from smartmixed_search.tasks import Classification
 
 SPLITS = ("train", "val", "test")
@@ -45,8 +45,10 @@ class Dataset:
     x_test: Tensor = field(repr=False)
     """Examples to test, as `x_train`."""
     y_test: Tensor = field(repr=False)
-    preparation: Preparation | None = field(default=None, repr=False)
+    preparation: AnyPreparation | None = field(default=None, repr=False)
     """How its examples were made of raw ones; None: unknown."""
+    notes: tuple[str, ...] = field(default=(), repr=False)
+    """What was understood of its file that a user should see, a line each."""
 
     @property
     def features(self) -> int:
@@ -95,7 +97,8 @@ class Dataset:
         checksum: str,
         classes: int,
         arrays: Mapping[str, NDArray[Any]],
-        preparation: Preparation | None = None,
+        preparation: AnyPreparation | None = None,
+        notes: tuple[str, ...] = (),
     ) -> Self:
         """Build a dataset upon what `arrays` returned, without a copy; the arrays may be read-only.
 
@@ -110,7 +113,7 @@ class Dataset:
             # Shared memory between processes is read-only, and torch cannot say so of a tensor: nothing here writes.
             warnings.filterwarnings("ignore", "The given NumPy array is not writable", UserWarning)
             tensors = {array: torch.from_numpy(arrays[array]) for array in ARRAYS}
-        return cls(name=name, checksum=checksum, classes=classes, preparation=preparation, **tensors)
+        return cls(name=name, checksum=checksum, classes=classes, preparation=preparation, notes=notes, **tensors)
 
 
 def describe_sizes(sizes: Mapping[str, int]) -> str:

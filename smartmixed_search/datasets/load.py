@@ -1,6 +1,7 @@
 """Datasets by name or by path."""
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 from smartmixed_search.datasets.dataset import Dataset
@@ -8,11 +9,16 @@ from smartmixed_search.datasets.embedded import EMBEDDED, read_embedded
 from smartmixed_search.datasets.mnist import FOLDERS, download_mnist, missing_files, read_mnist
 from smartmixed_search.datasets.npz import read_npz
 from smartmixed_search.datasets.split import split
+from smartmixed_search.datasets.tables.reading import SUFFIXES as TABLES
+from smartmixed_search.datasets.tables.source import read_table
 from smartmixed_search.errors import DatasetError
 from smartmixed_search.errors.messages import one_of
 
 DATASETS = (*EMBEDDED, *FOLDERS)
-"""Datasets with a name of their own; any other is the path of an `.npz` file."""
+"""Datasets with a name of their own; any other is the path of a file."""
+
+FILES = (".npz", *TABLES)
+"""Endings of files that can be read."""
 
 _LONGEST = 4096  # characters of a path, on Linux
 
@@ -30,7 +36,7 @@ def check_dataset(spec: str) -> None:
 
 
 def dataset_name(spec: str) -> str:
-    """Return the name a dataset will have, without loading it: its own, or an `.npz` file's without the ending.
+    """Return the name a dataset will have, without loading it: its own, or a file's without the ending.
 
     Raises:
         DatasetError: the dataset is unknown, or a file would take the name of another dataset.
@@ -45,12 +51,12 @@ def dataset_name(spec: str) -> str:
     if len(spec) > _LONGEST:
         raise DatasetError(f"a dataset must have at most {_LONGEST} characters, but got {len(spec)}: {spec[:20]!r}…")
     path = Path(spec)
-    if path.suffix != ".npz":
+    if path.suffix not in FILES:
         if spec and _is_folder(path):
-            raise DatasetError(f"a dataset must be a name or an .npz file, but {spec!r} is a folder")
-        raise DatasetError(one_of("a dataset", spec, DATASETS, other="the path of an .npz file"))
+            raise DatasetError(f"a dataset must be a name or a file, but {spec!r} is a folder")
+        raise DatasetError(one_of("a dataset", spec, DATASETS, other="the path of an .npz, .csv or .tsv file"))
     if path.stem in DATASETS:
-        raise DatasetError(f"an .npz dataset must not have a built-in one's name, but got {spec!r}; rename the file")
+        raise DatasetError(f"a file must not have a built-in dataset's name, but got {spec!r}; rename the file")
     return path.stem
 
 
@@ -77,14 +83,23 @@ def data_directory(data_dir: str | os.PathLike[str] | None = None) -> Path:
         ) from error
 
 
-def load_dataset(spec: str, data_dir: str | os.PathLike[str] | None = None) -> Dataset:
+def load_dataset(
+    spec: str,
+    data_dir: str | os.PathLike[str] | None = None,
+    *,
+    target: str | None = None,
+    columns: Mapping[str, str] | None = None,
+) -> Dataset:
     """Load, split and scale a dataset onto the CPU; the MNIST family is downloaded unless its files are there.
 
     Args:
-        spec: `digits`, `breast-cancer`, `mnist`, `fashion-mnist`, `kmnist`, or the path of an `.npz` file with arrays
-            `x` and `y`, and `x_test` and `y_test` if there are test examples.
+        spec: `digits`, `breast-cancer`, `mnist`, `fashion-mnist`, `kmnist`, the path of an `.npz` file with arrays `x`
+            and `y`, and `x_test` and `y_test` if there are test examples, or that of a table.
         data_dir: the folder that holds `MNIST/raw`, `FashionMNIST/raw`, `KMNIST/raw`; default: `SMARTMIXED_DATA_DIR`,
             else a folder in the user's cache.
+        target: of a table, the column that names the classes.
+        columns: of a table, kinds of columns that are not to be inferred: `number`, `boolean`, `date`, `category` or
+            `ignore`, by name.
 
     Raises:
         DatasetError: the dataset is unknown, missing, damaged or unsuitable.
@@ -94,11 +109,17 @@ def load_dataset(spec: str, data_dir: str | os.PathLike[str] | None = None) -> D
         torch.Size([1293, 64])
 
     """
-    name = dataset_name(spec)
+    name, path = dataset_name(spec), Path(spec)
+    if spec not in DATASETS and path.suffix in TABLES:
+        return split(read_table(path, target, columns))
+    if target is not None or columns:
+        raise DatasetError(
+            f"target and columns are of a table ({', '.join(TABLES)}), but {spec!r} is not one; leave them out"
+        )
     if name in EMBEDDED:
         return split(read_embedded(name))
     if name not in DATASETS:
-        return split(read_npz(Path(spec)))
+        return split(read_npz(path))
     folder = data_directory(data_dir)
     if missing_files(name, folder):
         download_mnist(name, folder)

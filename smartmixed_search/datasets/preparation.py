@@ -4,9 +4,6 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Self
 
-from smartmixed_search.datasets.embedded import EMBEDDED
-from smartmixed_search.datasets.mnist import FOLDERS, LARGEST
-
 
 @dataclass(frozen=True, kw_only=True)
 class Preparation:
@@ -26,6 +23,11 @@ class Preparation:
         """From which shape examples are flattened, as "28 × 28"; None if they are not, or it is unknown."""
         return " × ".join(map(str, self.shape)) if self.shape is not None and len(self.shape) != 1 else None
 
+    @property
+    def known(self) -> bool:
+        """Whether the numbers are known with which raw examples are prepared."""
+        return self.divisor is not None or self.mean is not None
+
     def __str__(self) -> str:
         flattened = f"flattened from {self.flattened} row by row, " if self.flattened else ""
         if self.divisor is not None:
@@ -43,8 +45,3 @@ class Preparation:
             None if plain.get(name) is None else tuple(plain[name]) for name in ("shape", "mean", "deviation")
         )
         return cls(shape=shape, divisor=plain.get("divisor"), mean=mean, deviation=deviation)
-
-    @classmethod
-    def of_dataset(cls, name: str) -> Self:
-        """Return what a dataset's name tells: of networks that were recorded without their preparation."""
-        return cls(divisor=LARGEST if name in FOLDERS else EMBEDDED.get(name))

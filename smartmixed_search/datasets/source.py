@@ -1,11 +1,14 @@
 """Examples as a source stores them, before they are split and scaled."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from smartmixed_search.datasets.preparation import Preparation
+from smartmixed_search.datasets.scaling import divide, standardise
 from smartmixed_search.errors import DatasetError
 from smartmixed_search.system.machine import machine_memory
 
@@ -33,6 +36,8 @@ class Source:
     """Value that is scaled to 1, as of pixels; None: features are standardised."""
     shape: tuple[int, ...] | None = None
     """Of an example before it was flattened; None: it was not."""
+    notes: tuple[str, ...] = ()
+    """What was understood of it that a user should see, a line each."""
 
     def __post_init__(self) -> None:
         present = np.unique(self.y)
@@ -60,6 +65,24 @@ class Source:
     def classes(self) -> int:
         """C: number of classes."""
         return int(self.y.max()) + 1
+
+    def take(self, indices: NDArray[np.intp]) -> NDArray[Any]:
+        """Return examples by their places."""
+        taken: NDArray[Any] = self.x[indices]
+        return taken
+
+    def prepare(self, parts: Sequence[NDArray[Any]]) -> tuple[list[NDArray[np.float32]], Preparation]:
+        """Return parts, the first of which is trained on, as networks take them, and how they are made.
+
+        Raises:
+            DatasetError: scaled features leave the range of float32.
+        """
+        shape = self.x.shape[1:] if self.shape is None else self.shape
+        if self.largest is not None:
+            return divide(parts, self.largest), Preparation(shape=shape, divisor=self.largest)
+        scaled, mean, deviation = standardise(parts, self.name)
+        mean_of, deviation_of = tuple(mean.tolist()), tuple(deviation.tolist())
+        return scaled, Preparation(shape=shape, mean=mean_of, deviation=deviation_of)
 
 
 def _renumbered(labels: NDArray[Any]) -> str:

@@ -1,13 +1,13 @@
 """From a source to a dataset: the stratified split, and the scaling by its training part."""
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from smartmixed_search.datasets.dataset import SPLITS, Dataset, checksum
-from smartmixed_search.datasets.preparation import Preparation
-from smartmixed_search.datasets.source import Source
+from smartmixed_search.datasets.prepared import AnyPreparation
 from smartmixed_search.errors import DatasetError
 
 SPLIT_SEED = 42
@@ -17,7 +17,41 @@ VALIDATION_SHARE = 0.1
 Indices = NDArray[np.intp]
 
 
-def split(source: Source) -> Dataset:
+class Splittable(Protocol):
+    """What may be split: see `source.Source` and `tables.source.TableSource`."""
+
+    @property
+    def name(self) -> str:
+        """Of the dataset."""
+
+    @property
+    def y(self) -> NDArray[Any]:
+        """Labels 0 … C-1, [N]."""
+
+    @property
+    def classes(self) -> int:
+        """C: number of classes."""
+
+    @property
+    def x_test(self) -> Any:
+        """Official test examples; None: there are none."""
+
+    @property
+    def y_test(self) -> NDArray[Any] | None:
+        """Their labels."""
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What was understood that a user should see."""
+
+    def take(self, indices: Indices) -> Any:
+        """Return examples by their places."""
+
+    def prepare(self, parts: Sequence[Any]) -> tuple[list[NDArray[np.float32]], AnyPreparation]:
+        """Return parts, the first of which is trained on, as networks take them, and how they are made."""
+
+
+def split(source: Splittable) -> Dataset:
     """Split off test examples, unless the source brings its own, then validation examples; scale all three parts.
 
     Raises:
@@ -28,17 +62,16 @@ def split(source: Source) -> Dataset:
     x_test, y_test = source.x_test, source.y_test
     if x_test is None or y_test is None:
         rest, held_out = _hold_out(source, rest, TEST_SHARE)
-        x_test, y_test = source.x[held_out], source.y[held_out]
+        x_test, y_test = source.take(held_out), source.y[held_out]
     train, val = _hold_out(source, rest, VALIDATION_SHARE)
-    parts = (source.x[train], source.x[val], x_test)
-    scaled, preparation = _standardise(source, parts) if source.largest is None else _divide(source, parts)
+    prepared, preparation = source.prepare([source.take(train), source.take(val), x_test])
     labels = (source.y[train], source.y[val], y_test)
-    arrays = {f"x_{name}": x for name, x in zip(SPLITS, scaled, strict=True)}
+    arrays = {f"x_{name}": x for name, x in zip(SPLITS, prepared, strict=True)}
     arrays |= {f"y_{name}": y.astype(np.int64) for name, y in zip(SPLITS, labels, strict=True)}
-    return Dataset.from_arrays(source.name, checksum(arrays), source.classes, arrays, preparation)
+    return Dataset.from_arrays(source.name, checksum(arrays), source.classes, arrays, preparation, source.notes)
 
 
-def _hold_out(source: Source, indices: Indices, share: float) -> tuple[Indices, Indices]:
+def _hold_out(source: Splittable, indices: Indices, share: float) -> tuple[Indices, Indices]:
     """Divide indices of examples, stratified by label, into the rest and the held-out share."""
     from sklearn.model_selection import train_test_split
 
@@ -59,35 +92,3 @@ def _hold_out(source: Source, indices: Indices, share: float) -> tuple[Indices, 
             f"but got {len(y)} examples of {source.classes} classes, {rarest} of the rarest"
         ) from error
     return rest, held_out
-
-
-Prepared = tuple[list[NDArray[np.float32]], Preparation]
-
-
-def _divide(source: Source, parts: tuple[NDArray[Any], ...]) -> Prepared:
-    scaled = [np.divide(x, np.float32(source.largest), dtype=np.float32) for x in parts]
-    return scaled, Preparation(shape=_shape(source), divisor=source.largest)
-
-
-def _shape(source: Source) -> tuple[int, ...]:
-    return source.x.shape[1:] if source.shape is None else source.shape
-
-
-def _standardise(source: Source, parts: tuple[NDArray[Any], ...]) -> Prepared:
-    """Subtract the first part's mean and divide by its standard deviation, by feature and in float64."""
-    train = parts[0]
-    mean = train.mean(axis=0, dtype=np.float64)
-    deviation = train.std(axis=0, dtype=np.float64)
-    # A constant feature's deviation is the rounding error of its mean: dividing by it would magnify noise.
-    deviation[deviation <= len(train) * np.finfo(np.float64).eps * np.abs(mean)] = 1.0
-    scaled = []
-    for x in parts:
-        centred = np.subtract(x, mean, dtype=np.float64)
-        with np.errstate(over="ignore"):
-            scaled.append(np.divide(centred, deviation, out=centred).astype(np.float32))
-        if not np.isfinite(scaled[-1]).all():
-            raise DatasetError(
-                f"features of {source.name!r} must stay finite when standardised by the training examples, "
-                f"but one lies {np.abs(centred).max():.1e} standard deviations away"
-            )
-    return scaled, Preparation(shape=_shape(source), mean=tuple(mean.tolist()), deviation=tuple(deviation.tolist()))

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from smartmixed_search.datasets import Dataset
-from smartmixed_search.datasets.preparation import Preparation
+from smartmixed_search.datasets.prepared import AnyPreparation
 from smartmixed_search.engine.epochs import Report, TrialEpochs, printed
 from smartmixed_search.engine.measurement import Measured, measure
 from smartmixed_search.engine.networks import EpochReport
@@ -211,7 +211,7 @@ def assemble(
 
 def _save_weights(
     config: TrialConfig,
-    preparation: Preparation | None,
+    preparation: AnyPreparation | None,
     choices: Iterable[Choice],
     weights: dict[str, Tensor],
     path: Path,

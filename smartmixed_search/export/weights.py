@@ -14,7 +14,7 @@ import safetensors.torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from smartmixed_search.datasets.preparation import Preparation
+from smartmixed_search.datasets.prepared import AnyPreparation, preparation_of, read_preparation
 from smartmixed_search.errors import NetworkError, UserError
 from smartmixed_search.errors.messages import in_short, one_of
 from smartmixed_search.export.frozen import FrozenNetwork, sort_neurons
@@ -33,7 +33,7 @@ class TrainedNetwork:
     """Per hidden layer, name of the function of each neuron."""
     config: dict[str, Any]
     """The configuration of its trial."""
-    preparation: Preparation
+    preparation: AnyPreparation
     """How its inputs are made of raw examples."""
 
     @property
@@ -138,7 +138,7 @@ def _read(file: Any, replicate: int | None) -> TrainedNetwork:
     )
 
 
-def _preparation(metadata: dict[str, str], config: dict[str, Any]) -> Preparation:
+def _preparation(metadata: dict[str, str], config: dict[str, Any]) -> AnyPreparation:
     if "preparation" in metadata:
-        return Preparation.from_dict(json.loads(metadata["preparation"]))
-    return Preparation.of_dataset(config["dataset"])  # an earlier version wrote the file
+        return read_preparation(json.loads(metadata["preparation"]))
+    return preparation_of(config["dataset"])  # an earlier version wrote the file

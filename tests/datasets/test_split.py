@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from smartmixed_search.datasets.preparation import Preparation
+from smartmixed_search.datasets.prepared import preparation_of
 from smartmixed_search.datasets.source import Source
 from smartmixed_search.datasets.split import split
 from smartmixed_search.errors import DatasetError
@@ -148,4 +149,4 @@ def test_a_dataset_says_how_raw_examples_are_prepared(largest: float | None) -> 
     ],
 )
 def test_a_name_tells_the_kind_of_preparation(name: str, said: str) -> None:
-    assert str(Preparation.of_dataset(name)) == said
+    assert str(preparation_of(name)) == said

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from smartmixed_search.datasets.preparation import Preparation
+from smartmixed_search.datasets.prepared import preparation_of
 from smartmixed_search.errors import TrackingError
 from smartmixed_search.export.weights import TrainedNetwork, read_network
 from smartmixed_search.method.activations import register_activation, unregister_activation
@@ -226,7 +226,7 @@ def network() -> TrainedNetwork:
         biases=biases,
         choices=choices,
         config={},
-        preparation=Preparation.of_dataset("digits"),
+        preparation=preparation_of("digits"),
     )
 
 
@@ -279,7 +279,7 @@ def test_a_user_s_function_needs_no_plugin(written: Any, monkeypatch: pytest.Mon
             biases=biases,
             choices=choices,
             config={},
-            preparation=Preparation.of_dataset("digits"),
+            preparation=preparation_of("digits"),
         )
         path, x = written(own), torch.randn(3, INPUTS)
         expected = own.frozen()(x).detach().numpy()

@@ -1,0 +1,81 @@
+"""A table's cells, as text, from files as people have them."""
+
+from pathlib import Path
+
+import pytest
+
+from smartmixed_search.datasets.tables.reading import RawTable, read_separated
+from smartmixed_search.errors import DatasetError
+
+
+def read(tmp_path: Path, content: str | bytes, name: str = "t.csv") -> RawTable:
+    path = tmp_path / name
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    return read_separated(path)
+
+
+@pytest.mark.parametrize(
+    ("separator", "words"), [(",", ()), (";", ("separated by semicolons",)), ("\t", ("separated by tabs",))]
+)
+def test_the_separator_is_found(tmp_path: Path, separator: str, words: tuple[str, ...]) -> None:
+    table = read(tmp_path, f"a{separator}b\n1{separator}2\n3{separator}4\n")
+    assert table.cells.to_dict("list") == {"a": ["1", "3"], "b": ["2", "4"]}
+    assert table.remarks == words
+
+
+def test_a_decimal_comma_is_no_separator(tmp_path: Path) -> None:
+    table = read(tmp_path, "size;price\n1,5;2,5\n3,5;4,5\n")
+    assert table.cells["size"].tolist() == ["1,5", "3,5"]
+
+
+def test_quoted_fields_may_hold_separators_and_lines(tmp_path: Path) -> None:
+    table = read(tmp_path, 'a,b\r\n"after rain, see log",1\r\n"two\nlines",2\r\n')
+    assert table.cells["a"].tolist() == ["after rain, see log", "two\nlines"]
+
+
+def test_spaces_after_separators_belong_to_nothing(tmp_path: Path) -> None:
+    table = read(tmp_path, "age, work class, y\n27, State-gov, <=50K\n")
+    assert table.cells.iloc[0].to_dict() == {"age": "27", "work class": "State-gov", "y": "<=50K"}
+
+
+def test_text_that_means_something_elsewhere_stays_text(tmp_path: Path) -> None:
+    cells = ["00123", "+5", "0x10", "NA", "9007199254740993", "1_000", "Inf"]
+    table = read(tmp_path, "a,b\n" + "".join(f"{cell},1\n" for cell in cells))
+    assert table.cells["a"].tolist() == cells
+
+
+def test_windows_text_is_read_and_said(tmp_path: Path) -> None:
+    table = read(tmp_path, "Fläche;b\n1;2\n".encode("cp1252"))
+    assert list(table.cells) == ["Fläche", "b"]
+    assert "written in cp1252" in table.remarks
+
+
+def test_a_byte_order_mark_is_no_part_of_a_name(tmp_path: Path) -> None:
+    assert list(read(tmp_path, b"\xef\xbb\xbfa,b\n1,2\n").cells) == ["a", "b"]
+
+
+def test_a_column_without_a_name_is_called_by_its_place(tmp_path: Path) -> None:
+    assert list(read(tmp_path, ',a\n"1",x\n').cells) == ["column 1", "a"]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("", "is empty"),
+        ("a,b\n", "only the line of names"),
+        ("a\n1\n", "two columns or more"),
+        ("a,a\n1,2\n", "'a' twice"),
+        ("a,b\n1,2\n1,2,3\n", r"row 3 of .* has 3: '1,2,3'"),
+        ("a,b\n1,2\n1\n", "row 3 of .* has 1"),
+        (b"a,b\n\0\n", "must be text"),
+        (b"a,b\n\x81\x8d,2\n", "must be UTF-8 or Windows-1252"),
+    ],
+)
+def test_what_is_wrong_with_a_file_is_said(tmp_path: Path, content: str | bytes, message: str) -> None:
+    with pytest.raises(DatasetError, match=message):
+        read(tmp_path, content)
+
+
+def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match=r"nowhere\.csv' cannot be read: No such file"):
+        read_separated(tmp_path / "nowhere.csv")

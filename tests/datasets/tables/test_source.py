@@ -1,0 +1,102 @@
+"""From a file to a dataset: the target, what is left out, and nothing learned from test rows."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from smartmixed_search.datasets import load_dataset
+from smartmixed_search.datasets.tables.source import read_table
+from smartmixed_search.errors import DatasetError
+
+
+def table(tmp_path: Path, target: str = "kind", rows: int = 60) -> Path:
+    rng = np.random.default_rng(0)
+    path = tmp_path / "things.csv"
+    lines = [f"{rng.normal():.3f},{rng.choice(['a', 'b'])},{'yes' if row % 3 else 'no'}" for row in range(rows)]
+    path.write_text("\n".join([f"size,colour,{target}", *lines]) + "\n")
+    return path
+
+
+def test_a_table_becomes_a_dataset(tmp_path: Path) -> None:
+    data = load_dataset(str(table(tmp_path)), target="kind")
+    assert (data.name, data.sizes) == (
+        "things",
+        {"features": 4, "classes": 2, "train": 43, "val": 5, "test": 12},
+    )
+    assert data.notes[1] == "target kind: 2 classes, no, yes"
+    assert data.preparation is not None
+    assert data.preparation.to_dict()["classes"] == ["no", "yes"]
+
+
+@pytest.mark.parametrize(
+    ("labels", "names"),
+    [
+        (["3", "10", "2"], ("2", "3", "10")),
+        (["1.0", "2.0", "1"], ("1", "2")),
+        (["hid", "hId", "had"], ("hId", "had", "hid")),
+        (["TRUE", "FALSE", "FALSE"], ("FALSE", "TRUE")),
+    ],
+)
+def test_class_names_are_kept(tmp_path: Path, labels: list[str], names: tuple[str, ...]) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text("x,y\n" + "".join(f"{place % 7},{label}\n" for place, label in enumerate(labels * 5)))
+    assert read_table(path, "y").class_names == names
+
+
+def test_rows_without_a_target_are_left_out_and_counted(tmp_path: Path) -> None:
+    path = table(tmp_path)
+    path.write_text(path.read_text() + "1.0,a,\n2.0,b,NA\n")
+    source = read_table(path, "kind")
+    assert len(source.rows) == len(source.y) == 60
+    assert "2 rows without kind left out" in source.notes[0]
+
+
+@pytest.mark.parametrize(
+    ("target", "message"),
+    [
+        (None, "must have a target, .* of size, colour, kind"),
+        ("kinds", "no column 'kinds'; did you mean 'kind'"),
+        ("size", "at most 20 different whole numbers, but 'size' has 60"),
+    ],
+)
+def test_a_target_that_will_not_do_is_refused(tmp_path: Path, target: str | None, message: str) -> None:
+    with pytest.raises(DatasetError, match=message):
+        load_dataset(str(table(tmp_path)), target=target)
+
+
+def test_one_class_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text("x,y\n1,a\n2,a\n")
+    with pytest.raises(DatasetError, match="two classes at least, but it says 'a'"):
+        read_table(path, "y")
+
+
+def test_a_table_of_which_nothing_is_left_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text("x,y\nsame,a\nsame,b\n")
+    with pytest.raises(DatasetError, match=r"all of .* are left out \(x: it is 'same' in every row"):
+        read_table(path, "y")
+
+
+def test_a_target_is_of_a_table(tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match="'digits' is not one"):
+        load_dataset("digits", target="y")
+
+
+def test_nothing_is_learned_from_rows_that_are_not_trained_on(tmp_path: Path) -> None:
+    path = table(tmp_path)
+    before = load_dataset(str(path), target="kind")
+    assert before.preparation is not None
+    lines = path.read_text().splitlines()
+    trained = {tuple(row.tolist()) for row in before.x_train}
+    features = before.preparation.transform(read_table(path, "kind").rows)
+    for place, row in enumerate(features, start=1):
+        if tuple(row.tolist()) not in trained:
+            size, _, kind = lines[place].split(",")
+            lines[place] = f"{float(size) + 100:.3f},violet,{kind}"
+    path.write_text("\n".join(lines) + "\n")
+    after = load_dataset(str(path), target="kind")
+    assert torch.equal(after.x_train, before.x_train)
+    assert not torch.equal(after.x_test, before.x_test)
