@@ -37,7 +37,7 @@ _TEST_MARGIN = {"margin": "test_margin", "low": "test_margin_low", "high": "test
 @click.option(
     "--replicates", default=10, show_default=True, type=click.IntRange(min=1), help="Fresh seeds per strategy."
 )
-@click.option("--dataset", metavar="FILE", help="Where the sweep's .npz file is now, if it has moved.")
+@click.option("--dataset", metavar="FILE", help="Where the sweep's file is now, if it has moved.")
 @placed
 @quiet_option
 @table_format

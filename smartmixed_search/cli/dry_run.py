@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 import torch
 
-from smartmixed_search.datasets import Dataset, load_dataset
+from smartmixed_search.datasets import Dataset
 from smartmixed_search.datasets.dataset import describe_sizes
 from smartmixed_search.engine.estimate import Estimate, estimate
 from smartmixed_search.errors.messages import counted
@@ -44,7 +44,7 @@ def print_estimate(
         UserError: the data or the resources asked for are not there.
     """
     step(f"loading {space.dataset}")
-    dataset = load_dataset(space.dataset, data_dir)
+    dataset = space.load_dataset(data_dir)
     machine = [{"CPU": float(usable_cpus()), "GPU": float(torch.cuda.device_count())}]
     wanted = space.resources
     resources = trial_resources(wanted.cpus_per_trial, wanted.gpus_per_trial, machine)
@@ -56,6 +56,8 @@ def print_estimate(
     step("timing steps of the smallest and of the largest stack")
     cost = estimate(configs, trials, dataset, "cuda" if resources.gpus else "cpu")
     at_once = min(trials, concurrency or slots(resources, machine))
+    for note in dataset.notes:
+        click.echo(note)
     click.echo(_describe_data(dataset, [config.train_examples for config in configs]))
     click.echo(_describe(space, cost, at_once, Counter(config.epochs for config in configs).most_common(1)[0][0]))
     for line in (*remarks(space), Reach.of(space, len(dataset.x_train)).in_words()):

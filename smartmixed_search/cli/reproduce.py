@@ -19,7 +19,7 @@ _SECONDS = 10.0
 @click.command()
 @click.argument("trial", metavar="RUN")
 @click.option("--sweep", help="Name of the trial's sweep or confirmation.  [default: the latest sweep]")
-@click.option("--dataset", metavar="FILE", help="Where the sweep's .npz file is now, if it has moved.")
+@click.option("--dataset", metavar="FILE", help="Where the sweep's file is now, if it has moved.")
 @data_dir
 @plugin_option
 @asks_store
@@ -38,12 +38,11 @@ def reproduce(
     differ by a point. Nothing is recorded, and no plugin is imported unless --plugin says so: the store may be somebody
     else's. Exit code 1: the figures do not agree.
     """
-    from smartmixed_search.datasets import load_dataset
     from smartmixed_search.engine.reproduction import reproduce_trial
     from smartmixed_search.tracking.questions.recorded import recorded_trial
 
     recorded = recorded_trial(trial, sweep, uri, plugins)
-    data = load_dataset(dataset or recorded.dataset, data_dir)
+    data = recorded.load_dataset(dataset, data_dir)
     for line in _introduction(recorded):
         click.echo(line, err=True)
     found = reproduce_trial(recorded.trial, data, _Progress())

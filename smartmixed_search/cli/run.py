@@ -21,7 +21,10 @@ if TYPE_CHECKING:
 @click.option("--name", help="Name of the sweep; the same name continues it.  [default: space name and hash]")
 @click.option("--trials", type=click.IntRange(min=1), help="Distinct configurations to settle.")
 @click.option("--seed", type=int, help="Seed of everything.  [default: 0]")
-@click.option("--dataset", help="digits, breast-cancer, mnist, fashion-mnist, kmnist, or the path of a .npz file.")
+@click.option(
+    "--dataset", help="digits, breast-cancer, mnist, fashion-mnist, kmnist, or the path of a .npz or .csv file."
+)
+@click.option("--target", help="Of a table, the column that names the classes.")
 @click.option("--epochs", type=int, help="Epochs of both phases together.")
 @click.option("--replicates", type=int, help="Seeds per strategy.")
 @click.option(

@@ -55,7 +55,7 @@ def confirm_sweep(
             not depend on it: under another name the same trials are trained once more, and the first ones count.
         k: how many trials, the best by validation objective.
         replicates: fresh seeds of each strategy.
-        dataset: where an `.npz` file is now; default: where the sweep found it.
+        dataset: where the dataset's file is now; default: where the sweep found it.
         output_dir: folder or URI in which the confirmation gets a directory; default: `SMARTMIXED_OUTPUT_DIR`, else
             `smartmixed-runs`.
         tracking_uri: MLflow's store, which holds the sweep; default: `MLFLOW_TRACKING_URI`, else the SQLite store of
@@ -83,7 +83,8 @@ def confirm_sweep(
     directory = SweepDirectory.of(output, f"{found.name}-confirmed-{replicates}" if name is None else name)
     refuse_if_held(directory.lock, directory.name)
     printer.step(f"loading {dataset or found.space['dataset']}")
-    data = load_dataset(dataset or found.space["dataset"], data_dir)
+    known = as_recorded(found.space)
+    data = load_dataset(dataset or known["dataset"], data_dir, target=known["target"], columns=known["columns"])
     summary = carry_out(_plan(found, replicates, data, directory, uri, execution.resources or {}), execution, run)
     if not summary.undelivered and renew is not None:
         renew(found.name, uri)

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from smartmixed_search.datasets import load_dataset
 from smartmixed_search.engine.epochs import Report
 from smartmixed_search.engine.reproduction import Reproduction, reproduce_trial
 from smartmixed_search.tracking.questions.recorded import recorded_trial
@@ -24,7 +23,7 @@ def reproduce(
     Args:
         trial: its key, the key's first digits, or the id of its run or of a run below it.
         sweep: name of its sweep or confirmation; the latest sweep by default.
-        dataset: where an `.npz` file is now; default: where the sweep found it.
+        dataset: where the dataset's file is now; default: where the sweep found it.
         data_dir: folder of the image datasets, as for `load_dataset`.
         tracking_uri: MLflow's store; default: `MLFLOW_TRACKING_URI`, else the SQLite store of the output directory.
         plugins: modules to import first. Those that the trial names must be among them, or imported already: a store
@@ -37,4 +36,4 @@ def reproduce(
         DatasetError: the data are missing, or not those that the trial was trained on.
     """
     recorded = recorded_trial(trial, sweep, tracking_uri, plugins)
-    return reproduce_trial(recorded.trial, load_dataset(dataset or recorded.dataset, data_dir), report)
+    return reproduce_trial(recorded.trial, recorded.load_dataset(dataset, data_dir), report)

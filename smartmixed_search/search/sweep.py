@@ -6,7 +6,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Unpack
 
-from smartmixed_search.datasets import load_dataset
 from smartmixed_search.engine.trial import run_trial
 from smartmixed_search.search.driving.progress import ProgressPrinter
 from smartmixed_search.search.execution import Execution, ExecutionOptions, check_count
@@ -84,7 +83,7 @@ def _plan(
     space = as_begun(space, name, output)
     directory = SweepDirectory.of(output, name or space.default_sweep_name)
     refuse_if_held(directory.lock, directory.name)
-    dataset = load_dataset(space.dataset, data_dir)
+    dataset = space.load_dataset(data_dir)
     resolved = Resolved.of(directory.name, space, dataset)
     directory.check(resolved)
     uri = resolve_tracking_uri(tracking_uri, output)
@@ -103,6 +102,8 @@ def say_outlook(plan: Plan, wanted: SearchSpace, printer: ProgressPrinter) -> No
         before = plan.space.to_dict()
         keys = ", ".join(f"{key} {'none' if before[key] is None else before[key]}" for key in wanted.unsaid)
         printer.say(f"{plan.directory.name} goes on with the defaults of when it was begun: {keys}")
+    for note in plan.dataset.notes:
+        printer.step(note)
     for remark in remarks(plan.space):
         printer.say(remark)
     reach = Reach.of(plan.space, len(plan.dataset.x_train))

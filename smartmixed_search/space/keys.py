@@ -1,7 +1,7 @@
 """The keys of a space file, and those of them that say how a space is searched.
 
 The settings of its trials are declared in `trials/settings.py`; here stands what a space has beside them. To add a key
-of one value, declare it in `SearchSettings`, with `later=True`, and say in README what it does.
+of one value, declare it in `SearchSettings` or `DataSettings`, with `later=True`, and say in README what it does.
 """
 
 from collections.abc import Mapping
@@ -9,12 +9,24 @@ from dataclasses import dataclass
 from typing import Any
 
 from smartmixed_search.trials.plain import check_keys
-from smartmixed_search.trials.rules import Words
+from smartmixed_search.trials.rules import Text, WordFor, Words
 from smartmixed_search.trials.settings import SETTINGS, Setting, setting, settings_of
 
 TPE, RANDOM, GRID = "tpe", "random", "grid"
 JOINT = "joint"
 ASHA = "asha"
+COLUMN_KINDS = ("number", "boolean", "date", "category", "ignore")
+"""What a table's column can be, see `datasets.tables.columns.KINDS`: without numpy, which takes a while."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataSettings:
+    """How a table is read."""
+
+    target: str | None = setting(Text(), later=True)
+    """The column that names the classes."""
+    columns: Mapping[str, str] | None = setting(WordFor(words=COLUMN_KINDS), later=True)
+    """Kinds of columns that are not to be inferred, by name."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,14 +41,15 @@ class SearchSettings:
     """`asha` stops trials early that trail behind."""
 
 
+DATA: Mapping[str, Setting] = settings_of(DataSettings)
 SEARCH: Mapping[str, Setting] = settings_of(SearchSettings)
 
-SPACE_KEYS = ("name", "dataset", "architecture", "architectures", "trials", *SETTINGS, *SEARCH, "resources")
+SPACE_KEYS = ("name", "dataset", *DATA, "architecture", "architectures", "trials", *SETTINGS, *SEARCH, "resources")
 """Every key that a space may have."""
 FREE = ("name", "trials", "resources")
 """Those that may differ between two spaces that are the same otherwise: its hash leaves them out."""
 
-_UNUSED = {key: one.unused for key, one in {**SETTINGS, **SEARCH}.items() if one.later}
+_UNUSED = {key: one.unused for key, one in {**DATA, **SETTINGS, **SEARCH}.items() if one.later}
 
 
 def check_plain(space: Mapping[str, Any]) -> None:
@@ -47,7 +60,7 @@ def check_plain(space: Mapping[str, Any]) -> None:
 
     """
     check_keys("a space", space, SPACE_KEYS)
-    for key, one in {**SETTINGS, **SEARCH}.items():
+    for key, one in {**DATA, **SETTINGS, **SEARCH}.items():
         if key in space and not isinstance(space[key], Mapping | list | tuple):
             one.rule.choice(key, space[key])
 

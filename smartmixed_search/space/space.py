@@ -11,14 +11,24 @@ from typing import Any, Self
 import numpy as np
 import yaml
 
-from smartmixed_search.datasets import dataset_name
+from smartmixed_search.datasets import Dataset, dataset_name, load_dataset
 from smartmixed_search.errors import ConfigError
 from smartmixed_search.errors.messages import show
 from smartmixed_search.space.architectures import Architectures, SampledArchitectures, Widths, parse_architectures
 from smartmixed_search.space.fields import Constant, Field, parse_field
 from smartmixed_search.space.files import find_space, read_space_file, shipped_spaces
 from smartmixed_search.space.grid import Grid
-from smartmixed_search.space.keys import ASHA, FREE, GRID, JOINT, SEARCH, SearchSettings, check_plain
+from smartmixed_search.space.keys import (
+    ASHA,
+    DATA,
+    FREE,
+    GRID,
+    JOINT,
+    SEARCH,
+    DataSettings,
+    SearchSettings,
+    check_plain,
+)
 from smartmixed_search.space.options import parse_options
 from smartmixed_search.space.resources import Resources, parse_resources
 from smartmixed_search.space.schedule import check_rungs, rungs, selection_lengths
@@ -41,7 +51,7 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
 @dataclass(frozen=True, kw_only=True)
-class SearchSpace(SearchSettings):
+class SearchSpace(DataSettings, SearchSettings):
     """A search space: everything a sweep may try, with every default filled in.
 
     Make one by `load` or `from_dict`, which validate it.
@@ -53,7 +63,7 @@ class SearchSpace(SearchSettings):
 
     name: str
     dataset: str
-    """A dataset's name, or the path of an `.npz` file."""
+    """A dataset's name, or the path of a file."""
     architecture: Architectures
     architectures: int | None
     """How many architectures are drawn; None: Optuna proposes them (a joint search of sampled architectures)."""
@@ -97,7 +107,7 @@ class SearchSpace(SearchSettings):
         for key in ("dataset", "architecture"):
             if plain.get(key) is None:
                 raise ConfigError(f"a space must have the key {key}, but it is missing")
-        how = {key: one.rule.choice(key, plain.get(key, one.space)) for key, one in SEARCH.items()}
+        how = {key: one.rule.choice(key, plain.get(key, one.space)) for key, one in {**DATA, **SEARCH}.items()}
         sampler, joint = how["sampler"], how["search"] == JOINT
         if joint and sampler == GRID:
             raise ConfigError("sampler must be tpe or random for search 'joint', but got 'grid'")
@@ -129,6 +139,7 @@ class SearchSpace(SearchSettings):
         return {
             "name": self.name,
             "dataset": self.dataset,
+            **{key: getattr(self, key) for key in DATA},
             "architecture": self.architecture.to_plain(),
             "architectures": self.architectures,
             "trials": self.trials,
@@ -147,7 +158,18 @@ class SearchSpace(SearchSettings):
     def hash(self) -> str:
         """Hash of everything but name, number of trials, resources and where the dataset lies; 64 hex digits."""
         plain = self.to_dict() | {"dataset": dataset_name(self.dataset)}
-        return fingerprint({key: value for key, value in plain.items() if key not in FREE}, {**SETTINGS, **SEARCH})
+        return fingerprint(
+            {key: value for key, value in plain.items() if key not in FREE}, {**DATA, **SETTINGS, **SEARCH}
+        )
+
+    def load_dataset(self, data_dir: str | Path | None = None, moved: str | None = None) -> Dataset:
+        """Load its dataset; see `datasets.load_dataset`.
+
+        Args:
+            data_dir: where image datasets are.
+            moved: where the dataset's file is now, if not where the space has it.
+        """
+        return load_dataset(moved or self.dataset, data_dir, target=self.target, columns=self.columns)
 
     @property
     def former(self) -> Self:
@@ -255,7 +277,7 @@ def _name(given: object, fallback: str) -> str:
 
 def _dataset(value: object) -> str:
     if not isinstance(value, str):
-        raise ConfigError(f"dataset must be a name or the path of an .npz file, but got {show(value)}")
+        raise ConfigError(f"dataset must be a name or the path of a file, but got {show(value)}")
     dataset_name(value)
     return value
 

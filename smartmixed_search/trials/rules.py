@@ -3,7 +3,7 @@
 A rule may be relaxed, never tightened: what it refused could not be read any more from the records of earlier sweeps.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -111,6 +111,46 @@ class Names:
             if not isinstance(name, str):
                 raise ConfigError(f"{text}, but {show(name)} is in it")
         return tuple(value)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Text:
+    """A name that is somebody else's, such as of a column; or none."""
+
+    def choice(self, key: str, value: object) -> str | None:
+        """Return the text, or None for nothing.
+
+        Raises:
+            ConfigError: it is not text.
+
+        """
+        if value is None:
+            return None
+        if isinstance(value, bool | list | dict) or not str(value).strip():
+            raise ConfigError(f"{key} must be a name, but got {show(value)}")
+        return str(value)
+
+
+@dataclass(frozen=True, kw_only=True)
+class WordFor:
+    """For each of some names one of the words; or none."""
+
+    words: tuple[str, ...]
+
+    def choice(self, key: str, value: object) -> dict[str, str] | None:
+        """Return words by name, or None for nothing.
+
+        Raises:
+            ConfigError: it is not a mapping, or a word is not one of them.
+
+        """
+        if value is None:
+            return None
+        if not isinstance(value, Mapping) or not value:
+            raise ConfigError(
+                f"{key} must be names with a word for each, such as {{zip: category}}, but got {show(value)}"
+            )
+        return {str(name): read_word(f"{key}: {name}", word, self.words) for name, word in value.items()}
 
 
 def whole_number(low: int, high: int = COUNT_LIMIT, *, optional: bool = False) -> Numbers:

@@ -164,6 +164,18 @@ def test_bad_input_gets_one_line_and_leaves_nothing(
     assert sorted(tmp_path.rglob("*")) == before
 
 
+def test_a_dry_run_says_what_was_understood_of_a_table(run_cli: object, tmp_path: Path) -> None:
+    rows = "\n".join(f"{n},{n % 7},{'yes' if n % 3 else 'no'}" for n in range(60))
+    (tmp_path / "rows.csv").write_text(f"id,size,kind\n{rows}\n")
+    space = space_file(tmp_path, dataset="rows.csv")
+    code, out, err = run_cli("run", space, "--dry-run", "--target", "kind")
+    assert code == 0, err
+    assert "target kind: 2 classes, no, yes\n  id: left out, it numbers the rows\n  size: number, numbers\n" in out
+    code, out, err = run_cli("run", space, "--dry-run")
+    assert (code, out) == (2, "")
+    assert "must have a target" in err.splitlines()[-1]
+
+
 def test_a_dry_run_tells_the_cost_and_leaves_nothing(run_cli: object, tmp_path: Path) -> None:
     space = space_file(tmp_path)
     code, out, err = run_cli("run", space, "--dry-run", "--trials", 5, "--replicates", 2)

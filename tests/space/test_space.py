@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from smartmixed_search.errors import ConfigError
 from smartmixed_search.method.activations import PUBLISHED_POOL, register_activation, unregister_activation
 from smartmixed_search.search.proposing.proposals import Proposer
 from smartmixed_search.space import files as space_files
@@ -292,3 +293,35 @@ def test_a_huge_grid_is_never_made() -> None:
     assert space.grid.size == 900_000**5
     assert space.grid.at(900_000**5 - 1)["clamp"] == 0.9
     assert SearchSpace.from_dict(read_yaml(space.to_yaml())) == space
+
+
+def test_a_tables_target_and_columns_belong_to_the_space() -> None:
+    plain = {"dataset": "rows.csv", "architecture": "8", "target": "price", "columns": {"zip": "category"}}
+    space = SearchSpace.from_dict(plain)
+    assert (space.target, space.columns) == ("price", {"zip": "category"})
+    assert SearchSpace.from_dict(space.to_dict()) == space
+    assert space.hash != SearchSpace.from_dict(plain | {"target": "rooms"}).hash
+
+
+@pytest.mark.parametrize(
+    ("keys", "message"),
+    [
+        ({"target": ""}, "target must be a name, but got ''"),
+        ({"target": ["a"]}, "target must be a name"),
+        ({"columns": ["zip"]}, "columns must be names with a word for each"),
+        ({"columns": {"zip": "text"}}, "columns: zip must be one of number, boolean, date, category, ignore"),
+    ],
+)
+def test_what_says_nothing_of_a_table_is_refused(keys: dict[str, object], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        SearchSpace.from_dict({"dataset": "rows.csv", "architecture": "8", **keys})
+
+
+def test_a_space_loads_its_table(tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_text("size,zip,kind\n" + "".join(f"{n % 7},0{n % 3}1,{'ab'[n % 2]}\n" for n in range(40)))
+    plain = {"dataset": str(path), "architecture": "8", "target": "kind", "columns": {"zip": "ignore"}}
+    data = SearchSpace.from_dict(plain).load_dataset()
+    assert (data.name, data.features, data.classes) == ("rows", 1, 2)
+    moved = path.rename(tmp_path / "moved.csv")
+    assert SearchSpace.from_dict(plain).load_dataset(moved=str(moved)).features == 1

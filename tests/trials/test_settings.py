@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 
 import smartmixed_search
+from smartmixed_search.datasets.tables.columns import KINDS
 from smartmixed_search.method.selection_rate import AUTO
-from smartmixed_search.space.keys import SPACE_KEYS
+from smartmixed_search.space.keys import COLUMN_KINDS, SPACE_KEYS
 from smartmixed_search.space.space import SearchSpace
 from smartmixed_search.trials.config import TrialConfig
 from smartmixed_search.trials.rules import Names, Words
@@ -71,6 +72,10 @@ def test_defaults_keep_their_rule(key: str) -> None:
 
 def test_the_word_auto_is_the_one_that_the_method_knows() -> None:
     assert SETTINGS["logit_learning_rate"].rule.choice("logit_learning_rate", AUTO) == AUTO
+
+
+def test_the_kinds_of_columns_are_those_that_tables_know() -> None:
+    assert COLUMN_KINDS == KINDS
 
 
 @pytest.mark.parametrize(

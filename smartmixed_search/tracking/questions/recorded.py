@@ -3,10 +3,13 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from smartmixed_search.datasets import Dataset, load_dataset
+from smartmixed_search.space.keys import as_recorded
 from smartmixed_search.system.plugins import import_plugins, require_plugins
 from smartmixed_search.tracking import schema
 from smartmixed_search.tracking.runs import doubles, runs
@@ -30,10 +33,20 @@ class Recorded:
     trial: RecordedTrial
     sweep: str
     """Name of its sweep or confirmation."""
-    dataset: str
-    """What the sweep read: a dataset's name, or the path of an `.npz` file."""
+    space: dict[str, Any]
+    """What the sweep searched, as far as it says how its data are read."""
     sweep_environment: dict[str, Any]
     """The sweep's `environment.json`."""
+
+    def load_dataset(self, moved: str | None = None, data_dir: str | Path | None = None) -> Dataset:
+        """Load what the trial was trained on; see `datasets.load_dataset`.
+
+        Args:
+            moved: where the dataset's file is now, if not where the sweep found it.
+            data_dir: where image datasets are.
+        """
+        space = self.space
+        return load_dataset(moved or space["dataset"], data_dir, target=space["target"], columns=space["columns"])
 
 
 def recorded_trial(
@@ -68,9 +81,17 @@ def recorded_trial(
                 reused=reused,
             ),
             sweep=run.data.tags[schema.TAG_SWEEP],
-            dataset=above.data.params["dataset"],
+            space=_space(client, above),
             sweep_environment=runs.read_json(client, above.info.artifact_uri, schema.ENVIRONMENT_FILE),
         )
+
+
+def _space(client: "MlflowClient", sweep: "Run") -> dict[str, Any]:
+    """Return what a sweep searched, as far as it says how its data are read."""
+    params = sweep.data.params
+    if params.get("target", "none") == "none":
+        return as_recorded({"dataset": params["dataset"]})
+    return as_recorded(runs.read_json(client, sweep.info.artifact_uri, "resolved.json")["space"])
 
 
 def _environment(client: "MlflowClient", trial: "Run") -> dict[str, str]:

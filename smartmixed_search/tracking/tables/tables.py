@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from smartmixed_search.analysis.identity import DATASET, DIGITS, identified
-from smartmixed_search.datasets import dataset_name, load_dataset
+from smartmixed_search.datasets import FILES, dataset_name, load_dataset
 from smartmixed_search.errors import TrackingError
 from smartmixed_search.errors.messages import one_of
 from smartmixed_search.space.keys import JOINT
@@ -40,8 +40,9 @@ def find_sweeps(
         DatasetError: an `.npz` file's name is that of another dataset, or it is damaged.
     """
     data = None
-    if dataset is not None and dataset.endswith(".npz"):
-        data = load_dataset(dataset).checksum if Path(dataset).expanduser().is_file() else None
+    if dataset is not None and dataset.endswith(FILES):
+        read = dataset.endswith(".npz") and Path(dataset).expanduser().is_file()  # of a table its target matters too
+        data = load_dataset(dataset).checksum if read else None
         dataset = dataset_name(dataset)
     if sweep is None:
         found = runs.sweep_runs(client, limit=None if all_sweeps or data else 1, dataset=dataset)
