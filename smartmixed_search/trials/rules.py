@@ -115,7 +115,7 @@ class Names:
 
 @dataclass(frozen=True, kw_only=True)
 class Text:
-    """A name that is somebody else's, such as of a column; or none."""
+    """A name that is somebody else's, such as of a column; or `none`."""
 
     def choice(self, key: str, value: object) -> str | None:
         """Return the text, or None for nothing.
@@ -124,7 +124,7 @@ class Text:
             ConfigError: it is not text.
 
         """
-        if value is None:
+        if value is None or value == "none":
             return None
         if isinstance(value, bool | list | dict) or not str(value).strip():
             raise ConfigError(f"{key} must be a name, but got {show(value)}")
@@ -133,7 +133,7 @@ class Text:
 
 @dataclass(frozen=True, kw_only=True)
 class WordFor:
-    """For each of some names one of the words; or none."""
+    """For each of some names one of the words; or `none`."""
 
     words: tuple[str, ...]
 
@@ -144,7 +144,7 @@ class WordFor:
             ConfigError: it is not a mapping, or a word is not one of them.
 
         """
-        if value is None:
+        if value is None or value == "none":
             return None
         if not isinstance(value, Mapping) or not value:
             raise ConfigError(

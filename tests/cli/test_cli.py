@@ -124,7 +124,7 @@ def test_from_a_space_to_a_top_3(run_cli: object, ray_session: None, tmp_path: P
         ),
         (["run", "quickstart", "--trials", "0"], ["--trials", "0"]),
         (["run", "quickstart", "--trails", "4"], ["--trails", "--trials"]),
-        (["run", "quickstart", "--epochs", "1"], ["--epochs", "1"]),
+        (["run", "quickstart", "--epochs", "1"], ["epochs must be", "got 1"]),
         (["run", "quickstart", "--set", "epochs"], ["KEY=VALUE", "'epochs'"]),
         (["run", "quickstart", "--set", "epochs="], ["'epochs=' has none; write epochs=none for none"]),
         (["run", "quickstart", "--set", "epoch=4"], ["'epoch'", "did you mean 'epochs'"]),
