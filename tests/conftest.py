@@ -11,7 +11,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # several processes test at once;
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Let a file's tests share one process, all that need Ray another; those begin, for they take longest."""
+    """Let a file's tests share one process, all that need Ray another; those begin, because they take longest."""
     for item in items:
         item.add_marker(pytest.mark.xdist_group("ray" if needs_ray(item) else item.nodeid.partition("::")[0]))
     items.sort(key=lambda item: not needs_ray(item))
