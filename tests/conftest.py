@@ -4,21 +4,25 @@ import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+
+from tests.helpers.spreading import Spreading, shares_ray
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # several processes test at once; a test of threads sets its own
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Let a file's tests share one process, all that need Ray another; those begin, because they take longest."""
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group("ray" if needs_ray(item) else item.nodeid.partition("::")[0]))
-    items.sort(key=lambda item: not needs_ray(item))
+    """Begin with what takes longest: the tests that share a Ray, then those that start one."""
+    items.sort(
+        key=lambda item: (not shares_ray(item.nodeid.partition("::")[0]), item.get_closest_marker("ray") is None)
+    )
 
 
-def needs_ray(item: pytest.Item) -> bool:
-    return item.get_closest_marker("ray") is not None
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Spreading:
+    return Spreading(config, log)
 
 
 @pytest.fixture(scope="session")

@@ -109,7 +109,7 @@ def test_selection_epochs_are_a_parameter_too() -> None:
 
 def test_unfinished_trials_and_lone_architectures_do_not_count() -> None:
     trials = make_trials(3, 4)
-    trials.loc[0, ["status", "objective"]] = ["stopped", np.nan]
+    trials.loc[0, "status"], trials.loc[0, "objective"] = "stopped", np.nan
     trials.loc[5:7, "status"] = "failed"
     assert response(trials, "temperature")["trials"].sum() == 7
 

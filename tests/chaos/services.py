@@ -55,7 +55,7 @@ class Cluster:
 
     def add_node(self, *options: str) -> Process:
         """Start a raylet; the first is the head."""
-        where = ("--address", self.address)
+        where: tuple[str, ...] = ("--address", self.address)
         if not self.nodes:
             where = ("--head", f"--port={self.port}", f"--temp-dir={self.folder}", "--include-dashboard=false")
         command = python("-m", "ray.scripts.scripts", "start", "--block", *where, *options)

@@ -45,7 +45,7 @@ def pause(dice: random.Random, longest: float) -> None:
 
 
 def test_killed_driver(tracking_uri: str, tmp_path: Path) -> None:
-    sweep = Sweep(tmp_path, tracking_uri, SPACE | {"trials": 2, "replicates": 1})
+    sweep = Sweep(tmp_path, tracking_uri, SPACE | {"trials": 2, "replicates": 1, "epochs": 30})
     with sweep.launched() as driver:
         wait_until(lambda: len(sweep.events("proposed")) > 1 or not driver.running, 240, "a second trial is running")
         time.sleep(0.5)

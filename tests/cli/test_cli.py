@@ -1,8 +1,5 @@
 """The command line as a user meets it: answers, exit codes, one-line errors."""
 
-import csv
-import io
-import json
 import os
 import subprocess
 import sys
@@ -16,40 +13,7 @@ from smartmixed_search.cli import main
 from smartmixed_search.search.keeping.lock import one_writer
 from smartmixed_search.space.files import shipped_spaces
 from smartmixed_search.space.space import SearchSpace
-
-TINY = {
-    "dataset": "digits",
-    "architecture": {"choices": ["8", "8-4"]},
-    "trials": 3,
-    "phase_fraction": {"low": 0.2, "high": 0.8},
-    "epochs": 4,
-    "strategies": ["smartmixed", "relu", "tanh"],
-    "logit_learning_rate": 0.1,
-}
-
-ENDING = [("next:", "compare"), ("     ", "confirm"), ("     ", "report")]
-
-
-@pytest.fixture
-def run_cli(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> object:
-    """Run a command in an empty folder; return exit code, stdout and stderr."""
-    monkeypatch.chdir(tmp_path)
-    for name in ("SMARTMIXED_OUTPUT_DIR", "MLFLOW_TRACKING_URI"):
-        monkeypatch.delenv(name, raising=False)
-
-    def run(*arguments: object) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as ended:
-            main([str(argument) for argument in arguments])
-        output = capsys.readouterr()
-        return int(ended.value.code or 0), output.out, output.err
-
-    return run
-
-
-def space_file(folder: Path, **changes: object) -> Path:
-    path = folder / "tiny.yaml"
-    path.write_text(yaml.safe_dump({key: value for key, value in (TINY | changes).items() if value is not ...}))
-    return path
+from tests.helpers.space_files import space_file
 
 
 @pytest.mark.parametrize("name", ["named", None])
@@ -68,45 +32,6 @@ def test_second_process_is_refused_before_anything_long(run_cli: object, tmp_pat
     assert second.returncode == 2
     assert f"{sweep!r} is being run by process" in second.stderr
     assert not {"ray", "mlflow"} & set(second.stdout.split())
-
-
-@pytest.mark.ray
-@pytest.mark.timeout(180)
-def test_from_a_space_to_a_top_3(run_cli: object, ray_session: None, tmp_path: Path) -> None:
-    space = space_file(tmp_path)
-    code, out, err = run_cli("run", space, "--name", "first")
-    assert code == 0
-    lines = out.splitlines()
-    assert [line.split()[0] for line in lines[:3]] == ["digits:", "place", "1"]
-    assert any("SmartMixed" in line for line in lines[5:])
-    assert lines[-3:] == [f"{at} smartmixed-search {name}" for at, name in ENDING]
-    assert f"sweep first in {tmp_path / 'smartmixed-runs' / 'first'}\n" in err
-    assert "3/3 settled" in err
-
-    code, out, _ = run_cli("top")
-    assert code == 0
-    assert [line.split()[0] for line in out.splitlines()[:3]] == ["digits:", "place", "1"]
-    assert len(out.splitlines()) == 5
-    _, out, _ = run_cli("top", "--by", "trial", "--format", "json", "-k", 2)
-    rows = json.loads(out)
-    assert len(rows) == 2
-    assert rows[0]["objective"] >= rows[1]["objective"]
-    _, out, _ = run_cli("top", "--by", "architecture", "--format", "csv")
-    assert {row["architecture"] for row in csv.DictReader(io.StringIO(out))} == {"8", "8-4"}
-    _, out, _ = run_cli("status", "--format", "json")
-    assert [(row["sweep"], row["finished"], row["failed"]) for row in json.loads(out)] == [("first", 3, 0)]
-
-    code, _, err = run_cli("run", space, "--name", "first", "--quiet")
-    assert code == 0
-    code, _, err = run_cli("run", space, "--name", "first", "--epochs", 6)
-    assert code == 2
-    assert err.splitlines()[-1].endswith("must keep its space, but epochs was 4, is 6; choose another --name")
-    code, _, err = run_cli("top", "--where", "metrics.accuracy > 0.9")
-    assert (code, err.count("\n")) == (2, 1)
-    assert "did you mean 'val_accuracy'" in err or "did you mean 'test_accuracy'" in err
-    code, _, err = run_cli("top", "--sweep", "frist")
-    assert (code, err.count("\n")) == (2, 1)
-    assert "did you mean 'first'" in err
 
 
 @pytest.mark.parametrize(

@@ -1,12 +1,12 @@
 """What `doctor` says of this machine, and of machines that are not well."""
 
-import collections
 import os
 import re
 import shutil
 import sys
 import warnings
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -132,7 +132,7 @@ def test_a_user_without_a_home_is_a_warning(tmp_path: Path, monkeypatch: pytest.
 
 
 def test_gpus_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    device = collections.namedtuple("Device", "name total_memory")("H200", 139 * 2**30)
+    device = SimpleNamespace(name="H200", total_memory=139 * 2**30)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     monkeypatch.setattr(torch.cuda, "get_device_properties", lambda _: device)
@@ -162,7 +162,7 @@ def test_a_read_only_output_folder_is_a_problem(tmp_path: Path, monkeypatch: pyt
 
 
 def test_a_nearly_full_disk_is_a_warning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(shutil, "disk_usage", lambda _: collections.namedtuple("Usage", "free")(2**29))
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=2**29))
     assert checks(tmp_path)["output folder"].status == "warning"
 
 

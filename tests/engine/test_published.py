@@ -66,7 +66,7 @@ def toy() -> Dataset:
     """Return three clusters, some inputs always zero as at MNIST's borders, others so large that the clamp acts."""
     rng = np.random.default_rng(1)
     centres = 2 * rng.normal(size=(3, 20))
-    arrays = {}
+    arrays: dict[str, np.ndarray] = {}
     for split, examples in (("train", 44), ("val", 37), ("test", 41)):
         labels = np.arange(examples) % 3
         x = centres[labels] + 9 * rng.normal(size=(examples, 20))

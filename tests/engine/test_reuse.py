@@ -79,7 +79,7 @@ def test_a_trial_that_reuses_baselines_equals_one_that_trains_them(earlier: Tria
 
 
 def test_only_what_is_not_reused_is_trained(earlier: TrialResult, monkeypatch: pytest.MonkeyPatch) -> None:
-    trained = []
+    trained: list[Any] = []
     monkeypatch.setattr(TwoPhaseTraining, "_train_epoch", _noting(trained))
     result = run_trial(OTHER, toy_dataset(), reuse=earlier)
     assert set(trained) == {(SMARTMIXED, SELECTIVE)}

@@ -18,6 +18,8 @@ from smartmixed_search.method.activations import register_activation, unregister
 from tests.helpers.exports import load
 from tests.helpers.networks import Parts, draw, drop_in
 
+Register = Callable[..., str]
+
 
 def trained(parts: Parts) -> TrainedNetwork:
     weights, biases, choices = parts
@@ -50,7 +52,7 @@ def test_a_file_computes_what_the_network_computes(tmp_path: Path, file_format: 
 
 
 @pytest.mark.parametrize("file_format", FORMATS)
-def test_a_users_function_is_carried(tmp_path: Path, file_format: str, register: Callable[..., str]) -> None:
+def test_a_users_function_is_carried(tmp_path: Path, file_format: str, register: Register) -> None:
     parts = draw(names=[register(nn.functional.softsign), "relu"])
     path = tmp_path / "network.pt2"
     path.write_bytes(encode(trained(parts), file_format))
@@ -65,7 +67,7 @@ def half(x: Tensor) -> Tensor:
 
 @pytest.mark.parametrize(("file_format", "function"), [("onnx", torch.erfinv), ("torch-export", half)])
 def test_a_function_that_a_format_cannot_hold_is_told_in_one_line(
-    file_format: str, function: Callable[[Tensor], Tensor], register: Callable[..., str], capfd: pytest.CaptureFixture
+    file_format: str, function: Callable[[Tensor], Tensor], register: Register, capfd: pytest.CaptureFixture[str]
 ) -> None:
     network = trained(draw(names=[register(function), "relu"]))
     with pytest.raises(

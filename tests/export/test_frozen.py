@@ -25,7 +25,9 @@ def softsign() -> Iterator[None]:
 
 @pytest.mark.parametrize("mode", [torch.enable_grad, torch.no_grad, torch.inference_mode])
 @pytest.mark.parametrize("batch", [1, 3, 511, 512, 700])
-def test_it_computes_what_the_drop_in_modules_compute(batch: int, mode: Callable[[], AbstractContextManager]) -> None:
+def test_it_computes_what_the_drop_in_modules_compute(
+    batch: int, mode: Callable[[], AbstractContextManager[None]]
+) -> None:
     parts = draw()
     x = torch.randn(batch, 6)
     expected = drop_in(*parts)(x)

@@ -13,7 +13,7 @@ def idx(array: np.ndarray) -> bytes:
 
 def files(train: int = 120, test: int = 30, side: int = 4) -> dict[str, bytes]:
     """Return the four files of a small dataset whose pixels say which class an image is of."""
-    contents = {}
+    contents: dict[str, bytes] = {}
     for part, n in (("train", train), ("t10k", test)):
         labels = np.arange(n) % 10
         images = np.broadcast_to(labels[:, None, None] * 25, (n, side, side))

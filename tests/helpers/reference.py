@@ -4,6 +4,7 @@ import itertools
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 from unittest.mock import patch
 
 import numpy as np
@@ -60,10 +61,10 @@ class ReferenceTraining:
 
     def __init__(self, config: TrialConfig, data: Dataset, strategy: str, replicate: int) -> None:
         self.config, self.data, self.strategy, self.replicate = config, data, strategy, replicate
-        self.network = self._network([data.features, *config.architecture, data.classes])
+        self.network: nn.Module = self._network([data.features, *config.architecture, data.classes])
         logits = [m.logits for m in self._selective()]
         others = [p for p in self.network.parameters() if all(p is not logit for logit in logits)]
-        groups = [{"params": others}]
+        groups: list[dict[str, Any]] = [{"params": others}]
         if logits:
             groups.append({"params": logits, "lr": config.logit_learning_rate or config.learning_rate})
         self.optimizer = torch.optim.Adam(groups, lr=config.learning_rate)

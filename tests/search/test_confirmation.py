@@ -130,25 +130,18 @@ def confirm(output_dir: Path, **options: Any) -> SweepSummary:
     return confirm_sweep("demo", output_dir=output_dir, **options)
 
 
-@pytest.fixture(scope="module")
-def finished(ray_session: None, store_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The output directory of a finished sweep of three trials."""
-    output_dir = tmp_path_factory.mktemp("finished")
-    shutil.copy(store_template, output_dir)
-    run_demo(output_dir, trials=3)
-    return output_dir
-
-
 def kept_page(uri: str) -> str:
     (sweep,) = all_runs(uri)["sweep"]
     return Path(connect(uri).download_artifacts(sweep.info.run_id, "report/report.html")).read_text()
 
 
-@pytest.fixture
-def demo(finished: Path, tmp_path: Path) -> Path:
-    """A copy of that directory."""
-    shutil.copytree(finished, tmp_path, dirs_exist_ok=True)
-    return tmp_path
+@pytest.fixture(scope="module")
+def confirmed(ray_session: None, finished: SweepSummary, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the finished sweep's output directory, whose two best trials are confirmed."""
+    output_dir = tmp_path_factory.mktemp("confirmed")
+    shutil.copytree(finished.directory.parent, output_dir, dirs_exist_ok=True)
+    confirm(output_dir)
+    return output_dir
 
 
 @pytest.mark.ray
@@ -178,11 +171,10 @@ def test_the_best_trials_are_trained_on_fresh_seeds_and_a_larger_k_adds_some(dem
 
 @pytest.mark.ray
 @pytest.mark.timeout(180)
-def test_an_interrupted_confirmation_reaches_another_store_as_one(demo: Path, tmp_path: Path) -> None:
-    confirm(demo)
+def test_a_confirmation_reaches_another_store_as_one(confirmed: Path, tmp_path: Path) -> None:
     elsewhere = f"sqlite:///{tmp_path}/elsewhere/mlflow.db"
     prepare_store(elsewhere)
-    for directory in find_sweeps(demo):
+    for directory in find_sweeps(confirmed):
         with directory.hold():
             assert sync_sweep(directory, elsewhere, print).missing == 0
     assert len(confirmations("demo", elsewhere)) == 2
@@ -249,11 +241,10 @@ def test_a_table_names_split_and_seeds_of_every_figure(capsys: pytest.CaptureFix
 
 @pytest.mark.ray
 @pytest.mark.timeout(180)
-def test_the_command_prints_what_was_confirmed(demo: Path) -> None:
-    confirm(demo)
-    arguments = ["confirm", "-k", "2", "--replicates", "4", "--output-dir", str(demo), "--format", "json"]
+def test_the_command_prints_what_was_confirmed(confirmed: Path) -> None:
+    arguments = ["confirm", "-k", "2", "--replicates", "4", "--output-dir", str(confirmed), "--format", "json"]
     answer = CliRunner().invoke(cli, arguments, standalone_mode=False)
     assert answer.return_value == 0
     rows = json.loads(answer.stdout)
     assert [list(row) for row in rows] == [CONFIRMATION_COLUMNS] * 2
-    assert count_settled(SweepDirectory.of(demo, "demo-confirmed-4").ledger) == 2
+    assert count_settled(SweepDirectory.of(confirmed, "demo-confirmed-4").ledger) == 2

@@ -20,8 +20,8 @@ RANGES = {"phase_fraction": {"low": 0.05, "high": 0.5}, "temperature": {"low": 0
 CHOICES = {"phase_fraction": {"choices": [0.25, 0.125]}, "temperature": {"choices": [1.0, 0.3]}}
 
 
-def make(*parts: dict, **keys: object) -> SearchSpace:
-    plain: dict = {}
+def make(*parts: dict[str, Any], **keys: object) -> SearchSpace:
+    plain: dict[Any, Any] = {}
     for part in (*parts, keys):
         plain |= part
     return SearchSpace.from_dict(plain)

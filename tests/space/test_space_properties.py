@@ -25,7 +25,7 @@ def numbers(low: float, high: float) -> st.SearchStrategy[float]:
 def fields(values: st.SearchStrategy[Any], *, grid: bool, whole: bool = False) -> st.SearchStrategy[Any]:
     """Constants, choices and ranges of such values; in a grid only ranges with a step."""
     pairs = st.lists(values, min_size=2, max_size=2, unique=True).map(sorted)
-    stepped = pairs.flatmap(lambda pair: st.integers(1, 5).map(lambda parts: _stepped(*pair, parts, whole)))
+    stepped = pairs.flatmap(lambda pair: st.integers(1, 5).map(lambda parts: _stepped(pair[0], pair[1], parts, whole)))
     choices = st.lists(values, min_size=1, max_size=4, unique=True).map(lambda chosen: {"choices": chosen})
     plain = pairs.flatmap(lambda pair: st.booleans().map(lambda log: {"low": pair[0], "high": pair[1], "log": log}))
     return st.one_of(values, values.map(repr), choices, stepped, *([] if grid else [plain]))

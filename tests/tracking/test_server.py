@@ -56,7 +56,8 @@ def make_sweep(folder: Path, name: str) -> tuple[SweepDirectory, Resolved, list[
     """A sweep with as many finished trials as are recorded here."""
     dataset = {"name": "digits", "checksum": name}
     resolved = Resolved(name=name, hash="a" * 64, seed=0, dataset=dataset, space={"dataset": "digits"})
-    directory, events = SweepDirectory.of(folder, name), []
+    directory = SweepDirectory.of(folder, name)
+    events: list[Event] = []
     with directory.claim(resolved, "dataset: digits\n"):
         for number in range(TRIALS):
             config = TrialConfig(dataset="digits", architecture=(4 + number,), strategies=STRATEGIES, epochs=4)

@@ -296,7 +296,7 @@ def test_data_of_one_name_and_two_checksums_have_leaderboards_of_their_own() -> 
 @pytest.mark.parametrize("unknown", [None, "", float("nan")])
 def test_an_unknown_checksum_is_a_group_of_its_own_and_leaves_nothing_out(unknown: object) -> None:
     rows = _rows(("64", "a", "smartmixed", 900, 900), ("64", "a", "relu", 800, 800))
-    both = pd.concat([rows.assign(checksum=unknown), rows.assign(checksum="c2")])
+    both: pd.DataFrame = pd.concat([rows.assign(checksum=unknown), rows.assign(checksum="c2")])
     assert leaderboard(both)["checksum"].tolist() == ["", "", "c2", "c2"]
     pd.testing.assert_frame_equal(leaderboard(rows.assign(checksum=unknown)), leaderboard(rows))
 

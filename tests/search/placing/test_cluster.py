@@ -207,32 +207,34 @@ def test_a_user_who_has_no_home_starts_ray_and_leaves_nothing_in_it(tmp_path: Pa
         assert process.wait(50) == 0, process.output
 
 
-@pytest.mark.ray
-def test_workers_look_for_modules_where_the_driver_does(tmp_path: Path) -> None:
-    (tmp_path / "here").mkdir()
+@pytest.fixture(scope="module")
+def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
+    """A process in a folder of its own that has started a Ray of its own, and said where a worker's modules are."""
+    here = tmp_path_factory.mktemp("here")
     script = (
-        f"import os, sys, ray\nos.chdir({str(tmp_path / 'here')!r})\nsys.path.remove('')\n"
+        f"import os, sys, time, ray\nos.chdir({str(here)!r})\nsys.path.remove('')\n"
         "from smartmixed_search.search.placing.cluster import ray_session\n"
-        "with ray_session():\n    print(ray.get(ray.remote(lambda: (os.getcwd(), sys.path)).remote()))\n"
+        "with ray_session():\n"
+        "    print(ray.get(ray.remote(lambda: (os.getcwd(), sys.path)).remote()))\n    print('up')\n    time.sleep(500)"
     )
-    process = Process.start(python("-c", script), tmp_path / "log")
-    with cleaned_up(process):
-        assert process.wait(50) == 0, process.output
-    folder, path = ast.literal_eval(process.output.splitlines()[-1])
-    assert folder == str(tmp_path / "here")
+    with cleaned_up(Process.start(python("-u", "-c", script), here / "log")) as process:
+        wait_until(lambda: "up" in process.output.splitlines() or not process.running, 100, "Ray is up")
+        yield process
+
+
+@pytest.mark.ray
+def test_workers_look_for_modules_where_the_driver_does(own: Process) -> None:
+    *_, places, up = own.output.splitlines()
+    assert up == "up"
+    folder, path = ast.literal_eval(places)
+    assert Path(folder).name.startswith("here")
     assert folder not in path
 
 
 @pytest.mark.ray
-def test_local_ray_listens_on_the_loopback_alone(tmp_path: Path) -> None:
-    script = (
-        "import time, ray\nfrom smartmixed_search.search.placing.cluster import ray_session\n"
-        "with ray_session():\n    ray.get(ray.remote(lambda: None).remote())\n    print('up')\n    time.sleep(50)"
-    )
-    with cleaned_up(Process.start(python("-u", "-c", script), tmp_path / "log")) as process:
-        wait_until(lambda: "up" in process.output or not process.running, 40, "Ray is up")
-        addresses = listening(process)
-    assert addresses, process.output
+def test_local_ray_listens_on_the_loopback_alone(own: Process) -> None:
+    addresses = listening(own)
+    assert addresses, own.output
     assert {address.is_loopback for address in addresses} == {True}, addresses
 
 

@@ -148,7 +148,8 @@ def test_result_file_is_json_without_extensions(directory: SweepDirectory) -> No
 
 
 def test_epochs_are_reported_seldom() -> None:
-    now, sent = 0.0, []
+    now = 0.0
+    sent: list[Any] = []
     reports = EpochReports(sent.append, clock=lambda: now)
     for epoch in range(40):
         now = (epoch + 1) * REPORT_SECONDS / 10
@@ -203,7 +204,8 @@ def test_disk_that_takes_nothing_is_no_failure_of_the_trial(directory: SweepDire
 
 def test_node_that_does_not_see_the_sweep_trains_nothing(directory: SweepDirectory) -> None:
     directory.resolved.unlink()
-    trial, sent = Trial(), []
+    trial = Trial()
+    sent: list[Any] = []
     work(job(directory, trial), CONFIG, sent.append)
     assert trial.calls == []
     assert sent[0]["halt"].startswith("every node must see the output directory")

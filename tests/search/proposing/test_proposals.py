@@ -1,5 +1,6 @@
 import random
 from collections import Counter
+from typing import Any
 
 import pytest
 
@@ -23,8 +24,8 @@ SPACES = {
 }
 
 
-def make(*parts: dict) -> SearchSpace:
-    plain: dict = {}
+def make(*parts: dict[str, Any]) -> SearchSpace:
+    plain: dict[str, Any] = {}
     for part in parts:
         plain |= part
     return SearchSpace.from_dict(plain)

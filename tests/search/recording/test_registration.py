@@ -18,7 +18,7 @@ class Registry:
 
 def said(work: Any) -> list[str]:
     messages: list[str] = []
-    register_networks(Registry(work), messages.append)  # type: ignore[arg-type]  # all it needs of a tracker
+    register_networks(Registry(work), messages.append)  # all it needs of a tracker
     return messages
 
 

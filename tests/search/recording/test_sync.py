@@ -13,7 +13,8 @@ import pytest
 
 from smartmixed_search.cli import main
 from smartmixed_search.errors import TrackingError
-from smartmixed_search.search.recording.sync import find_sweeps
+from smartmixed_search.search.keeping.directory import SweepDirectory
+from smartmixed_search.search.recording.sync import find_sweeps, sync_sweep
 from smartmixed_search.tracking.store.store import connect, default_tracking_uri
 from smartmixed_search.tracking.writing.writer import Tracker
 from smartmixed_search.trials.result import TrialResult
@@ -153,17 +154,28 @@ def test_a_trial_with_a_flipped_bit_is_not_delivered_and_the_rest_is(
 def test_a_damaged_environment_is_written_anew_and_says_so(
     sync: Run, tmp_path: Path, tracking_uri: str, content: bytes | None
 ) -> None:
-    directory = make_sweep(tmp_path, "first")
-    make_sweep(tmp_path, "second", seed=1)
+    directory = make_sweep(tmp_path, "first", finished=1)
+    make_sweep(tmp_path, "second", finished=1, seed=1)
     if content is not None:
         directory.environment.write_bytes(content)
     code, out, err = sync()
-    assert (code, out.count("3 delivered, 3 of 3 settled trials")) == (0, 2)
+    assert (code, out.count("1 delivered, 1 of 1 settled trials")) == (0, 2)
     assert "first: environment.json is gone or damaged: it is written again" in err
     mended = json.loads(directory.environment.read_text())
     assert mended["written_anew"].startswith("of what delivered the sweep")
     assert mended["dataset"] == {"name": "digits", "checksum": "c" * 16}
     assert "gone or damaged" not in sync()[2]
+
+
+@pytest.fixture(scope="module")
+def delivered(store_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a sweep of four trials, one more than its space asks for, and with the store that has them."""
+    folder = tmp_path_factory.mktemp("delivered")
+    shutil.copy(store_template, folder)
+    directory = make_sweep(folder, "first", finished=4)
+    with directory.hold():
+        assert sync_sweep(directory, default_tracking_uri(folder), print).missing == 0
+    return folder
 
 
 @pytest.mark.parametrize(
@@ -179,15 +191,16 @@ def test_a_damaged_environment_is_written_anew_and_says_so(
         None,
     ],
 )
-def test_a_damaged_space_is_written_anew(sync: Run, tmp_path: Path, tracking_uri: str, content: bytes | None) -> None:
-    directory = make_sweep(tmp_path, "first", finished=4)
+def test_a_damaged_space_is_written_anew(sync: Run, delivered: Path, tmp_path: Path, content: bytes | None) -> None:
+    shutil.copytree(delivered, tmp_path, dirs_exist_ok=True)
+    directory = SweepDirectory.of(tmp_path, "first")
     whole = directory.space.read_text()
     directory.space.unlink() if content is None else directory.space.write_bytes(content)
     code, out, err = sync()
-    assert (code, out) == (0, "first: 4 delivered, 4 of 4 settled trials in MLflow\n")
+    assert (code, out) == (0, "first: 0 delivered, 4 of 4 settled trials in MLflow\n")
     assert "space.yaml is gone or damaged: it is written again, asking for 4 trials" in err
     assert directory.space.read_text() == whole.replace("3", "4")
-    assert sweep_status(tracking_uri) == {"first": "finished"}
+    assert sweep_status(default_tracking_uri(tmp_path)) == {"first": "finished"}
 
 
 @pytest.mark.parametrize("name", ["resolved.json", "ledger.jsonl"])

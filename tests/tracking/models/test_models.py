@@ -198,11 +198,14 @@ def test_what_failed_is_completed_and_nothing_is_there_twice(
     counted._client = Faulty(counted._client, 10**9, "request")
     counted.register_networks()
     writes = 10**9 - counted._client._left
+    recorded = tmp_path / "recorded"
+    recorded.mkdir()
+    shutil.copy(store_template, recorded)
+    record(default_tracking_uri(recorded), made)
     for number in range(writes):
-        (tmp_path / str(number)).mkdir()
-        shutil.copy(store_template, tmp_path / str(number))
+        shutil.copytree(recorded, tmp_path / str(number))
         uri = default_tracking_uri(tmp_path / str(number))
-        tracker = record(uri, made)
+        tracker = make_tracker(uri)
         client = tracker._client
         tracker._client = Faulty(client, number, lost)
         with pytest.raises(TrackingError, match="no answer"):

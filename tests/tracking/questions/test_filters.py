@@ -95,7 +95,7 @@ def test_a_trial_s_parameters_are_those_of_smartmixed_s_network(tracking_uri: st
 @pytest.mark.parametrize("name", ["min_depth", "max_params"])
 def test_a_number_below_1_is_refused(uri: str, name: str) -> None:
     with pytest.raises(ConfigError, match=f"{name} must be at least 1, but got 0"):
-        top(tracking_uri=uri, **{name: 0})  # type: ignore[arg-type]  # the name is one of these
+        top(tracking_uri=uri, **{name: 0})  # the name is one of these
 
 
 # --- MLflow's filters ---

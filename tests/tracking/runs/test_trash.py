@@ -1,5 +1,6 @@
 """Runs that were deleted on MLflow's page: nobody reads them, and the next writer brings them back."""
 
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -17,7 +18,7 @@ from smartmixed_search.tracking.questions.choices import choices
 from smartmixed_search.tracking.questions.confirmations import confirmations
 from smartmixed_search.tracking.questions.queries import compare, status, strategies, top, trials
 from smartmixed_search.tracking.runs import trash
-from smartmixed_search.tracking.store.store import connect
+from smartmixed_search.tracking.store.store import connect, default_tracking_uri
 from smartmixed_search.tracking.tables import stored
 from tests.helpers.factories import make_result
 from tests.helpers.tracked import SMALL, all_runs, contents, make_tracker
@@ -26,14 +27,23 @@ RESULTS = [make_result(accuracies=SMALL, architecture=(width,)) for width in (8,
 FIRST = RESULTS[0].key
 
 
-@pytest.fixture
-def uri(tracking_uri: str) -> str:
-    """A store with one sweep of three trials."""
-    tracker = make_tracker(tracking_uri)
+@pytest.fixture(scope="module")
+def recorded(store_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a store with one sweep of three trials."""
+    folder = tmp_path_factory.mktemp("recorded")
+    shutil.copy(store_template, folder)
+    tracker = make_tracker(default_tracking_uri(folder))
     for result in RESULTS:
         tracker.record_trial(result)
     tracker.close_sweep("finished", {"finished": 3})
-    return tracking_uri
+    return folder
+
+
+@pytest.fixture
+def uri(recorded: Path, tmp_path: Path) -> str:
+    """A copy of that store."""
+    shutil.copytree(recorded, tmp_path, dirs_exist_ok=True)
+    return default_tracking_uri(tmp_path)
 
 
 def find(uri: str, kind: str, key: str) -> Run:
@@ -223,11 +233,11 @@ def test_choices_without_their_evolution_are_reported(uri: str) -> None:
 def test_a_trial_half_recorded_with_other_figures_is_recorded_anew(tracking_uri: str) -> None:
     """MLflow shows the larger of two values of one step and moment: each figure would be of one result or the other."""
     tracker = make_tracker(tracking_uri)
-    settle, tracker._settle = tracker._settle, _raise  # type: ignore[method-assign]  # the writer dies here
+    settle, tracker._settle = tracker._settle, _raise  # type: ignore[assignment]  # the writer dies here
     other = make_result(accuracies={"smartmixed": 0.95, "relu": 0.7}, architecture=(8,))
     with pytest.raises(RuntimeError):
         tracker.record_trial(replace(other, key=FIRST))
-    tracker._settle = settle  # type: ignore[method-assign]
+    tracker._settle = settle
     tracker.record_trial(RESULTS[0])
     (smartmixed,) = (run for run in all_runs(tracking_uri)["strategy"] if run.info.run_name == "8 · smartmixed")
     assert smartmixed.data.metrics["test_accuracy"] == pytest.approx(0.9)
