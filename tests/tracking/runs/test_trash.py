@@ -210,23 +210,27 @@ def test_one_question_suffices_where_nothing_was_deleted(uri: str, monkeypatch: 
 # --- artifacts that are gone, and figures that contradict each other ---
 
 
-def artifacts(uri: str, key: str) -> Path:
-    return Path(str(find(uri, "trial", key).info.artifact_uri).removeprefix("file://"))
+def artifacts(folder: Path, key: str) -> Path:
+    """The folder of a trial's artifacts, where its store has been copied to."""
+    (recorded,) = folder.glob(f"mlartifacts/{find(default_tracking_uri(folder), 'trial', key).info.run_id}/artifacts")
+    return recorded
 
 
 @pytest.mark.parametrize("damage", [Path.unlink, lambda path: path.write_text("{")], ids=["gone", "cut"])
-def test_a_trial_without_choices_does_not_take_the_report_with_it(uri: str, damage: Callable[[Path], Any]) -> None:
-    damage(artifacts(uri, FIRST) / "choices.json")
+def test_a_trial_without_choices_does_not_take_the_report_with_it(
+    uri: str, tmp_path: Path, damage: Callable[[Path], Any]
+) -> None:
+    damage(artifacts(tmp_path, FIRST) / "choices.json")
     assert set(choices(tracking_uri=uri)["trial"]) == {result.key for result in RESULTS[1:]}
     assert "Without 1 finished trial whose choices" in report(tracking_uri=uri)
     for result in RESULTS[1:]:
-        damage(artifacts(uri, result.key) / "choices.json")
+        damage(artifacts(tmp_path, result.key) / "choices.json")
     assert "</html>" in report(tracking_uri=uri)
 
 
-def test_choices_without_their_evolution_are_reported(uri: str) -> None:
+def test_choices_without_their_evolution_are_reported(uri: str, tmp_path: Path) -> None:
     for result in RESULTS:
-        (artifacts(uri, result.key) / "choice_counts.json").unlink()
+        (artifacts(tmp_path, result.key) / "choice_counts.json").unlink()
     assert "How choices evolved was not recorded" in report(tracking_uri=uri)
 
 
