@@ -206,7 +206,7 @@ def stacked(config: TrialConfig, phase: str, data: Dataset, part: Part | None = 
     @torch.no_grad()
     def correct(x: Tensor, y: Tensor) -> float:
         temperature = x.new_tensor(config.temperature)
-        return float(training.evaluate(training.networks.stack, x, y, temperature).correct.mean()) / len(y)
+        return float(training.networks.evaluate(x, y, temperature).correct.mean()) / len(y)
 
     def validate() -> float:
         return correct(training.data.x_val[: VALIDATED * BATCH], training.data.y_val[: VALIDATED * BATCH])

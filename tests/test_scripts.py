@@ -1,11 +1,15 @@
 """What `scripts/` holds runs: shell scripts parse, and everything else does its work with its smallest arguments."""
 
+import importlib
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from smartmixed_search.datasets import load_dataset
+from smartmixed_search.trials.config import TrialConfig
 
 ROOT = Path(__file__).parents[1]
 SHELL = sorted(path for path in (ROOT / "scripts").rglob("*") if path.suffix in {".sh", ".sbatch"})
@@ -36,6 +40,17 @@ def test_a_benchmark_runs(command: tuple[str, ...]) -> None:
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout
+
+
+@pytest.mark.parametrize("phase", ["selection", "fixed"])
+def test_the_engine_is_a_contender(monkeypatch: pytest.MonkeyPatch, phase: str) -> None:
+    monkeypatch.syspath_prepend(ROOT / "scripts")
+    stacked = importlib.import_module("contenders").stacked
+    config = TrialConfig(dataset="digits", architecture=(8,), epochs=2, phase_fraction=0.5)
+    contender = stacked(config, phase, load_dataset("digits"))
+    contender.step()
+    assert 0 < contender.accuracy() < 1
+    assert 0 < contender.validate() < 1
 
 
 @pytest.fixture
