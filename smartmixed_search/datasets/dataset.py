@@ -72,10 +72,11 @@ class Dataset:
         return {"features": self.features, "classes": self.classes, **examples}
 
     def to(self, device: str | torch.device) -> Self:
-        """Return the dataset with its tensors on a device; the same memory if they are there already."""
+        """Return the dataset with its tensors on a device; itself if they are there already."""
         # Towards the CPU a copy that does not block could be read before it has arrived.
         non_blocking = torch.device(device).type == "cuda"
-        return replace(self, **{name: getattr(self, name).to(device, non_blocking=non_blocking) for name in ARRAYS})
+        moved = {name: getattr(self, name).to(device, non_blocking=non_blocking) for name in ARRAYS}
+        return self if all(moved[name] is getattr(self, name) for name in ARRAYS) else replace(self, **moved)
 
     def limited(self, train_examples: int | None) -> Self:
         """Return the dataset with at most this many training examples, the first in the split's order; None: all.

@@ -57,6 +57,12 @@ def test_a_dataset_of_nothing_keeps_an_input() -> None:
     assert len(live_inputs(dataclasses.replace(toy, **nothing))) == inputs.ALIGNMENT
 
 
+def test_they_are_found_once_for_all_trainings_on_a_dataset() -> None:
+    dataset = sparse_dataset()
+    trainings = [TwoPhaseTraining(BASE, dataset, torch.device("cpu")) for _ in range(2)]
+    assert live_inputs(trainings[0].data) is live_inputs(trainings[1].data)
+
+
 @pytest.mark.parametrize("handoff", ["inherit", "reinitialize"])
 def test_results_are_those_of_training_on_all_inputs(handoff: str, monkeypatch: pytest.MonkeyPatch) -> None:
     without = trained(handoff)
