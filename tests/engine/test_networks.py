@@ -16,6 +16,7 @@ from smartmixed_search.engine.state import dump, load
 from smartmixed_search.engine.training import TwoPhaseTraining
 from smartmixed_search.families import family_of
 from smartmixed_search.families.family import Site
+from smartmixed_search.method.activations import register_activation, unregister_activation
 from smartmixed_search.method.modules import MixedActivation
 from smartmixed_search.trials.config import SMARTMIXED
 from tests.engine.contract import CONFIG, ENGINES, OPTIONS, trained, training
@@ -65,6 +66,18 @@ def test_all_engines_agree(engine: str, options: str) -> None:
 def test_all_engines_agree_in_bfloat16_as_far_as_it_goes(engine: str) -> None:
     one, other = (trained(name, torch.float32, precision="bf16", epochs=2) for name in (FIRST, engine))
     torch.testing.assert_close(figures(other)["val_loss"], figures(one)["val_loss"], rtol=0.05, atol=0.05)
+
+
+@every_engine
+def test_in_bfloat16_only_products_are_rounded(engine: str) -> None:
+    """A user's function need not know how to compute in another precision than that of the parameters."""
+    register_activation("erfcx", lambda x: torch.special.erfcx(x.abs()))
+    try:
+        pool = ("erfcx", "tanh")
+        made = trained(engine, torch.float32, precision="bf16", epochs=2, pool=pool, strategies=(SMARTMIXED, *pool))
+    finally:
+        unregister_activation("erfcx")
+    assert made.networks.optimizer.alive.all()
 
 
 @every_engine

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from torch import Tensor, nn
+from torch import Tensor
 
 from smartmixed_search.method.modules import SelectiveActivation
 from smartmixed_search.method.selection import one_hot, relaxed_sample
@@ -24,13 +24,8 @@ class ChoosingActivation(SelectiveActivation):
         return one_hot(relaxed) + (relaxed - relaxed.detach()) if self.hard else relaxed
 
 
-def sites_of(network: nn.Module) -> dict[str, ChoosingActivation]:
-    """Return a network's selecting sites, by their names, in order."""
-    return {name: module for name, module in network.named_modules() if isinstance(module, ChoosingActivation)}
-
-
-def give_noise(network: nn.Module, noise: Sequence[Tensor] | None, temperature: Tensor) -> None:
+def give_noise(sites: Sequence[ChoosingActivation], noise: Sequence[Tensor] | None, temperature: Tensor) -> None:
     """Let a network's sites draw their next samples from noise [H, K]; None: apply their most likely functions."""
-    for place, site in enumerate(sites_of(network).values()):
+    for place, site in enumerate(sites):
         site.noise = None if noise is None else noise[place]
         site.given_temperature = temperature

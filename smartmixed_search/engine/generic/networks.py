@@ -17,7 +17,7 @@ from torch.func import functional_call
 from smartmixed_search.datasets import Dataset
 from smartmixed_search.engine.draws import Draws
 from smartmixed_search.engine.evaluation import SAMPLED_DRAWS, Evaluation, add_up, average, in_batches
-from smartmixed_search.engine.generic.choosing import ChoosingActivation, give_noise, sites_of
+from smartmixed_search.engine.generic.choosing import ChoosingActivation, give_noise
 from smartmixed_search.engine.layout import Layout
 from smartmixed_search.engine.networks import Networks, Selected
 from smartmixed_search.engine.parameters import Parameters
@@ -80,7 +80,7 @@ class GenericNetworks(Networks):
     @property
     def selecting_columns(self) -> list[int]:
         """See `Networks`."""
-        return [column for column, network in enumerate(self._modules[0]) if sites_of(network)]
+        return [column for column, network in enumerate(self._modules[0]) if self._choosing_in(network)]
 
     def epoch(self, order: np.ndarray, epochs_left: int) -> Iterator[None]:
         """See `Networks`."""
@@ -144,14 +144,14 @@ class GenericNetworks(Networks):
             y = self._data.y_train[examples]
             selecting = [self._modules[row][column] for column in self.selecting_columns]
             for network in selecting:
-                give_noise(network, [site[row] for site in noise], temperature)
+                give_noise(self._choosing_in(network), [site[row] for site in noise], temperature)
             for network in self._modules[row]:
                 with torch.enable_grad(), self._random(replicate), self._precision():
                     loss = self._task.loss(self._run(network, x), y).mean()
                     torch.autograd.backward(loss)
                 losses.append(loss.detach())
             for network in selecting:
-                give_noise(network, None, temperature)
+                give_noise(self._choosing_in(network), None, temperature)
         return torch.stack(losses).view(self.loss.shape)
 
     def _next_draw(self) -> tuple[Sequence[Tensor], Tensor]:
@@ -173,6 +173,8 @@ class GenericNetworks(Networks):
         """Evaluate modules [R][columns] with the parameters of these columns; None: of all."""
         places = range(len(modules[0])) if columns is None else columns
         tallies: list[dict[str, Tensor]] = []
+        for network in itertools.chain(*modules):
+            network.eval()
         states = [
             [self._state(network, parameters, row, column) for network, column in zip(networks, places, strict=True)]
             for row, networks in enumerate(modules)
@@ -181,7 +183,6 @@ class GenericNetworks(Networks):
             outputs = []
             for networks, of_row in zip(modules, states, strict=True):
                 for network, state in zip(networks, of_row, strict=True):
-                    network.eval()
                     with self._precision():
                         outputs.append(self._run(partial(functional_call, network, state), inputs))
             stacked = torch.stack(outputs).view(len(modules), len(places), *outputs[0].shape)
@@ -203,10 +204,10 @@ class GenericNetworks(Networks):
         for draw in zip(*self._sampled, strict=True):
             for row, networks in enumerate(modules):
                 for place, network in enumerate(networks):
-                    give_noise(network, [site[row] for site in draw], at[row, place, 0])
+                    give_noise(self._choosing_in(network), [site[row] for site in draw], at[row, place, 0])
             draws.append(self._evaluate(modules, x, y, parameters, columns))
         for network in itertools.chain(*modules):
-            give_noise(network, None, temperature)
+            give_noise(self._choosing_in(network), None, temperature)
         return average(draws)
 
     def _run(self, network: nn.Module | partial[Tensor], x: Tensor) -> Tensor:
@@ -218,9 +219,16 @@ class GenericNetworks(Networks):
         """Return a network's tensors by name, views into the stacked ones; gradients have no buffers."""
         named = zip((*self._names, *self._buffers), parameters.shared, strict=False)
         state = {name: tensor[row, column] for name, tensor in named}
-        for site, logits in zip(sites_of(network), parameters.logits, strict=False):  # a frozen one has no sites
-            state[f"{site}.logits"] = logits[row, self.layout.logit_columns.index(column)]
+        if self._choosing_in(network):
+            index = self.layout.logit_columns.index(column)
+            for site, logits in zip(self._sites, parameters.logits, strict=True):
+                state[f"{site.name}.logits"] = logits[row, index]
         return state
+
+    def _choosing_in(self, network: nn.Module) -> list[ChoosingActivation]:
+        """Return the modules at a network's sites if it selects, in the sites' order."""
+        modules = [network.get_submodule(site.name) for site in self._sites]
+        return [module for module in modules if isinstance(module, ChoosingActivation)]
 
     def _network(self, row: int, name: str) -> nn.Module:
         """Build the network of a strategy or control as training begins."""
@@ -241,20 +249,22 @@ class GenericNetworks(Networks):
         of_site = {site: choice[row].tolist() for site, choice in zip(self._sites, choices, strict=True)}
         return lambda site: MixedActivation([pool[index] for index in of_site[site]], dim=site.dim)
 
-    def _placed(self, row: int, name: str, activate: Activate) -> nn.Module:
+    def _placed(self, row: int, member: str, activate: Activate) -> nn.Module:
         """Build a network whose parameters, gradients and buffers are views into the stacked ones."""
-        column = self.layout.columns[name]
+        column = self.layout.columns[member]
         network = self._build(row, "weights", activate).to(self.layout.device, self.layout.dtype)
-        for key, tensor in self._state(network, self.parameters, row, column).items():
-            owner, _, leaf = key.rpartition(".")
-            module = network.get_submodule(owner)
-            if leaf in module._buffers:
-                module._buffers[leaf] = tensor
-            else:
-                setattr(module, leaf, nn.Parameter(tensor))
-        for key, gradient in self._state(network, self._gradients, row, column).items():
-            network.get_parameter(key).grad = gradient
+        for site in self._sites:
+            network.get_submodule(site.name).register_forward_pre_hook(self._full)
+        own = dict([*network.named_parameters(), *network.named_buffers()])
+        for name, tensor in self._state(network, self.parameters, row, column).items():
+            own[name].data = tensor  # what modules share stays shared, what is not to be trained stays so
+        for name, gradient in self._state(network, self._gradients, row, column).items():
+            own[name].grad = gradient
         return network
+
+    def _full(self, site: nn.Module, inputs: tuple[Tensor]) -> Tensor:
+        """Let a site activate in the parameters' precision what a product may have made in another."""
+        return inputs[0].to(self.layout.dtype)
 
     def _build(self, row: int, stream: str, activate: Activate) -> nn.Module:
         """Build a replicate's network on the host, as float64 numbers are drawn from a stream."""

@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from smartmixed_search.families.family import Activate, Site
 from smartmixed_search.families.mlp import Mlp
 from smartmixed_search.method.activations import register_activation, unregister_activation
 from smartmixed_search.trials.config import SMARTMIXED
+from tests.engine import contract
 from tests.engine.contract import CONFIG
 from tests.helpers.reference import toy_dataset
 
@@ -54,10 +56,45 @@ class SmallConv(Mlp):
         return network
 
 
+class Backwards(nn.Module):
+    """Layers that are registered in the opposite order to the one they are applied in."""
+
+    def __init__(self, layers: nn.Sequential) -> None:
+        super().__init__()
+        self.names = [name for name, _ in layers.named_children()]
+        for name in reversed(self.names):
+            self.add_module(name, layers.get_submodule(name))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        for name in self.names:
+            x = self.get_submodule(name)(x)
+        return x
+
+
+class BackwardsMlp(Mlp):
+    """A multilayer perceptron of such layers."""
+
+    def build(self, *arguments: Any) -> nn.Module:
+        return Backwards(super().build(*arguments))
+
+
+class TiedMlp(Mlp):
+    """The first two layers share their weight, and the last one's is not to be trained."""
+
+    def build(self, *arguments: Any) -> nn.Module:
+        network = super().build(*arguments)
+        network.layer1.weight = network.layer0.weight
+        network.layer2.weight.requires_grad_(False)
+        return network
+
+
+FAMILY = "smartmixed_search.engine.generic.networks.family_of"
+
+
 @pytest.fixture(autouse=True)
 def small_conv(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Let the generic engine build these networks for any architecture; `again` is `relu` by another name."""
-    monkeypatch.setattr("smartmixed_search.engine.generic.networks.family_of", lambda architecture: SmallConv())
+    monkeypatch.setattr(FAMILY, lambda architecture: SmallConv())
     register_activation("again", torch.relu)
     yield
     unregister_activation("again")
@@ -135,3 +172,32 @@ def test_a_poisoned_batch_norm_ends_a_network() -> None:
 def test_units_choose_in_the_dimension_of_their_site() -> None:
     made = trained()
     assert [len(layer) for layer in measure(made).choices[0].functions] == list(CONFIG.architecture)
+
+
+def test_sites_are_found_by_their_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Equal widths, so that nothing else would tell one site's noise from the other's."""
+    monkeypatch.setattr(FAMILY, lambda architecture: BackwardsMlp())
+    stack, generic = (contract.trained(engine, architecture=(6, 6)) for engine in ("stack", "generic"))
+    for ours, theirs in zip(stack.curves["val_loss"], generic.curves["val_loss"], strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-9, atol=0)
+
+
+def test_what_modules_share_stays_shared(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(FAMILY, lambda architecture: TiedMlp())
+    made = contract.trained("generic", architecture=(6, 6))
+    networks = made.networks
+    assert isinstance(networks, GenericNetworks)
+    weights = networks.parameters.shared[networks._names.index("layer0.weight")]
+    assert "layer1.weight" not in networks._names
+    for row, modules in enumerate(networks._modules):
+        for column, network in enumerate(modules):
+            assert network.layer1.weight is network.layer0.weight
+            assert torch.equal(network.layer0.weight, weights[row, column])
+
+
+def test_what_is_not_to_be_trained_stays_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(FAMILY, lambda architecture: TiedMlp())
+    before, after = (make("generic", architecture=(6, 6)).networks for make in (contract.training, contract.trained))
+    assert isinstance(before, GenericNetworks)
+    moved = [not torch.equal(*pair) for pair in zip(before.parameters.shared, after.parameters.shared, strict=True)]
+    assert [name for name, has in zip(before._names, moved, strict=True) if not has] == ["layer2.weight"]
