@@ -18,7 +18,8 @@ from smartmixed_search.families import family_of
 from smartmixed_search.families.family import Site
 from smartmixed_search.method.activations import register_activation, unregister_activation
 from smartmixed_search.method.modules import MixedActivation
-from smartmixed_search.trials.config import SMARTMIXED
+from smartmixed_search.trials.config import RANDOM_MIXED, SELECTIVE, SMARTMIXED
+from smartmixed_search.trials.records import NetworkResult
 from tests.engine.contract import CONFIG, ENGINES, OPTIONS, trained, training
 from tests.helpers.reference import toy_dataset
 
@@ -37,6 +38,12 @@ def figures(made: TwoPhaseTraining) -> dict[str, torch.Tensor]:
     }
 
 
+def tested(network: NetworkResult) -> dict[str, float | None]:
+    """What is known of a network's checkpoints on the test split, and of SmartMixed's while it selected."""
+    figures = {"loss": network.test_loss, "correct": network.test_correct}
+    return {**figures, **network.test_correct_at, **network.phase1}
+
+
 def _named(name: str, text: str) -> str:
     return f"{name}: {text}"
 
@@ -53,13 +60,15 @@ def assert_agree(one: TwoPhaseTraining, other: TwoPhaseTraining, tolerance: floa
 def test_all_engines_agree(engine: str, options: str) -> None:
     one, other = (trained(name, **OPTIONS[options]) for name in (FIRST, engine))
     assert_agree(one, other, 1e-9)
-    weights, others = measure(one).weights, measure(other).weights
-    assert weights.keys() == others.keys()
-    for name, tensor in weights.items():
-        torch.testing.assert_close(others[name], tensor, rtol=0, atol=1e-9)
-    assert [vars(choice) | {"confidence": [], "entropy": []} for choice in measure(one).choices] == [
-        vars(choice) | {"confidence": [], "entropy": []} for choice in measure(other).choices
+    expected, measured = measure(one), measure(other)
+    assert expected.weights.keys() == measured.weights.keys()
+    for name, tensor in expected.weights.items():
+        torch.testing.assert_close(measured.weights[name], tensor, rtol=0, atol=1e-9)
+    assert [vars(choice) | {"confidence": [], "entropy": []} for choice in expected.choices] == [
+        vars(choice) | {"confidence": [], "entropy": []} for choice in measured.choices
     ]
+    for ours, theirs in zip(expected.networks, measured.networks, strict=True):
+        assert tested(theirs) == pytest.approx(tested(ours), rel=1e-9), ours.strategy
 
 
 @pytest.mark.parametrize("engine", OTHERS)
@@ -111,10 +120,11 @@ def test_a_state_goes_on_to_the_same_numbers(engine: str, epochs: int) -> None:
 
 
 @every_engine
-def test_a_network_does_not_depend_on_the_others(engine: str) -> None:
+@pytest.mark.parametrize("members", [(SMARTMIXED, "tanh"), (SELECTIVE,), ("relu", RANDOM_MIXED)], ids="-".join)
+def test_a_network_does_not_depend_on_the_others(engine: str, members: tuple[str, ...]) -> None:
     whole = trained(engine)
     dataset, device = toy_dataset(), torch.device("cpu")
-    part = Part(members=(SMARTMIXED, "tanh"), replicates=(1,))
+    part = Part(members=members, replicates=(1,))
     alone = TwoPhaseTraining(CONFIG, dataset, device, torch.float64, part=part, engine=ENGINES[engine])
     alone.run()
     columns = [whole.layout.columns[name] for name in part.members]

@@ -14,6 +14,7 @@ class Example:
     text: str
     input_shape: tuple[int, ...]
     outputs: int
+    depth: int
     units: tuple[int, ...]
     parameters: int
     flops: int
@@ -29,6 +30,7 @@ EXAMPLES = {
         text="9-7",
         input_shape=(6,),
         outputs=3,
+        depth=2,
         units=(9, 7),
         parameters=6 * 9 + 9 + 9 * 7 + 7 + 7 * 3 + 3,
         flops=2 * (6 * 9 + 9 * 7 + 7 * 3),
@@ -40,6 +42,7 @@ EXAMPLES = {
         text="5",
         input_shape=(2, 3, 4),
         outputs=2,
+        depth=1,
         units=(5,),
         parameters=24 * 5 + 5 + 5 * 2 + 2,
         flops=2 * (24 * 5 + 5 * 2),

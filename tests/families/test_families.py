@@ -65,6 +65,11 @@ def test_architectures_are_sorted(example: Example) -> None:
 
 
 @every_family
+def test_layers_between_input_and_output_are_its_depth(example: Example) -> None:
+    assert example.family.depth(example.family.parse(example.text)) == example.depth
+
+
+@every_family
 def test_the_network_has_the_sites_that_are_named(example: Example) -> None:
     family, architecture = example.family, example.family.parse(example.text)
     sites = family.sites(architecture, example.input_shape)

@@ -16,6 +16,11 @@ def outputs(example: Example) -> Tensor:
     return torch.randn(R, S, example.task.outputs, B, generator=generator, dtype=torch.float64)
 
 
+def _single(targets: Tensor) -> Tensor:
+    """In the precision in which networks are trained; classes stay integers."""
+    return targets.float() if targets.is_floating_point() else targets
+
+
 @every_task
 def test_the_mean_loss_of_the_gradient_is_that_of_the_examples(example: Example) -> None:
     output = outputs(example)
@@ -36,7 +41,7 @@ def test_the_written_out_gradient_is_autograds(example: Example) -> None:
 
 @every_task
 def test_the_tally_has_the_sums_it_names(example: Example) -> None:
-    tally = example.task.tally(outputs(example), example.targets)
+    tally = example.task.tally(outputs(example).float(), _single(example.targets))
     assert set(tally) == {LOSS, *example.task.sums}
     assert all(sums.shape == (R, S) for sums in tally.values())
     assert tally[LOSS].dtype == torch.float64
@@ -61,6 +66,19 @@ def test_figures_are_scikit_learns(example: Example) -> None:
             expected = example.expected(output[row, column].numpy(), example.targets[row, 0].numpy())
             for name, value in expected.items():
                 assert figures[name][row, column].item() == pytest.approx(value, rel=1e-12), name
+
+
+@every_task
+def test_metrics_say_which_way_is_better(example: Example) -> None:
+    """Outputs that follow the gradient for long improve in every metric."""
+    task, output = example.task, outputs(example)
+    before = task.figures(task.tally(output, example.targets), B)
+    for _ in range(2000):
+        output -= task.loss_gradient(output.clone(), example.targets)[1]
+    after = task.figures(task.tally(output, example.targets), B)
+    for metric in task.metrics:
+        gain = after[metric.name] - before[metric.name]
+        assert ((gain if metric.direction == "max" else -gain) > 0).all(), metric.name
 
 
 @every_task
