@@ -38,7 +38,7 @@ def figures(made: TwoPhaseTraining) -> dict[str, torch.Tensor]:
     }
 
 
-def tested(network: NetworkResult) -> dict[str, float | None]:
+def outcome(network: NetworkResult) -> dict[str, float | None]:
     """What is known of a network's checkpoints on the test split, and of SmartMixed's while it selected."""
     figures = {"loss": network.test_loss, "correct": network.test_correct}
     return {**figures, **network.test_correct_at, **network.phase1}
@@ -68,7 +68,7 @@ def test_all_engines_agree(engine: str, options: str) -> None:
         vars(choice) | {"confidence": [], "entropy": []} for choice in measured.choices
     ]
     for ours, theirs in zip(expected.networks, measured.networks, strict=True):
-        assert tested(theirs) == pytest.approx(tested(ours), rel=1e-9), ours.strategy
+        assert outcome(theirs) == pytest.approx(outcome(ours), rel=1e-9), ours.strategy
 
 
 @pytest.mark.parametrize("engine", OTHERS)
