@@ -94,7 +94,7 @@ def test_a_replicate_or_a_run_can_be_named(export: Cli, tracked: Tracked, tmp_pa
     ("arguments", "told"),
     [
         (["0" * 16], ["in sweep 'mine'", "top --by trial` lists them"]),
-        (["it's"], ["of sweep 'mine'", '"it\'s"']),
+        (["it's"], ["in sweep 'mine'", '"it\'s"']),
         (["0" * 32], ["no trial or strategy with the run id"]),
         (["{digit}"], ["fits several trials of sweep 'mine': {first}, {second}"]),
         (["{failed}"], ["must be finished", "is failed"]),
