@@ -86,7 +86,7 @@ def test_a_dataset_that_is_not_recorded_is_refused_with_the_nearest(uri: str) ->
 
 
 def test_a_file_may_not_stand_for_a_dataset_with_a_name_of_its_own(uri: str) -> None:
-    with pytest.raises(DatasetError, match=r"must not have a built-in one's name, but got 'here/digits\.npz'"):
+    with pytest.raises(DatasetError, match=r"must not have a built-in dataset's name, but got 'here/digits\.npz'"):
         top(dataset="here/digits.npz", tracking_uri=uri)
 
 

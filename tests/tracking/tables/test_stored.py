@@ -40,7 +40,7 @@ def uri(store_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Itera
         tracker.record_trial(diverged)
         tracker.record_failure(make_result(seed=5).config, "f2", "")
         half = make_result(accuracies=FOUR, seed=6)
-        tracker._log_artifacts = _raise  # dies in the middle
+        patch.setattr("smartmixed_search.tracking.writing.writer.log_artifacts", _raise)  # dies in the middle
         with pytest.raises(RuntimeError):
             tracker.record_trial(half)
         yield address
