@@ -40,9 +40,10 @@ def uri(store_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Itera
         tracker.record_trial(diverged)
         tracker.record_failure(make_result(seed=5).config, "f2", "")
         half = make_result(accuracies=FOUR, seed=6)
-        patch.setattr("smartmixed_search.tracking.writing.writer.log_artifacts", _raise)  # dies in the middle
-        with pytest.raises(RuntimeError):
-            tracker.record_trial(half)
+        with patch.context() as dying:
+            dying.setattr("smartmixed_search.tracking.writing.writer.log_artifacts", _raise)  # in the middle
+            with pytest.raises(RuntimeError):
+                tracker.record_trial(half)
         yield address
 
 
