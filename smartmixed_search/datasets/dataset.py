@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from smartmixed_search.datasets.prepared import AnyPreparation
-from smartmixed_search.tasks import Classification
+from smartmixed_search.tasks.classification import Classification
 
 SPLITS = ("train", "val", "test")
 ARRAYS = tuple(f"{letter}_{split}" for split in SPLITS for letter in "xy")

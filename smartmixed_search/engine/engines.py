@@ -9,7 +9,7 @@ from smartmixed_search.datasets import Dataset
 from smartmixed_search.engine.networks import Networks
 from smartmixed_search.engine.parts import Part
 from smartmixed_search.engine.stack.networks import StackNetworks
-from smartmixed_search.tasks import Task
+from smartmixed_search.tasks.task import Task
 from smartmixed_search.trials.config import TrialConfig
 
 

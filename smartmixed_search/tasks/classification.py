@@ -7,7 +7,8 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from smartmixed_search.tasks.task import LOSS, Metric, Task
+from smartmixed_search.tasks.metric import ACCURACY, NATS, Metric
+from smartmixed_search.tasks.task import LOSS, Task
 
 CORRECT = "correct"
 """The sum of examples whose largest output is their class's."""
@@ -29,8 +30,8 @@ class Classification(Task):
 
     name: ClassVar[str] = "classification"
     metrics: ClassVar[tuple[Metric, ...]] = (
-        Metric(name="accuracy", direction="max", unit="share"),
-        Metric(name="loss", direction="min", unit="nats"),
+        ACCURACY,
+        Metric(name="loss", label="loss", direction="min", unit=NATS),
     )
     sums: ClassVar[tuple[str, ...]] = (CORRECT,)
 

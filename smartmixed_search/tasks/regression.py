@@ -7,7 +7,8 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from smartmixed_search.tasks.task import LOSS, Metric, Task
+from smartmixed_search.tasks.metric import RMSE, TARGET, Metric
+from smartmixed_search.tasks.task import LOSS, Task
 
 SQUARED, ABSOLUTE = "squared", "absolute"
 """The sums of squared and of absolute errors, over examples and targets."""
@@ -29,9 +30,9 @@ class Regression(Task):
 
     name: ClassVar[str] = "regression"
     metrics: ClassVar[tuple[Metric, ...]] = (
-        Metric(name="rmse", direction="min", unit="target"),
-        Metric(name="mae", direction="min", unit="target"),
-        Metric(name="loss", direction="min", unit="target squared"),
+        RMSE,
+        Metric(name="mae", label="MAE", direction="min", unit=TARGET),
+        Metric(name="loss", label="loss", direction="min", unit="target squared"),
     )
     sums: ClassVar[tuple[str, ...]] = (SQUARED, ABSOLUTE)
 

@@ -5,26 +5,14 @@ A new task implements `Task` and passes the shared suite of the tests (`tests/ta
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 from torch import Tensor
 
-Direction = Literal["max", "min"]
+from smartmixed_search.tasks.metric import Metric
 
 LOSS = "loss"
 """The sum that every tally has: of the examples' losses."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Metric:
-    """A figure by which networks may be compared."""
-
-    name: str
-    direction: Direction
-    """Whether the largest value is best or the smallest."""
-    unit: str
-    """What the figure counts: `share`, `nats`, `target` (the target's own unit), or its square."""
 
 
 class Task(ABC):

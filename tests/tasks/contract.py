@@ -8,7 +8,9 @@ import torch
 from sklearn import metrics
 from torch import Tensor
 
-from smartmixed_search.tasks import Classification, Regression, Task
+from smartmixed_search.tasks.classification import Classification
+from smartmixed_search.tasks.regression import Regression
+from smartmixed_search.tasks.task import Task
 
 R, S, B = 2, 3, 17
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from smartmixed_search.tasks import Classification
+from smartmixed_search.tasks.classification import Classification
 from smartmixed_search.tasks.task import LOSS
 from tests.tasks.contract import EXAMPLES, B, Example, R, S
 

@@ -28,7 +28,7 @@ from smartmixed_search.families.family import Activate, Site
 from smartmixed_search.method.activations import INITIAL_TILT
 from smartmixed_search.method.modules import FixedActivation, MixedActivation
 from smartmixed_search.method.randomness import seed_sequence
-from smartmixed_search.tasks import Task
+from smartmixed_search.tasks.task import Task
 from smartmixed_search.trials.config import RANDOM_MIXED, SMARTMIXED, TrialConfig
 
 

@@ -20,7 +20,7 @@ from smartmixed_search.engine.stack.parameters import (
     reorder_column,
 )
 from smartmixed_search.method.freezing import group_sizes, neuron_orders
-from smartmixed_search.tasks import Task
+from smartmixed_search.tasks.task import Task
 from smartmixed_search.trials.config import RANDOM_MIXED, SELECTIVE, SMARTMIXED, TrialConfig
 
 

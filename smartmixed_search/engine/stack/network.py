@@ -15,7 +15,7 @@ from smartmixed_search.engine.branches import Overlapping
 from smartmixed_search.engine.stack.assignment import Assignment, Saved
 from smartmixed_search.engine.stack.parameters import LinearParameters
 from smartmixed_search.engine.stack.products import Products
-from smartmixed_search.tasks import Task
+from smartmixed_search.tasks.task import Task
 
 Mixes = Sequence[Tensor]
 """Per hidden layer, how the J selecting columns weigh the pool: [R, J, H, K]."""

@@ -19,7 +19,7 @@ from smartmixed_search.engine.stack.parameters import LinearParameters, original
 from smartmixed_search.engine.stack.steps import Steps
 from smartmixed_search.method.freezing import group_sizes, neuron_orders
 from smartmixed_search.method.selection import one_hot, relaxed_sample
-from smartmixed_search.tasks import Task
+from smartmixed_search.tasks.task import Task
 from smartmixed_search.trials.config import SMARTMIXED, TrialConfig
 
 
