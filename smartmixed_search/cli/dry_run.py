@@ -58,6 +58,8 @@ def print_estimate(
     at_once = min(trials, concurrency or slots(resources, machine))
     for note in dataset.notes:
         click.echo(note)
+    for warning in dataset.warnings:
+        click.echo(f"warning: {warning}")
     click.echo(_describe_data(dataset, [config.train_examples for config in configs]))
     click.echo(_describe(space, cost, at_once, Counter(config.epochs for config in configs).most_common(1)[0][0]))
     for line in (*remarks(space), Reach.of(space, len(dataset.x_train)).in_words()):

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     "--dataset", help="digits, breast-cancer, mnist, fashion-mnist, kmnist, or the path of a .npz or .csv file."
 )
 @click.option("--target", help="Of a table, the column that names the classes.")
+@click.option("--split", metavar="KIND=COLUMN", help="Of a table, what it is split by: group=, time= or column=NAME.")
 @click.option("--epochs", type=int, help="Epochs of both phases together.")
 @click.option("--replicates", type=int, help="Seeds per strategy.")
 @click.option(

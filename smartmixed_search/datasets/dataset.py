@@ -48,7 +48,9 @@ class Dataset:
     preparation: AnyPreparation | None = field(default=None, repr=False)
     """How its examples were made of raw ones; None: unknown."""
     notes: tuple[str, ...] = field(default=(), repr=False)
-    """What was understood of its file that a user should see, a line each."""
+    """What was understood of its file, and how it was split, that a user should see, a line each."""
+    warnings: tuple[str, ...] = field(default=(), repr=False)
+    """What of it a user should change, or know before believing a result, a line each."""
 
     @property
     def features(self) -> int:
@@ -113,7 +115,7 @@ class Dataset:
         with warnings.catch_warnings():
             # Shared memory between processes is read-only, and torch cannot say so of a tensor: nothing here writes.
             warnings.filterwarnings("ignore", "The given NumPy array is not writable", UserWarning)
-            tensors = {array: torch.from_numpy(arrays[array]) for array in ARRAYS}
+            tensors: dict[str, Any] = {array: torch.from_numpy(arrays[array]) for array in ARRAYS}
         return cls(name=name, checksum=checksum, classes=classes, preparation=preparation, notes=notes, **tensors)
 
 

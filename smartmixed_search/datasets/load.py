@@ -2,14 +2,16 @@
 
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from smartmixed_search.datasets.dataset import Dataset
 from smartmixed_search.datasets.embedded import EMBEDDED, read_embedded
 from smartmixed_search.datasets.mnist import FOLDERS, download_mnist, missing_files, read_mnist
 from smartmixed_search.datasets.npz import read_npz
-from smartmixed_search.datasets.split import split
+from smartmixed_search.datasets.split import split as split_up
 from smartmixed_search.datasets.tables.reading import SUFFIXES as TABLES
+from smartmixed_search.datasets.tables.recurring import recurring
 from smartmixed_search.datasets.tables.source import read_table
 from smartmixed_search.errors import DatasetError
 from smartmixed_search.errors.messages import one_of
@@ -89,6 +91,7 @@ def load_dataset(
     *,
     target: str | None = None,
     columns: Mapping[str, str] | None = None,
+    split: Mapping[str, str] | None = None,
 ) -> Dataset:
     """Load, split and scale a dataset onto the CPU; the MNIST family is downloaded unless its files are there.
 
@@ -100,6 +103,8 @@ def load_dataset(
         target: of a table, the column that names the classes.
         columns: of a table, kinds of columns that are not to be inferred: `number`, `boolean`, `date`, `category` or
             `ignore`, by name.
+        split: of a table, the column by which it is split, such as `{"group": "patient"}`: by `group`, which no two
+            parts share; by `time`, of which the newest test; or by the `column` that names the parts.
 
     Raises:
         DatasetError: the dataset is unknown, missing, damaged or unsuitable.
@@ -111,16 +116,25 @@ def load_dataset(
     """
     name, path = dataset_name(spec), Path(spec)
     if spec not in DATASETS and path.suffix in TABLES:
-        return split(read_table(path, target, columns))
-    if target is not None or columns:
+        return _load_table(path, target, columns, split)
+    if target is not None or columns or split:
         raise DatasetError(
-            f"target and columns are of a table ({', '.join(TABLES)}), but {spec!r} is not one; leave them out"
+            f"target, columns and split are of a table ({', '.join(TABLES)}), but {spec!r} is not one; leave them out"
         )
     if name in EMBEDDED:
-        return split(read_embedded(name))
+        return split_up(read_embedded(name))
     if name not in DATASETS:
-        return split(read_npz(path))
+        return split_up(read_npz(path))
     folder = data_directory(data_dir)
     if missing_files(name, folder):
         download_mnist(name, folder)
-    return split(read_mnist(name, folder))
+    return split_up(read_mnist(name, folder))
+
+
+def _load_table(
+    path: Path, target: str | None, columns: Mapping[str, str] | None, split: Mapping[str, str] | None
+) -> Dataset:
+    aside = {name: f"the rows are split by it ({kind})" for kind, name in (split or {}).items()}
+    table = read_table(path, target, columns, aside)
+    dataset = split_up(table, split)
+    return dataset if split else replace(dataset, warnings=(*recurring(table.rows, table.columns), *dataset.warnings))

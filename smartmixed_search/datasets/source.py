@@ -66,6 +66,15 @@ class Source:
         """C: number of classes."""
         return int(self.y.max()) + 1
 
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """What the classes are called: their numbers."""
+        return tuple(map(str, range(self.classes)))
+
+    def column(self, name: str, *, numeric: bool = False) -> NDArray[Any]:
+        """Refuse: stored arrays have no columns with names."""
+        raise DatasetError(f"split and weight must name a column of a table, but {self.name!r} has none to be {name!r}")
+
     def take(self, indices: NDArray[np.intp]) -> NDArray[Any]:
         """Return examples by their places."""
         taken: NDArray[Any] = self.x[indices]

@@ -20,7 +20,7 @@ from smartmixed_search.search.placing.worker import TrialFunction
 from smartmixed_search.search.proposing.proposals import Proposal
 from smartmixed_search.search.session import Plan, carry_out
 from smartmixed_search.search.summary import SweepSummary
-from smartmixed_search.space.keys import as_recorded
+from smartmixed_search.space.keys import as_read, as_recorded
 from smartmixed_search.space.space import SearchSpace
 from smartmixed_search.system.plugins import import_plugins
 from smartmixed_search.tracking.questions.confirmations import SweepToConfirm, sweep_to_confirm
@@ -83,8 +83,7 @@ def confirm_sweep(
     directory = SweepDirectory.of(output, f"{found.name}-confirmed-{replicates}" if name is None else name)
     refuse_if_held(directory.lock, directory.name)
     printer.step(f"loading {dataset or found.space['dataset']}")
-    known = as_recorded(found.space)
-    data = load_dataset(dataset or known["dataset"], data_dir, target=known["target"], columns=known["columns"])
+    data = load_dataset(dataset or found.space["dataset"], data_dir, **as_read(found.space))
     summary = carry_out(_plan(found, replicates, data, directory, uri, execution.resources or {}), execution, run)
     if not summary.undelivered and renew is not None:
         renew(found.name, uri)

@@ -104,6 +104,8 @@ def say_outlook(plan: Plan, wanted: SearchSpace, printer: ProgressPrinter) -> No
         printer.say(f"{plan.directory.name} goes on with the defaults of when it was begun: {keys}")
     for note in plan.dataset.notes:
         printer.step(note)
+    for warning in plan.dataset.warnings:
+        printer.say(f"warning: {warning}")
     for remark in remarks(plan.space):
         printer.say(remark)
     reach = Reach.of(plan.space, len(plan.dataset.x_train))

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from smartmixed_search.trials.plain import check_keys
-from smartmixed_search.trials.rules import Text, WordFor, Words
+from smartmixed_search.trials.rules import NamedBy, Text, WordFor, Words
 from smartmixed_search.trials.settings import SETTINGS, Setting, setting, settings_of
 
 TPE, RANDOM, GRID = "tpe", "random", "grid"
@@ -17,6 +17,9 @@ JOINT = "joint"
 ASHA = "asha"
 COLUMN_KINDS = ("number", "boolean", "date", "category", "ignore")
 """What a table's column can be, see `datasets.tables.columns.KINDS`: without numpy, which takes a while."""
+
+SPLIT_KINDS = ("group", "time", "column")
+"""By what a column can split, see `datasets.parts.KINDS`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,6 +30,8 @@ class DataSettings:
     """The column that names the classes."""
     columns: Mapping[str, str] | None = setting(WordFor(words=COLUMN_KINDS), later=True)
     """Kinds of columns that are not to be inferred, by name."""
+    split: Mapping[str, str] | None = setting(NamedBy(words=SPLIT_KINDS), later=True)
+    """The column by which examples are split: whose no two parts share, of which the newest test, or that says it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,3 +73,9 @@ def check_plain(space: Mapping[str, Any]) -> None:
 def as_recorded(space: Mapping[str, Any]) -> dict[str, Any]:
     """Return what `SearchSpace.to_dict` wrote, and of the keys that have come since, what their absence means."""
     return {**_UNUSED, **space}
+
+
+def as_read(space: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what `load_dataset` is told of a recorded space, beside the dataset and where image datasets are."""
+    known = as_recorded(space)
+    return {key: known[key] for key in DATA}

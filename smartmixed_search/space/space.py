@@ -27,6 +27,7 @@ from smartmixed_search.space.keys import (
     SEARCH,
     DataSettings,
     SearchSettings,
+    as_read,
     check_plain,
 )
 from smartmixed_search.space.options import parse_options
@@ -169,7 +170,7 @@ class SearchSpace(DataSettings, SearchSettings):
             data_dir: where image datasets are.
             moved: where the dataset's file is now, if not where the space has it.
         """
-        return load_dataset(moved or self.dataset, data_dir, target=self.target, columns=self.columns)
+        return load_dataset(moved or self.dataset, data_dir, **as_read(self.to_dict()))
 
     @property
     def former(self) -> Self:

@@ -153,6 +153,33 @@ class WordFor:
         return {str(name): read_word(f"{key}: {name}", word, self.words) for name, word in value.items()}
 
 
+@dataclass(frozen=True, kw_only=True)
+class NamedBy:
+    """A name that is somebody else's, such as of a column, by one of some words: `{group: patient}`; or `none`."""
+
+    words: tuple[str, ...]
+
+    def choice(self, key: str, value: object) -> dict[str, str] | None:
+        """Return the word and its name, or None for nothing; `group=patient` is read too.
+
+        Raises:
+            ConfigError: it is not a word with a name, or the word is not one of them.
+
+        """
+        if value is None or value == "none":
+            return None
+        if isinstance(value, str) and value.partition("=")[2]:
+            value = dict([value.split("=", 1)])
+        if not isinstance(value, Mapping) or len(value) != 1:
+            text = " or ".join(f"{{{word}: NAME}}" for word in self.words)
+            raise ConfigError(f"{key} must be {text}, but got {show(value)}")
+        ((word, name),) = value.items()
+        named = Text().choice(f"{key}: {word}", name)
+        if named is None:
+            raise ConfigError(f"{key}: {word} must be a name, but got {show(name)}")
+        return {read_word(f"a word of {key}", word, self.words): named}
+
+
 def whole_number(low: int, high: int = COUNT_LIMIT, *, optional: bool = False) -> Numbers:
     """Return the rule of a whole number from `low` to `high`."""
     text = f"a whole number from {low} to {high}" + (", or none" if optional else "")

@@ -160,10 +160,6 @@ def test_pickled_objects_are_never_loaded(tmp_path: Path) -> None:
             "training must hold every class 0 … 3 of 'mine', but 0 is missing; y = y - 1 makes them so",
         ),
         (
-            {"y": np.minimum(np.arange(N), 1)},
-            "at least 3 examples of every class, for its parts, but class 0 has 1",
-        ),
-        (
             {"x": table(np.nan)},
             "but x[3, 1] is nan (row 3, column 1, counted from 0), and 1 more are not finite; fill",
         ),

@@ -84,22 +84,11 @@ def test_a_test_example_beyond_float32_is_refused() -> None:
         split(source(largest=None, x=x, x_test=x_test, y_test=np.arange(4)))
 
 
-@pytest.mark.parametrize(("n", "classes"), [(4, 4), (9, 4), (3, 2), (40, 20)])
+@pytest.mark.parametrize(("n", "classes"), [(4, 4), (3, 2)])
 @pytest.mark.parametrize("label", [np.int64, np.uint64])
 def test_too_few_examples_are_refused(n: int, classes: int, label: type) -> None:
-    with pytest.raises(DatasetError, match=r"must hold at least 3 examples of every class, .* but class \d has [12];"):
+    with pytest.raises(DatasetError, match=r"must hold enough examples to split off \d+%, but got \d of classes that"):
         split(source(n, classes, y=(np.arange(n) % classes).astype(label)))
-
-
-def test_with_a_test_set_two_of_a_class_are_asked_for_and_the_class_is_named() -> None:
-    y = np.where(np.arange(200) == 7, 2, np.arange(200) % 2)
-    with pytest.raises(DatasetError, match=r"must hold at least 2 examples of every class, .* but class 2 has 1;"):
-        split(source(y=y, x_test=np.zeros((4, 1)), y_test=np.arange(4) % 2))
-
-
-def test_too_few_examples_for_a_part_with_every_class_are_refused() -> None:
-    with pytest.raises(DatasetError, match=r"split off 20%, but got 60 examples of 20 classes, 3 of the rarest$"):
-        split(source(60, 20))
 
 
 @pytest.mark.parametrize(

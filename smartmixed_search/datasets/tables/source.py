@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from smartmixed_search.datasets.tables.columns import IGNORE, NUMBER, Column, find, understand
+from smartmixed_search.datasets.tables.columns import CATEGORY, DATE, IGNORE, NUMBER, Column, find, understand
 from smartmixed_search.datasets.tables.preparation import TablePreparation
 from smartmixed_search.datasets.tables.reading import RawTable, read_separated
 from smartmixed_search.errors import DatasetError
@@ -42,6 +42,25 @@ class TableSource:
         """C: number of classes."""
         return len(self.class_names)
 
+    def column(self, name: str, *, numeric: bool = False) -> NDArray[Any]:
+        """Return what a column says of every row, as text, or as numbers, dates as days.
+
+        Raises:
+            DatasetError: there is no such column, or it says nothing of some rows, or it says no numbers.
+        """
+        cells = find(self.rows, name)
+        (column,) = understand(RawTable(cells=cells.to_frame(), remarks=()))
+        if numeric and column.kind not in (NUMBER, DATE):
+            raise DatasetError(f"column {name!r} must hold numbers or dates, but {column.reason}")
+        values = (column if numeric else replace(column, kind=CATEGORY)).values(cells)
+        absent = pd.isna(values)
+        if absent.any():
+            raise DatasetError(
+                f"column {name!r} must have a value in every row, but {counted(int(absent.sum()), 'row')} of "
+                f"{self.name!r} have none; fill them in, or leave these rows out"
+            )
+        return values if numeric else values.astype(str)
+
     def take(self, indices: NDArray[np.intp]) -> pd.DataFrame:
         """Return rows by their places."""
         return self.rows.iloc[indices]
@@ -52,13 +71,19 @@ class TableSource:
         return [preparation.transform(part) for part in parts], preparation
 
 
-def read_table(path: Path, target: str | None, kinds: Mapping[str, str] | None = None) -> TableSource:
+def read_table(
+    path: Path,
+    target: str | None,
+    kinds: Mapping[str, str] | None = None,
+    aside: Mapping[str, str] | None = None,
+) -> TableSource:
     """Read a file of separated values, and decide what its columns are.
 
     Args:
         path: of the file.
         target: the column that names the classes.
         kinds: of columns that are not to be decided, by name.
+        aside: columns that are not learned from, each with its reason.
 
     Raises:
         DatasetError: the file is not one, there is no such target, it names no classes, or nothing is left to learn
@@ -73,7 +98,7 @@ def read_table(path: Path, target: str | None, kinds: Mapping[str, str] | None =
     column = next(one for one in understand(RawTable(cells=find(raw.cells, target).to_frame(), remarks=())))
     names, y = _classes(column, find(raw.cells, target))
     rows = raw.cells[y >= 0].drop(columns=target).reset_index(drop=True)
-    columns = understand(replace(raw, cells=rows), kinds)
+    columns = _set_aside(understand(replace(raw, cells=rows), kinds), aside or {}, rows, target)
     if all(one.kind == IGNORE for one in columns):
         why = "; ".join(f"{one.name}: {one.reason}" for one in columns)
         raise DatasetError(f"a table must have columns to learn from, but all of {str(path)!r} are left out ({why})")
@@ -92,6 +117,16 @@ def read_table(path: Path, target: str | None, kinds: Mapping[str, str] | None =
         y=y[y >= 0],
         notes=tuple(notes),
     )
+
+
+def _set_aside(
+    columns: Sequence[Column], aside: Mapping[str, str], rows: pd.DataFrame, target: str
+) -> tuple[Column, ...]:
+    for name, reason in aside.items():
+        if name == target:
+            raise DatasetError(f"the target must be no other column, but {name!r} is given as both: {reason}")
+        find(rows, name)
+    return tuple(replace(one, kind=IGNORE, reason=aside[one.name]) if one.name in aside else one for one in columns)
 
 
 def _classes(column: Column, cells: "pd.Series[str]") -> tuple[tuple[str, ...], NDArray[np.int64]]:

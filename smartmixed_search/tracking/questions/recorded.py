@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from smartmixed_search.datasets import Dataset, load_dataset
-from smartmixed_search.space.keys import as_recorded
+from smartmixed_search.space.keys import as_read
 from smartmixed_search.system.plugins import import_plugins, require_plugins
 from smartmixed_search.tracking import schema
 from smartmixed_search.tracking.runs import doubles, runs
@@ -45,8 +45,7 @@ class Recorded:
             moved: where the dataset's file is now, if not where the sweep found it.
             data_dir: where image datasets are.
         """
-        space = self.space
-        return load_dataset(moved or space["dataset"], data_dir, target=space["target"], columns=space["columns"])
+        return load_dataset(moved or self.space["dataset"], data_dir, **as_read(self.space))
 
 
 def recorded_trial(
@@ -88,10 +87,8 @@ def recorded_trial(
 
 def _space(client: "MlflowClient", sweep: "Run") -> dict[str, Any]:
     """Return what a sweep searched, as far as it says how its data are read."""
-    params = sweep.data.params
-    if params.get("target", "none") == "none":
-        return as_recorded({"dataset": params["dataset"]})
-    return as_recorded(runs.read_json(client, sweep.info.artifact_uri, "resolved.json")["space"])
+    space: dict[str, Any] = runs.read_json(client, sweep.info.artifact_uri, "resolved.json")["space"]
+    return space
 
 
 def _environment(client: "MlflowClient", trial: "Run") -> dict[str, str]:

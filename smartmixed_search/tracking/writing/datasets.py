@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from smartmixed_search.datasets.dataset import SPLITS
-from smartmixed_search.datasets.split import SPLIT_SEED, TEST_SHARE, VALIDATION_SHARE
+from smartmixed_search.datasets.parts import SPLIT_SEED, TEST_SHARE, VALIDATION_SHARE
 
 if TYPE_CHECKING:
     from mlflow.entities import DatasetInput, Run

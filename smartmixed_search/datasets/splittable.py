@@ -1,0 +1,61 @@
+"""What may be split into parts, whatever its examples are."""
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from smartmixed_search.datasets.prepared import AnyPreparation
+
+Indices = NDArray[np.intp]
+
+
+class Splittable(Protocol):
+    """What may be split: see `source.Source` and `tables.source.TableSource`."""
+
+    @property
+    def name(self) -> str:
+        """Of the dataset."""
+
+    @property
+    def y(self) -> NDArray[Any]:
+        """Labels 0 … C-1, [N]."""
+
+    @property
+    def classes(self) -> int:
+        """C: number of classes."""
+
+    @property
+    def class_names(self) -> Sequence[str]:
+        """What the classes are called."""
+
+    @property
+    def x_test(self) -> Any:
+        """Official test examples; None: there are none."""
+
+    @property
+    def y_test(self) -> NDArray[Any] | None:
+        """Their labels."""
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What was understood that a user should see."""
+
+    def column(self, name: str, *, numeric: bool = False) -> NDArray[Any]:
+        """Return what a column says of every example, text or, such as times, numbers.
+
+        Raises:
+            DatasetError: there is no such column, or it says nothing of some examples.
+        """
+
+    def take(self, indices: Indices) -> Any:
+        """Return examples by their places."""
+
+    def prepare(self, parts: Sequence[Any]) -> tuple[list[NDArray[np.float32]], AnyPreparation]:
+        """Return parts, the first of which is trained on, as networks take them, and how they are made."""
+
+
+def classes_of(source: Splittable) -> NDArray[Any] | None:
+    """Return the class of every example; None where numbers are to be predicted."""
+    return source.y if source.y.dtype.kind in "iu" else None

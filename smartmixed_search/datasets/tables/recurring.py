@@ -1,0 +1,50 @@
+"""Rows that belong together: of one patient, or of one day. A split by chance puts them on both sides of it."""
+
+import re
+from collections.abc import Iterator
+
+import pandas as pd
+
+from smartmixed_search.datasets.parts import COLUMN, GROUP, MINIMUM_PARTS, PART_WORDS, TIME
+from smartmixed_search.datasets.tables.columns import DATE, Column
+from smartmixed_search.datasets.tables.numbers import MISSING
+from smartmixed_search.errors.messages import counted
+
+_GROUPS = {
+    *("animal", "client", "customer", "device", "donor", "family", "household", "id", "identifier", "individual"),
+    *("machine", "participant", "patient", "person", "player", "sensor", "session", "speaker", "student", "subject"),
+    *("uid", "user", "uuid", "vehicle"),
+}
+"""Words of a column's name that tell whose a row is."""
+_CODE = re.compile(r"[A-Za-z]{1,5}[-_]?\d{2,}")
+
+
+def recurring(rows: pd.DataFrame, columns: tuple[Column, ...]) -> Iterator[str]:
+    """Name, a line each, columns whose values recur and by which a table could be split, with what does so."""
+    for column in columns:
+        cells = rows[column.name]
+        present = cells[~cells.isin(MISSING)]
+        distinct = present.nunique()
+        if set(present.str.casefold()) >= {"train", "test"} and set(present.str.casefold()) <= set(PART_WORDS):
+            yield f"column {column.name} names parts, by which the rows are not split; {_remedy(COLUMN, column.name)}"
+        elif not MINIMUM_PARTS <= distinct < len(present):
+            continue
+        elif column.kind == DATE:
+            yield (
+                f"{column.name} has {distinct:,} values in {counted(len(present), 'row')}, and rows of one value train "
+                f"and test; to test on the newest, {_remedy(TIME, column.name)}"
+            )
+        elif _names_group(column.name) or present.str.fullmatch(_CODE).all():
+            yield (
+                f"{column.name} has {distinct:,} values in {counted(len(present), 'row')}, and rows of one value train "
+                f"and test; to keep them together, {_remedy(GROUP, column.name)}"
+            )
+
+
+def _names_group(name: str) -> bool:
+    words = re.sub(r"(?<=[a-z])(?=[A-Z])|[\W_]+", " ", name).lower().split()
+    return not _GROUPS.isdisjoint(words)
+
+
+def _remedy(kind: str, name: str) -> str:
+    return f"split: {{{kind}: {name}}} in the space, or --split {kind}={name}"
