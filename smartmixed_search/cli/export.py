@@ -23,7 +23,7 @@ _METADATA = {
     "torch-export": "extra file smartmixed.json, preparation",
     "onnx": "metadata_props, smartmixed, preparation",
 }
-"""The formats, each with where a file of it says how inputs are prepared."""
+"""The formats, each with where a file of it holds how inputs are prepared."""
 
 
 @click.command()
@@ -59,9 +59,10 @@ def export(
 ) -> None:
     """Write a SmartMixed network to a file that other programs can load.
 
-    TRIAL is a trial's key, the first digits of one, or the id of its run in MLflow. The network takes examples prepared
-    as the dataset's are, and returns logits; how they are prepared is printed, and written into the file's metadata.
-    Plugins are not imported unless --plugin says so: the store may be somebody else's.
+    TRIAL is a trial's key, the first digits of one, or the id of its run in MLflow. A torch-export or onnx file takes
+    examples as you have them, and returns the probabilities of the classes; safetensors holds the network without its
+    preparation, which is printed, and in the file's metadata. Plugins are not imported unless --plugin says so: the
+    store may be somebody else's.
     """
     from smartmixed_search.export.formats import encode, new_file
     from smartmixed_search.tracking.models.networks import fetch_network
@@ -73,14 +74,32 @@ def export(
         file.write(encode(found.network, file_format))
     click.echo(f"{out}: {_describe(found, chosen=replicate is None)}")
     click.echo(f"load it with: {_LOADING[file_format].format(str(out))}")
-    click.echo(f"prepare its inputs: {_describe_inputs(found.network)} (in the file: {_METADATA[file_format]})")
+    click.echo(f"it takes {_takes(found.network, file_format)} (in the file: {_METADATA[file_format]})")
+    click.echo(f"it returns {_returns(found.network, file_format)}")
 
 
-def _describe_inputs(network: "TrainedNetwork") -> str:
+def _takes(network: "TrainedNetwork", file_format: str) -> str:
+    from smartmixed_search.datasets.tables.preparation import TablePreparation
+    from smartmixed_search.export.onnx_rows import describe_columns
+    from smartmixed_search.export.served import takes
+
     prepared = network.preparation
-    return f"{network.inputs} values, {prepared}" + (
-        "" if prepared.known else "; the numbers were not kept by the version that trained it"
-    )
+    if file_format == "safetensors" or not prepared.known:
+        kept = "" if prepared.known else "; the numbers were not kept by the version that trained it"
+        return f"x [batch, {network.inputs}] float32: prepared examples, {prepared}{kept}"
+    if file_format == "onnx" and isinstance(prepared, TablePreparation):
+        return describe_columns(prepared)
+    return takes(network)
+
+
+def _returns(network: "TrainedNetwork", file_format: str) -> str:
+    from smartmixed_search.datasets.tables.preparation import TablePreparation
+    from smartmixed_search.export.served import class_names, returns
+
+    if file_format == "safetensors":
+        return f"logits of the classes {', '.join(class_names(network))}"
+    named = file_format == "onnx" and isinstance(network.preparation, TablePreparation)
+    return returns(network) + (", and the name of the likeliest" if named else "")
 
 
 def _describe(found: "TrackedNetwork", chosen: bool) -> str:

@@ -4,30 +4,53 @@ import importlib.util
 import io
 import json
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stderr
+from itertools import product
 from pathlib import Path
-from typing import IO
+from typing import IO, TYPE_CHECKING, Any
 
 import torch
-from torch import nn
+from torch import Tensor
 from torch.export import ExportedProgram
 
+from smartmixed_search.datasets.tables.preparation import TablePreparation
 from smartmixed_search.errors import NetworkError
 from smartmixed_search.errors.messages import are, in_short, one_of
+from smartmixed_search.export.onnx_rows import with_columns
+from smartmixed_search.export.served import (
+    LOGITS,
+    PREDICTION,
+    PreparedNetwork,
+    ServedNetwork,
+    class_names,
+    returns,
+    served,
+    takes,
+)
 from smartmixed_search.export.weights import TrainedNetwork
 from smartmixed_search.system.files import temporary_for
 
+if TYPE_CHECKING:
+    from onnx import ModelProto
+
 FORMATS = ("safetensors", "torch-export", "onnx")
 
-_ONNX_PACKAGES = ("onnx", "onnxscript")
+_ONNX_PACKAGES = ("onnx", "onnxscript", "onnxruntime")
 _ORIGIN = "smartmixed"
-"""Under this name a program says which configuration and replicate it is, and how its inputs are prepared."""
+"""Under this name a program says which configuration and replicate it is, what it takes and what it returns."""
 _REASON_LENGTH = 200
+_COUNTS, _SPREADS = (1, 2, 3, 128), (1.0, 10.0)
+"""Of the examples by which a program is tried: how many at once, and how far apart, in multiples of the training's."""
+_TOLERANCE = 1e-4
+"""Difference of an answer, absolute or relative, up to which a program answers as the network."""
 
 
 def encode(network: TrainedNetwork, file_format: str) -> bytes:
-    """Return the content of a file in one of the formats; programs take x [B, D] with any B and return logits [B, C].
+    """Return the content of a file in one of the formats.
+
+    Programs take raw examples, any number at once, and return the probabilities of the classes; see `served`. As ONNX,
+    a network of a table takes its rows, see `onnx_rows`.
 
     Raises:
         NetworkError: the format is unknown, needs a package that is missing, or cannot hold a user's function.
@@ -39,25 +62,54 @@ def encode(network: TrainedNetwork, file_format: str) -> bytes:
         return network.to_bytes()
     if file_format == "onnx":
         _require_onnx()
-    preparation = network.preparation.to_dict()
-    origin = json.dumps({"replicate": network.replicate, "config": network.config, "preparation": preparation})
-    module = network.frozen()
+    module, origin = served(network), json.dumps(_origin(network))
     try:
         with _silent():
-            program = _trace(module, network.inputs)
-            return _onnx(program, origin) if file_format == "onnx" else _torch_export(program, origin)
+            program = _trace(module)
+            _compare(program.module(), module)
+            return _onnx(program, network, module, origin) if file_format == "onnx" else _torch_export(program, origin)
+    except NetworkError:
+        raise
     except Exception as error:  # a user's function is traced here: it may fail in any way
         raise NetworkError(
             f"cannot write every function of the network as {file_format} ({_reason(error)}); export it as safetensors"
         ) from error
 
 
-def _trace(module: nn.Module, inputs: int) -> ExportedProgram:
-    example = torch.zeros(2, inputs)
-    program = torch.export.export(module, (example,), dynamic_shapes={"x": {0: torch.export.Dim("batch")}})
+def _origin(network: TrainedNetwork) -> dict[str, Any]:
+    return {
+        "replicate": network.replicate,
+        "config": network.config,
+        "preparation": network.preparation.to_dict(),
+        "takes": takes(network),
+        "returns": returns(network),
+        "classes": class_names(network),
+    }
+
+
+def _trace(module: ServedNetwork | PreparedNetwork) -> ExportedProgram:
+    batch = torch.export.Dim("batch")
+    program = torch.export.export(module, (module.examples(2),), dynamic_shapes={"x": {0: batch}})
     for node in program.graph.nodes:
         node.meta.pop("stack_trace", None)  # paths of this machine, which no reader of the file can use
     return program
+
+
+def _compare(run: Callable[[Tensor], Tensor], module: ServedNetwork | PreparedNetwork) -> None:
+    """Make sure that a program answers as the network does: for any number of examples, and for unusual ones.
+
+    Raises:
+        NetworkError: it does not.
+    """
+    for count, spread in product(_COUNTS, _SPREADS):
+        x = module.examples(count, spread)
+        with torch.inference_mode():
+            expected = module(x)
+        if not torch.allclose(run(x), expected, _TOLERANCE, _TOLERANCE, equal_nan=True):
+            raise NetworkError(
+                f"the program must answer as the network, but for {count} examples it does not; "
+                "export it as safetensors"
+            )
 
 
 def _torch_export(program: ExportedProgram, origin: str) -> bytes:
@@ -66,11 +118,28 @@ def _torch_export(program: ExportedProgram, origin: str) -> bytes:
     return buffer.getvalue()
 
 
-def _onnx(program: ExportedProgram, origin: str) -> bytes:
-    converted = torch.onnx.export(program, (), input_names=["x"], output_names=["logits"], verbose=False)
+def _onnx(
+    program: ExportedProgram, network: TrainedNetwork, module: ServedNetwork | PreparedNetwork, origin: str
+) -> bytes:
+    output = PREDICTION if network.preparation.known else LOGITS
+    converted = torch.onnx.export(program, (), input_names=["x"], output_names=[output], verbose=False)
     assert converted is not None
-    converted.model.metadata_props[_ORIGIN] = origin
-    return bytes(converted.model_proto.SerializeToString())
+    _compare(_runtime(converted.model_proto), module)
+    model, preparation = converted.model_proto, network.preparation
+    if isinstance(preparation, TablePreparation):
+        model = with_columns(model, preparation, output)
+    entry = model.metadata_props.add()
+    entry.key, entry.value = _ORIGIN, origin
+    return bytes(model.SerializeToString())
+
+
+def _runtime(model: "ModelProto") -> Callable[[Tensor], Tensor]:
+    from onnxruntime import InferenceSession, SessionOptions
+
+    quiet = SessionOptions()
+    quiet.log_severity_level = 3
+    session = InferenceSession(model.SerializeToString(), quiet, providers=["CPUExecutionProvider"])
+    return lambda x: torch.from_numpy(session.run(None, {"x": x.numpy()})[0])
 
 
 def _require_onnx() -> None:

@@ -61,7 +61,7 @@ def export(tracked: Tracked, capsys: pytest.CaptureFixture[str]) -> Cli:
 
 def assert_is_replicate(path: Path, file_format: str, replicate: int) -> None:
     x = torch.randn(3, 6)
-    expected = drop_in(*draw(seed=replicate))(x)
+    expected = drop_in(*draw(seed=replicate))(x / 16).softmax(1)
     torch.testing.assert_close(load(path, file_format)(x), expected, atol=2e-5, rtol=1e-4)
 
 
@@ -74,7 +74,10 @@ def test_the_network_that_validates_best_is_written(
     assert (code, err) == (0, "")
     assert out.startswith(f"{path}: replicate 2 of trial {key} (40-24 ")
     assert "validation loss 0.1000, the lowest of 3\nload it with: " in out
-    assert "\nprepare its inputs: 6 values, divided by 16 (in the file: " in out
+    prepared = file_format == "safetensors"
+    examples = "prepared examples, divided by 16" if prepared else "raw examples"
+    assert f"\nit takes x [batch, 6] float32: {examples} (in the file: " in out
+    assert f"\nit returns {'logits' if prepared else 'the probabilities'} of the classes 0, 1, 2, 3\n" in out
     assert_is_replicate(path, file_format, 2)
 
 

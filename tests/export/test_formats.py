@@ -3,6 +3,7 @@
 import io
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -33,6 +34,12 @@ def trained(parts: Parts) -> TrainedNetwork:
     )
 
 
+def answer(network: nn.Module, x: Tensor) -> Tensor:
+    """Prepare raw examples as `trained` says, by hand, and return the probabilities."""
+    probabilities: Tensor = network(((x.flatten(1) - 0.5) / 2.0).float()).softmax(1)
+    return probabilities
+
+
 @pytest.fixture
 def register() -> Iterator[Callable[[Callable[[Tensor], Tensor]], str]]:
     """Register a function as a user would; it goes when the test ends."""
@@ -47,8 +54,8 @@ def test_a_file_computes_what_the_network_computes(tmp_path: Path, file_format: 
     path.write_bytes(encode(trained(parts), file_format))
     run, reference = load(path, file_format), drop_in(*parts)
     for batch in (1, 2, 7, 600):
-        x = torch.randn(batch, 6)
-        torch.testing.assert_close(run(x), reference(x), atol=2e-5, rtol=1e-4)
+        x = torch.randn(batch, 2, 3, dtype=torch.float64)
+        torch.testing.assert_close(run(x), answer(reference, x), atol=2e-5, rtol=1e-4)
 
 
 @pytest.mark.parametrize("file_format", FORMATS)
@@ -56,8 +63,8 @@ def test_a_users_function_is_carried(tmp_path: Path, file_format: str, register:
     parts = draw(names=[register(nn.functional.softsign), "relu"])
     path = tmp_path / "network.pt2"
     path.write_bytes(encode(trained(parts), file_format))
-    x = torch.randn(3, 6)
-    torch.testing.assert_close(load(path, file_format)(x), drop_in(*parts)(x), atol=2e-5, rtol=1e-4)
+    x = torch.randn(3, 2, 3, dtype=torch.float64)
+    torch.testing.assert_close(load(path, file_format)(x), answer(drop_in(*parts), x), atol=2e-5, rtol=1e-4)
 
 
 def half(x: Tensor) -> Tensor:
@@ -78,6 +85,13 @@ def test_a_function_that_a_format_cannot_hold_is_told_in_one_line(
     assert capfd.readouterr() == ("", "")
 
 
+def test_a_program_that_answers_otherwise_is_not_handed_out(register: Register) -> None:
+    """The converted logarithm of the sigmoid is infinite from -18 on."""
+    network = trained(draw(names=[register(nn.functional.logsigmoid), "relu"]))
+    with pytest.raises(NetworkError, match=r"must answer as the network, but for \d+ examples it does not"):
+        encode(network, "onnx")
+
+
 def test_files_say_where_they_come_from_and_how_inputs_are_prepared(tmp_path: Path) -> None:
     import onnx
 
@@ -86,7 +100,12 @@ def test_files_say_where_they_come_from_and_how_inputs_are_prepared(tmp_path: Pa
         "the training examples",
         **{"shape": [2, 3], "mean": [0.5] * 6, "deviation": [2.0] * 6},
     }
-    expected = {"replicate": 1, "config": {"dataset": "digits"}, "preparation": prepared}
+    expected = {
+        **{"replicate": 1, "config": {"dataset": "digits"}, "preparation": prepared},
+        "takes": "x [batch, 2, 3] float64: raw examples",
+        "returns": "the probabilities of the classes 0, 1, 2, 3",
+        "classes": ["0", "1", "2", "3"],
+    }
     found = {"smartmixed.json": ""}
     program, model = (encode(trained(draw()), name) for name in ("torch-export", "onnx"))
     torch.export.load(io.BytesIO(program), extra_files=found)
@@ -99,6 +118,20 @@ def test_files_say_where_they_come_from_and_how_inputs_are_prepared(tmp_path: Pa
         assert json.loads(file.metadata()["preparation"]) == prepared
     assert read_network(path).preparation == trained(draw()).preparation
     assert not any(str(Path(__file__).parents[2]).encode() in content for content in (program, model))
+
+
+@pytest.mark.parametrize("file_format", ["torch-export", "onnx"])
+def test_without_a_known_preparation_a_program_takes_prepared_examples(tmp_path: Path, file_format: str) -> None:
+    from onnxruntime import InferenceSession
+
+    parts, path = draw(), tmp_path / "network.pt2"
+    path.write_bytes(encode(replace(trained(parts), preparation=Preparation()), file_format))
+    x = torch.randn(3, 6)
+    if file_format == "onnx":
+        found = torch.from_numpy(InferenceSession(path).run(["logits"], {"x": x.numpy()})[0])
+    else:
+        found = load(path, file_format)(x)
+    torch.testing.assert_close(found, drop_in(*parts)(x), atol=2e-5, rtol=1e-4)
 
 
 def test_an_unknown_format_and_a_missing_package_are_named(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,15 +1,24 @@
 """A network trained on a table takes the table's rows, wherever it goes: the file says how they are prepared."""
 
+import io
 import json
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import torch
+from onnxruntime import InferenceSession
 from safetensors import safe_open
+from torch import Tensor
 
 from smartmixed_search import TrialConfig, load_dataset, load_network, run_trial
 from smartmixed_search.datasets.prepared import read_preparation
+from smartmixed_search.datasets.tables.preparation import CategoricalFeature, TablePreparation
 from smartmixed_search.datasets.tables.source import read_table
+from smartmixed_search.export.formats import encode
+from smartmixed_search.export.inputs import TableInputs
+from smartmixed_search.export.weights import TrainedNetwork
+from tests.helpers.networks import draw, drop_in
 
 
 def flowers(tmp_path: Path) -> Path:
@@ -19,6 +28,50 @@ def flowers(tmp_path: Path) -> Path:
     path = tmp_path / "flowers.csv"
     path.write_text("\n".join(["kind,size,colour,id", *rows]) + "\n")
     return path
+
+
+def layout(preparation: TablePreparation, rows: pd.DataFrame) -> Tensor:
+    """Put rows into the numeric layout by hand."""
+    cells = {}
+    for feature in preparation.features:
+        values = feature.column.values(rows[feature.column.name])
+        if isinstance(feature, CategoricalFeature):
+            places = {name: place for place, name in enumerate(feature.categories)} | {None: -1}
+            values = np.array([places.get(value, 99) for value in values])
+        cells[feature.column.name] = values.astype(np.float64)
+    return torch.from_numpy(np.column_stack([*cells.values()]))
+
+
+def test_a_program_prepares_rows_to_the_same_bits(tmp_path: Path) -> None:
+    source = read_table(flowers(tmp_path), "kind")
+    _, preparation = source.prepare([source.rows[:60]])
+    assert isinstance(preparation, TablePreparation)
+    strange = source.rows.assign(colour=["green", "red", ""] * 30, size=["", "nan", "1e6"] * 30)
+    for rows in (source.rows, strange):
+        expected = torch.from_numpy(preparation.transform(rows))
+        assert torch.equal(TableInputs(preparation)(layout(preparation, rows)), expected)
+
+
+def test_programs_take_rows_and_name_classes(tmp_path: Path) -> None:
+    source = read_table(flowers(tmp_path), "kind")
+    _, preparation = source.prepare([source.rows[:60]])
+    assert isinstance(preparation, TablePreparation)
+    features = torch.from_numpy(preparation.transform(source.rows))
+    weights, biases, choices = draw((features.shape[1], 8, 3))
+    network = TrainedNetwork(
+        replicate=0, weights=weights, biases=biases, choices=choices, config={}, preparation=preparation
+    )
+    expected = drop_in(weights, biases, choices)(features).softmax(1)
+    program = torch.export.load(io.BytesIO(encode(network, "torch-export"))).module()
+    torch.testing.assert_close(program(layout(preparation, source.rows)), expected)
+    session = InferenceSession(encode(network, "onnx"))
+    rows = {
+        "size": source.rows["size"].to_numpy(np.float64)[:, None],
+        "colour": source.rows["colour"].to_numpy(object)[:, None],
+    }
+    probabilities, labels = session.run(["probabilities", "label"], rows)
+    torch.testing.assert_close(torch.from_numpy(probabilities), expected)
+    assert labels.tolist() == [preparation.classes[place] for place in expected.argmax(1)]
 
 
 def test_the_files_rows_give_the_recorded_accuracy_by_class_names(tmp_path: Path) -> None:

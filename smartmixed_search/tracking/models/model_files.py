@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from smartmixed_search.export.formats import encode
+from smartmixed_search.export.served import served
 from smartmixed_search.export.weights import TrainedNetwork
 
 _FLAVOR = "pytorch"
@@ -26,7 +27,8 @@ _EXAMPLES = 2
 def write_model(network: TrainedNetwork, path: Path) -> None:
     """Write the folder of an MLflow model of flavors `python_function` and `pytorch`.
 
-    It takes x [B, D] float32 and returns logits [B, C] float32, on the CPU: a program cannot be moved to a GPU.
+    It takes raw examples and returns the probabilities of the classes [B, C], see `export.served`; on the CPU, for a
+    program cannot be moved to a GPU.
 
     Raises:
         NetworkError: torch-export cannot hold a user's function.
@@ -36,8 +38,7 @@ def write_model(network: TrainedNetwork, path: Path) -> None:
     from mlflow.models import Model, ModelSignature
     from mlflow.types import Schema, TensorSpec
 
-    inputs, outputs = network.inputs, len(network.biases[-1])
-    float32 = np.dtype("float32")
+    examples, outputs = served(network).examples(_EXAMPLES).numpy(), len(network.biases[-1])
     model = Model()
     model.add_flavor(_FLAVOR, model_data=f"data/{_NETWORK}", pytorch_version=str(torch.__version__), code=None)
     with TemporaryDirectory() as folder:
@@ -50,9 +51,10 @@ def write_model(network: TrainedNetwork, path: Path) -> None:
             data_path=data,
             mlflow_model=model,
             signature=ModelSignature(
-                Schema([TensorSpec(float32, (-1, inputs))]), Schema([TensorSpec(float32, (-1, outputs))])
+                Schema([TensorSpec(examples.dtype, (-1, *examples.shape[1:]))]),
+                Schema([TensorSpec(np.dtype("float32"), (-1, outputs))]),
             ),
-            input_example=np.linspace(0, 1, _EXAMPLES * inputs, dtype=float32).reshape(_EXAMPLES, inputs),
+            input_example=examples,
             pip_requirements=[f"{name}=={importlib.metadata.version(name)}" for name in _REQUIRED],
             model_config={"device": "cpu"},
         )

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from smartmixed_search.analysis.identity import DIGITS
 from smartmixed_search.errors import UserError
+from smartmixed_search.export.served import returns, takes
 from smartmixed_search.tracking import schema
 from smartmixed_search.tracking.models.model_files import write_model
 from smartmixed_search.tracking.models.networks import TrackedNetwork, read_tracked
@@ -204,8 +205,8 @@ def _make_registered_model(client: "MlflowClient", name: str, sweep: "Run") -> N
         name,
         tags={schema.TAG_SCHEMA: schema.VERSION, schema.TAG_DATASET: dataset, schema.TAG_CHECKSUM: checksum},
         description=(
-            f"SmartMixed's best networks on {dataset}, by validation. They take examples prepared as the dataset's "
-            "are, x [B, D] float32, and return logits [B, C]. A sweep's best one has the sweep's name as its alias."
+            f"SmartMixed's best networks on {dataset}, by validation. They take examples as they are stored, and "
+            "return the probabilities of the classes. A sweep's best one has the sweep's name as its alias."
         ),
     )
 
@@ -230,6 +231,6 @@ def _description(trial: "Run", network: TrackedNetwork) -> str:
     return (
         f"Replicate {replicate} of trial {network.trial} ({network.run_name}) of sweep {network.sweep}: validation "
         f"loss {losses[replicate]:.4f}, the lowest of {len(losses)}; test accuracy "
-        f"{network.test_accuracies[replicate]:.4f}. It takes {network.network.inputs} values per example: "
-        f"{network.network.preparation}."
+        f"{network.test_accuracies[replicate]:.4f}. It takes {takes(network.network)}, and prepares them: "
+        f"{network.network.preparation}. It returns {returns(network.network)}."
     )

@@ -13,6 +13,7 @@ import torch
 
 from smartmixed_search.datasets.prepared import preparation_of
 from smartmixed_search.errors import TrackingError
+from smartmixed_search.export.served import served
 from smartmixed_search.export.weights import TrainedNetwork, read_network
 from smartmixed_search.method.activations import register_activation, unregister_activation
 from smartmixed_search.tracking.models import models
@@ -251,7 +252,7 @@ def test_the_model_is_loaded_by_mlflow_alone_and_computes_the_same(
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)  # it stays on the CPU also where there is a GPU
     model = mlflow.pyfunc.load_model(str(path))
     for count in (1, 3):
-        expected = drop_in(*draw((INPUTS, 16, 8, CLASSES)))(x[:count]).detach().numpy()
+        expected = drop_in(*draw((INPUTS, 16, 8, CLASSES)))(x[:count] / 16).softmax(1).detach().numpy()
         np.testing.assert_allclose(model.predict(x[:count].numpy()), expected, rtol=1e-5, atol=1e-6)
     signature = model.metadata.signature
     assert [spec.shape for spec in (*signature.inputs.inputs, *signature.outputs.inputs)] == [(-1, 6), (-1, 4)]
@@ -285,7 +286,7 @@ def test_a_user_s_function_needs_no_plugin(written: Any, monkeypatch: pytest.Mon
             preparation=preparation_of("digits"),
         )
         path, x = written(own), torch.randn(3, INPUTS)
-        expected = own.frozen()(x).detach().numpy()
+        expected = served(own)(x).detach().numpy()
     finally:
         unregister_activation("softsign")
     np.testing.assert_allclose(mlflow.pyfunc.load_model(str(path)).predict(x.numpy()), expected, rtol=1e-5, atol=1e-6)
@@ -308,5 +309,5 @@ def test_the_registered_version_is_found_by_its_alias(
     monkeypatch.setenv("MLFLOW_TRACKING_URI", tracking_uri)
     x = torch.randn(2, 6)
     predicted = mlflow.pyfunc.load_model("models:/smartmixed-digits@mine").predict(x.numpy())
-    expected = read_network(made.weights_path or "", 2).frozen()(x).detach().numpy()
+    expected = served(read_network(made.weights_path or "", 2))(x).detach().numpy()
     np.testing.assert_allclose(predicted, expected, rtol=1e-5, atol=1e-6)

@@ -1,0 +1,115 @@
+"""An ONNX model that takes a table's rows as they are, an input for each column, and names the class.
+
+In front of the network's program every category's text is looked up, as its numeric layout says; behind it the
+likeliest class gets its name. ONNX Runtime has all of it built in.
+"""
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from smartmixed_search.datasets.tables.numbers import MISSING
+from smartmixed_search.datasets.tables.preparation import CategoricalFeature, Feature, TablePreparation
+from smartmixed_search.export.inputs import MISSING_CODE
+
+if TYPE_CHECKING:
+    from onnx import ModelProto, NodeProto, ValueInfoProto
+
+_TEXTS = ("ai.onnx.ml", 2)
+"""The operators that look texts up, and the version from which they serve."""
+_PREFIX = "smartmixed."
+"""Of every name inside, so that none is a column's."""
+
+
+def with_columns(program: "ModelProto", preparation: TablePreparation, output: str) -> "ModelProto":
+    """Return the model of a program x [B, P] → output, with an input [B, 1] for each of the P columns.
+
+    Numbers, days and truths are double, NaN where missing; categories are text. It returns the output, and `label` [B],
+    the name of the likeliest class.
+    """
+    from onnx import TensorProto, compose, helper
+
+    inner = compose.add_prefix(program, _PREFIX)
+    columns = [feature.column.name for feature in preparation.features]
+    inputs: list[ValueInfoProto] = []
+    nodes: list[NodeProto] = []
+    for place, feature in enumerate(preparation.features):
+        text = isinstance(feature, CategoricalFeature)
+        kind = TensorProto.STRING if text else TensorProto.DOUBLE
+        inputs.append(helper.make_tensor_value_info(feature.column.name, kind, ["batch", 1]))
+        nodes += _coded(feature, f"{_PREFIX}column{place}")
+    cells = [f"{_PREFIX}column{place}" for place in range(len(columns))]
+    nodes.append(helper.make_node("Concat", cells, [_PREFIX + "x"], axis=1))
+    answer, label = _free(output, columns), _free("label", columns)
+    behind = _named(_PREFIX + output, answer, label, preparation.classes)
+    graph = helper.make_graph(
+        [*nodes, *inner.graph.node, *behind],
+        "smartmixed",
+        inputs,
+        [
+            helper.make_tensor_value_info(answer, TensorProto.FLOAT, ["batch", len(preparation.classes)]),
+            helper.make_tensor_value_info(label, TensorProto.STRING, ["batch"]),
+        ],
+        list(inner.graph.initializer),
+    )
+    made = helper.make_model(graph, functions=list(inner.functions), ir_version=inner.ir_version)
+    del made.opset_import[:]
+    made.opset_import.extend([*inner.opset_import, helper.make_opsetid(*_TEXTS)])
+    return made
+
+
+def describe_columns(preparation: TablePreparation) -> str:
+    """Say what a model of a table takes."""
+    texts = [one.column.name for one in preparation.features if isinstance(one, CategoricalFeature)]
+    numbers = [one.column.name for one in preparation.features if not isinstance(one, CategoricalFeature)]
+    kinds = ((numbers, "double, NaN where missing"), (texts, "text, empty where missing"))
+    listed = "; ".join(f"{kind}: {', '.join(names)}" for names, kind in kinds if names)
+    return f"a row's columns, an input [batch, 1] each; {listed}"
+
+
+def _coded(feature: Feature, cell: str) -> "list[NodeProto]":
+    """Return the nodes that make a column's cells numbers."""
+    from onnx import helper
+
+    name = feature.column.name
+    if not isinstance(feature, CategoricalFeature):
+        return [helper.make_node("Identity", [name], [cell])]
+    absent = sorted({*MISSING, *feature.column.missing} - set(feature.categories))
+    codes = [*range(len(feature.categories)), *[int(MISSING_CODE)] * len(absent)]
+    looked_up = helper.make_node(
+        "LabelEncoder",
+        [name],
+        [cell + ".code"],
+        domain=_TEXTS[0],
+        keys_strings=[*feature.categories, *absent],
+        values_int64s=codes,
+        default_int64=len(feature.categories),
+    )
+    return [looked_up, helper.make_node("Cast", [cell + ".code"], [cell], to=11)]  # to double
+
+
+def _named(inner: str, answer: str, label: str, classes: Iterable[str]) -> "list[NodeProto]":
+    """Return the nodes that hand the answer out, and name its class."""
+    from onnx import helper
+
+    names = list(classes)
+    return [
+        helper.make_node("Identity", [inner], [answer]),
+        helper.make_node("ArgMax", [inner], [_PREFIX + "class"], axis=1, keepdims=0),
+        helper.make_node(
+            "LabelEncoder",
+            [_PREFIX + "class"],
+            [label],
+            domain=_TEXTS[0],
+            keys_int64s=[*range(len(names))],
+            values_strings=names,
+            default_string="",
+        ),
+    ]
+
+
+def _free(name: str, taken: Iterable[str]) -> str:
+    """Return a name that no column has."""
+    names = set(taken)
+    while name in names:
+        name += "_"
+    return name
