@@ -1,9 +1,10 @@
 """A dataset as tensors: three splits, resident wherever the training runs."""
 
 import hashlib
+import math
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, Self
 
 import numpy as np
@@ -36,7 +37,7 @@ class Dataset:
     classes: int
     """C: labels are integers 0 … C-1."""
     x_train: Tensor = field(repr=False)
-    """**Shape** [N, D], float32."""
+    """Numbers, **shape** [N, D], float32; or images, **shape** [N, channels, height, width], uint8."""
     y_train: Tensor = field(repr=False)
     """**Shape** [N], int64."""
     x_val: Tensor = field(repr=False)
@@ -45,6 +46,8 @@ class Dataset:
     x_test: Tensor = field(repr=False)
     """Examples to test, as `x_train`."""
     y_test: Tensor = field(repr=False)
+    shape: tuple[int, ...] = ()
+    """Of one example as a network takes it; unless it is given, as it is stored. An image may be stored as one row."""
     preparation: AnyPreparation | None = field(default=None, repr=False)
     """How its examples were made of raw ones; None: unknown."""
     notes: tuple[str, ...] = field(default=(), repr=False)
@@ -52,15 +55,14 @@ class Dataset:
     warnings: tuple[str, ...] = field(default=(), repr=False)
     """What of it a user should change, or know before believing a result, a line each."""
 
-    @property
-    def features(self) -> int:
-        """D: inputs of one example."""
-        return self.x_train.shape[1]
+    def __post_init__(self) -> None:
+        if not self.shape:
+            object.__setattr__(self, "shape", tuple(self.x_train.shape[1:]))
 
     @property
-    def shape(self) -> tuple[int, ...]:
-        """The shape of one example."""
-        return tuple(self.x_train.shape[1:])
+    def features(self) -> int:
+        """D: numbers of one example, which is what a multilayer perceptron flattens it to."""
+        return math.prod(self.shape)
 
     @property
     def task(self) -> Classification:
@@ -68,10 +70,16 @@ class Dataset:
         return Classification(self.classes)
 
     @property
-    def sizes(self) -> dict[str, int]:
-        """`features` (D), `classes` (C), and the number of examples of every split, by its name."""
+    def sizes(self) -> dict[str, Any]:
+        """`features` (D), `classes` (C), the number of examples of every split, by its name, and images' `shape`."""
         examples = {split: len(getattr(self, f"y_{split}")) for split in SPLITS}
-        return {"features": self.features, "classes": self.classes, **examples}
+        shape = {"shape": list(self.shape)} if self.x_train.dtype == torch.uint8 else {}
+        return {"features": self.features, "classes": self.classes, **examples, **shape}
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """All but the tensors, by name: what `from_arrays` takes beside `arrays`."""
+        return {one.name: getattr(self, one.name) for one in fields(self) if one.name not in ARRAYS}
 
     def to(self, device: str | torch.device) -> Self:
         """Return the dataset with its tensors on a device; itself if they are there already."""
@@ -94,21 +102,17 @@ class Dataset:
         return {name: getattr(self, name).cpu().numpy() for name in ARRAYS}
 
     @classmethod
-    def from_arrays(
-        cls,
-        name: str,
-        checksum: str,
-        classes: int,
-        arrays: Mapping[str, NDArray[Any]],
-        preparation: AnyPreparation | None = None,
-        notes: tuple[str, ...] = (),
-    ) -> Self:
+    def from_arrays(cls, arrays: Mapping[str, NDArray[Any]], **facts: Any) -> Self:
         """Build a dataset upon what `arrays` returned, without a copy; the arrays may be read-only.
+
+        Args:
+            arrays: the six, by name.
+            facts: the other fields.
 
         Example:
             >>> from smartmixed_search.datasets import load_dataset
             >>> digits = load_dataset("digits")
-            >>> Dataset.from_arrays(digits.name, digits.checksum, digits.classes, digits.arrays()).features
+            >>> Dataset.from_arrays(digits.arrays(), **digits.facts).features
             64
 
         """
@@ -116,10 +120,10 @@ class Dataset:
             # Shared memory between processes is read-only, and torch cannot say so of a tensor: nothing here writes.
             warnings.filterwarnings("ignore", "The given NumPy array is not writable", UserWarning)
             tensors: dict[str, Any] = {array: torch.from_numpy(arrays[array]) for array in ARRAYS}
-        return cls(name=name, checksum=checksum, classes=classes, preparation=preparation, notes=notes, **tensors)
+        return cls(**tensors, **facts)
 
 
-def describe_sizes(sizes: Mapping[str, int]) -> str:
+def describe_sizes(sizes: Mapping[str, Any]) -> str:
     """Put `Dataset.sizes` into words.
 
     Example:
@@ -132,7 +136,10 @@ def describe_sizes(sizes: Mapping[str, int]) -> str:
         f"{sizes[split]:,} to {purpose}"
         for split, purpose in zip(SPLITS, ("train on", "validate", "test"), strict=True)
     )
-    return f"{examples:,} examples of {sizes['features']:,} features in {sizes['classes']} classes: {parts}"
+    what = f"examples of {sizes['features']:,} features"
+    if "shape" in sizes:
+        what = f"images of {' × '.join(map(str, sizes['shape']))} bytes"
+    return f"{examples:,} {what} in {sizes['classes']} classes: {parts}"
 
 
 def checksum(arrays: Mapping[str, NDArray[Any]]) -> str:

@@ -75,6 +75,11 @@ class Source:
         """Refuse: stored arrays have no columns with names."""
         raise DatasetError(f"split and weight must name a column of a table, but {self.name!r} has none to be {name!r}")
 
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """Of an image, stored as a row of pixels: channels, height, width."""
+        return (1, *self.shape) if self.largest is not None and self.shape is not None else ()
+
     def take(self, indices: NDArray[np.intp]) -> NDArray[Any]:
         """Return examples by their places."""
         taken: NDArray[Any] = self.x[indices]

@@ -39,4 +39,11 @@ def _prepared(source: Splittable, parts: Parts) -> Dataset:
     labels = (source.y[parts.train], source.y[parts.val], y_test)
     arrays = {f"x_{name}": x for name, x in zip(SPLITS, prepared, strict=True)}
     arrays |= {f"y_{name}": y.astype(np.int64) for name, y in zip(SPLITS, labels, strict=True)}
-    return Dataset.from_arrays(source.name, checksum(arrays), source.classes, arrays, preparation)
+    return Dataset.from_arrays(
+        arrays,
+        name=source.name,
+        checksum=checksum(arrays),
+        classes=source.classes,
+        shape=source.input_shape,
+        preparation=preparation,
+    )

@@ -31,6 +31,10 @@ class Splittable(Protocol):
         """What the classes are called."""
 
     @property
+    def input_shape(self) -> tuple[int, ...]:
+        """Of one example as a network takes it; empty: as it is stored."""
+
+    @property
     def x_test(self) -> Any:
         """Official test examples; None: there are none."""
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from smartmixed_search.engine.inputs import as_inputs
 from smartmixed_search.tasks.task import LOSS
 
 EVALUATION_BATCH = 1024
@@ -37,9 +38,10 @@ class Evaluation:
                 own[:, column] = other[:, index]
 
 
-def in_batches(x: Tensor, y: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
-    """Yield inputs [B, …] and targets [B, …] of a split, batch by batch."""
-    return zip(torch.split(x, EVALUATION_BATCH), torch.split(y, EVALUATION_BATCH), strict=True)
+def in_batches(x: Tensor, y: Tensor, shape: Sequence[int], dtype: torch.dtype) -> Iterator[tuple[Tensor, Tensor]]:
+    """Yield inputs [B, *shape] and targets [B, …] of a split, batch by batch; see `as_inputs`."""
+    inputs = (as_inputs(batch, shape, dtype) for batch in torch.split(x, EVALUATION_BATCH))
+    return zip(inputs, torch.split(y, EVALUATION_BATCH), strict=True)
 
 
 def add_up(tallies: Sequence[Mapping[str, Tensor]], examples: int) -> Evaluation:

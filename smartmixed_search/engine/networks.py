@@ -66,7 +66,7 @@ class Networks(ABC):
         """Evaluate all networks as they are now: those that select as the configuration says.
 
         Args:
-            x: inputs [N, …].
+            x: examples [N, …] as they are stored.
             y: targets [N].
             temperature: of the selecting columns, broadcastable to [R, J, H, K]; matters to sampled choices.
             parameters: to evaluate them with; None: their own.

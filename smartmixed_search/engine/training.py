@@ -158,8 +158,8 @@ class TwoPhaseTraining:
         return self.evaluate("test", self.final).correct.where(self.final.epoch >= 0, 0.0)
 
     def _split(self, name: str) -> tuple[Tensor, Tensor]:
-        """Return inputs and targets of a split."""
-        return getattr(self.data, f"x_{name}").to(self.layout.dtype), getattr(self.data, f"y_{name}")
+        """Return the examples of a split, as they are stored, and their targets."""
+        return getattr(self.data, f"x_{name}"), getattr(self.data, f"y_{name}")
 
     def _temperatures_at(self, checkpoint: Checkpoint, columns: Sequence[int]) -> Tensor:
         """Return the temperature at the end of each network's best epoch, [R, columns, 1, 1]."""

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 import pandas as pd
 
@@ -46,7 +47,7 @@ class About:
     """When its first trial started, as recorded."""
     ended: datetime
     """When its last one ended."""
-    sizes: Mapping[str, int]
+    sizes: Mapping[str, Any]
     """`Dataset.sizes`; empty if they were not recorded."""
     settings: Mapping[str, str]
     """The space, nested keys joined by dots."""

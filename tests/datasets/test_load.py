@@ -61,7 +61,7 @@ def test_read_only_arrays_are_shared_without_a_copy_or_a_warning(digits: Dataset
         array.flags.writeable = False
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        rebuilt = Dataset.from_arrays(digits.name, digits.checksum, digits.classes, arrays)
+        rebuilt = Dataset.from_arrays(arrays, **digits.facts)
     addresses = {name: getattr(rebuilt, name).data_ptr() for name in ARRAYS}
     assert addresses == {name: array.ctypes.data for name, array in arrays.items()}
 

@@ -57,6 +57,7 @@ def test_existing_files_are_used(tmp_path: Path, name: str) -> None:
     stored(tmp_path, files(), FOLDERS[name])
     dataset = load_dataset(name, tmp_path)
     assert (dataset.name, dataset.features, dataset.classes) == (name, 16, 10)
+    assert (dataset.shape, dataset.x_train.shape[1:]) == ((1, 4, 4), (16,))
     assert [len(y) for y in (dataset.y_train, dataset.y_val, dataset.y_test)] == [108, 12, 30]
 
 

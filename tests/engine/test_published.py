@@ -72,7 +72,7 @@ def toy() -> Dataset:
         x = centres[labels] + 9 * rng.normal(size=(examples, 20))
         x[:, [2, 3, 11, 12, 19]] = 0
         arrays |= {f"x_{split}": x.astype(np.float32), f"y_{split}": labels.astype(np.int64)}
-    return Dataset.from_arrays("toy", "0" * 16, 3, arrays)
+    return Dataset.from_arrays(arrays, name="toy", checksum="0" * 16, classes=3)
 
 
 class Recorded(TwoPhaseTraining):

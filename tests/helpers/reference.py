@@ -8,6 +8,7 @@ from typing import Any
 from unittest.mock import patch
 
 import numpy as np
+import numpy.typing as npt
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -24,14 +25,36 @@ from smartmixed_search.trials.config import RANDOM_MIXED, SELECTIVE, SMARTMIXED,
 
 def toy_dataset(examples: int = 44, features: int = 6, classes: int = 3, seed: int = 0) -> Dataset:
     """Return three noisy clusters, as a dataset called `toy`."""
+    arrays = _toy_arrays(examples, features, classes, seed)
+    return Dataset.from_arrays(arrays, name="toy", checksum="0" * 16, classes=classes)
+
+
+def _toy_arrays(examples: int = 44, features: int = 12, classes: int = 3, seed: int = 0) -> dict[str, npt.NDArray[Any]]:
     rng = np.random.default_rng(seed)
     centres = rng.normal(size=(classes, features))
-    arrays = {}
+    arrays: dict[str, npt.NDArray[Any]] = {}
     for split, n in (("train", examples), ("val", 19), ("test", 23)):
         y = np.arange(n) % classes
         arrays[f"x_{split}"] = (centres[y] + rng.normal(size=(n, features))).astype(np.float32)
         arrays[f"y_{split}"] = y.astype(np.int64)
-    return Dataset.from_arrays("toy", "0" * 16, classes, arrays)
+    return arrays
+
+
+def toy_images() -> Dataset:
+    """Return the toy dataset's numbers as small images."""
+    arrays = _toy_arrays()
+    for name in ("x_train", "x_val", "x_test"):
+        arrays[name] = np.clip(40 * arrays[name] + 128, 0, 255).astype(np.uint8).reshape(-1, 3, 2, 2)
+    return Dataset.from_arrays(arrays, name="toy", checksum="0" * 16, classes=3)
+
+
+def flattened(images: Dataset) -> Dataset:
+    """Return images as rows of numbers from 0 to 1, divided by numpy."""
+    arrays = images.arrays()
+    for name in ("x_train", "x_val", "x_test"):
+        rows = arrays[name].reshape(len(arrays[name]), -1)
+        arrays[name] = np.divide(rows, np.float32(255), dtype=np.float32)
+    return Dataset.from_arrays(arrays, name="toy", checksum="0" * 16, classes=images.classes)
 
 
 class Plain(nn.Module):

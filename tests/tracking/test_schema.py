@@ -7,6 +7,7 @@ import pytest
 from upath import UPath
 
 from smartmixed_search.tracking.store.store import connect
+from smartmixed_search.tracking.writing.datasets import dataset_input
 from smartmixed_search.trials.result import TrialResult
 from tests.helpers.factories import SEVEN, diverged_network, make_result
 from tests.helpers.tracked import SMALL, all_runs, make_tracker
@@ -138,6 +139,14 @@ def test_the_dataset_is_an_input(recorded: Any, kind: str) -> None:
     }
     schema = json.loads(given.dataset.schema)["mlflow_tensorspec"]
     assert json.loads(schema["features"])[0]["tensor-spec"] == {"dtype": "float32", "shape": [-1, 64]}
+
+
+def test_images_are_described_by_their_shape() -> None:
+    sizes = {"features": 12, "shape": [3, 2, 2], "classes": 3, "train": 44, "val": 19, "test": 23}
+    given = dataset_input({"name": "toy", "checksum": "c" * 16, **sizes}).dataset
+    schema = json.loads(given.schema)["mlflow_tensorspec"]
+    assert json.loads(schema["features"])[0]["tensor-spec"] == {"dtype": "uint8", "shape": [-1, 3, 2, 2]}
+    assert json.loads(given.profile)["shape"] == [3, 2, 2]
 
 
 def test_a_dataset_of_unknown_size_is_an_input_too(tracking_uri: str) -> None:

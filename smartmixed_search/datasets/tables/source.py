@@ -34,6 +34,7 @@ class TableSource:
     """The class of every row, a place among `class_names`. **Shape** [N]."""
     notes: tuple[str, ...]
     """What was understood, a line each."""
+    input_shape: tuple[int, ...] = ()
     x_test: None = None
     y_test: None = None
 

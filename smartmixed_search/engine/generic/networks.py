@@ -18,6 +18,7 @@ from smartmixed_search.datasets import Dataset
 from smartmixed_search.engine.draws import Draws
 from smartmixed_search.engine.evaluation import SAMPLED_DRAWS, Evaluation, add_up, average, in_batches
 from smartmixed_search.engine.generic.choosing import ChoosingActivation, give_noise
+from smartmixed_search.engine.inputs import as_inputs
 from smartmixed_search.engine.layout import Layout
 from smartmixed_search.engine.networks import Networks, Selected
 from smartmixed_search.engine.parameters import Parameters
@@ -140,7 +141,7 @@ class GenericNetworks(Networks):
         noise, temperature = self._next_draw()
         losses = []
         for row, (replicate, examples) in enumerate(zip(self.layout.part.replicates, index, strict=True)):
-            x = self._data.x_train[examples].to(self.layout.dtype)
+            x = as_inputs(self._data.x_train[examples], self._shape, self.layout.dtype)
             y = self._data.y_train[examples]
             selecting = [self._modules[row][column] for column in self.selecting_columns]
             for network in selecting:
@@ -179,7 +180,7 @@ class GenericNetworks(Networks):
             [self._state(network, parameters, row, column) for network, column in zip(networks, places, strict=True)]
             for row, networks in enumerate(modules)
         ]
-        for inputs, targets in in_batches(x, y):
+        for inputs, targets in in_batches(x, y, self._shape, self.layout.dtype):
             outputs = []
             for networks, of_row in zip(modules, states, strict=True):
                 for network, state in zip(networks, of_row, strict=True):

@@ -28,7 +28,7 @@ def live_inputs(dataset: Dataset) -> NDArray[np.intp]:
     """
     if dataset not in _known:
         splits = (dataset.x_train, dataset.x_val, dataset.x_test)
-        live = torch.stack([(x != 0).any(0) for x in splits]).any(0).cpu().numpy()
+        live = torch.stack([x.flatten(1).any(0).bool() for x in splits]).any(0).cpu().numpy()
         order = np.argsort(~live, kind="stable")
         _known[dataset] = np.sort(order[: -(-max(live.sum(), 1) // ALIGNMENT) * ALIGNMENT])
     return _known[dataset]

@@ -128,13 +128,12 @@ def evaluate(stack: Stack, x: Tensor, y: Tensor, mixes: Sequence[Tensor] = ()) -
 
     Args:
         stack: R × S networks.
-        x: inputs [N, D].
+        x: examples [N, …] as they are stored.
         y: targets [N].
         mixes: how the selecting columns weigh the pool, per hidden layer [R, J, H, K].
     """
-    tallies = [
-        stack.task.tally(stack.forward(inputs.unsqueeze(0), mixes), targets) for inputs, targets in in_batches(x, y)
-    ]
+    batches = in_batches(x, y, (x[0].numel(),), stack.parameters.biases[0].dtype)
+    tallies = [stack.task.tally(stack.forward(inputs.unsqueeze(0), mixes), targets) for inputs, targets in batches]
     return add_up(tallies, len(x))
 
 

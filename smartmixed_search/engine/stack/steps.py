@@ -13,6 +13,7 @@ from torch import Tensor
 
 from smartmixed_search.datasets import Dataset
 from smartmixed_search.engine.draws import Draws
+from smartmixed_search.engine.inputs import as_inputs
 from smartmixed_search.engine.optimizer import ClippedAdam
 from smartmixed_search.engine.stack import Stack
 from smartmixed_search.engine.stack.cuda_graphs import Graphs, recorder
@@ -89,8 +90,9 @@ class Steps:
         """Train on the next examples of the order, as many as `batch`."""
         data = self._data
         index = self._order.index_select(1, self._places[:batch])
-        x = data.x_train.index_select(0, index.flatten()).view(*index.shape, -1).to(self._layout.dtype)
-        loss = self._update(x, data.y_train[index])
+        examples = data.x_train.index_select(0, index.flatten())
+        x = as_inputs(examples, (data.features,), self._layout.dtype)
+        loss = self._update(x.view(*index.shape, -1), data.y_train[index])
         self._loss.add_(loss, alpha=batch)
         self._places += batch
         self._stack.release()

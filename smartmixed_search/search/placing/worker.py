@@ -38,28 +38,19 @@ TrialFunction = Callable[..., TrialResult]
 class SharedDataset:
     """A dataset in Ray's object store: one copy on every node, read in place."""
 
-    name: str
     checksum: str
-    classes: int
     arrays: ray.ObjectRef
-    preparation: ray.ObjectRef
+    facts: ray.ObjectRef
 
     @classmethod
     def put(cls, dataset: Dataset) -> "SharedDataset":
         """Store a dataset."""
-        arrays, preparation = ray.put(dataset.arrays()), ray.put(dataset.preparation)
-        return cls(
-            name=dataset.name,
-            checksum=dataset.checksum,
-            classes=dataset.classes,
-            arrays=arrays,
-            preparation=preparation,
-        )
+        return cls(checksum=dataset.checksum, arrays=ray.put(dataset.arrays()), facts=ray.put(dataset.facts))
 
     def get(self) -> Dataset:
         """Return the dataset on the CPU, over the stored memory."""
-        arrays, preparation = ray.get([self.arrays, self.preparation])
-        return Dataset.from_arrays(self.name, self.checksum, self.classes, arrays, preparation)
+        arrays, facts = ray.get([self.arrays, self.facts])
+        return Dataset.from_arrays(arrays, **facts)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -26,7 +26,7 @@ _PACKAGES = ("torch", "ray", "optuna", "mlflow", "numpy", "scipy", "pandas", "sc
 def sweep_environment(
     directory: SweepDirectory,
     resolved: Resolved,
-    sizes: Mapping[str, int],
+    sizes: Mapping[str, Any],
     say: Callable[[str], None],
     *,
     running: bool,

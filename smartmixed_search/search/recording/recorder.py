@@ -77,7 +77,7 @@ class Recorder:
         say: Callable[[str], None] = lambda message: None,
         *,
         running: bool = True,
-        sizes: Mapping[str, int] | None = None,
+        sizes: Mapping[str, Any] | None = None,
     ) -> None:
         self._directory, self._resolved, self._uri = directory, resolved, uri
         self._say, self._running = say, running

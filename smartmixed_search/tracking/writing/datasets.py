@@ -40,32 +40,36 @@ def dataset_input(dataset: Mapping[str, Any]) -> "DatasetInput":
         digest=dataset["checksum"],
         source_type="code",
         source=json.dumps(source),
-        schema=json.dumps(_schema(dataset["features"])) if known else None,
+        schema=json.dumps(_schema(dataset)) if known else None,
         profile=json.dumps(_profile(dataset)) if known else None,
     )
     return DatasetInput(described, [InputTag("mlflow.data.context", "training")])
 
 
-def recorded_sizes(sweep: "Run") -> dict[str, int]:
+def recorded_sizes(sweep: "Run") -> dict[str, Any]:
     """Return the `Dataset.sizes` that a sweep's run has recorded; empty if it has none."""
     for one in sweep.inputs.dataset_inputs if sweep.inputs else ():
         if one.dataset.profile:
             profile = json.loads(one.dataset.profile)
             sizes = {name: int(profile[name]) for name in ("features", "classes")}
-            return sizes | {split: int(profile[f"{split}_examples"]) for split in SPLITS}
+            shape = {"shape": profile["shape"]} if "shape" in profile else {}
+            return sizes | {split: int(profile[f"{split}_examples"]) for split in SPLITS} | shape
     return {}
 
 
-def _schema(features: int) -> dict[str, Any]:
-    """Return MLflow's description of the tensors x [N, D] and y [N]."""
+def _schema(dataset: Mapping[str, Any]) -> dict[str, Any]:
+    """Return MLflow's description of the tensors x [N, D], or images [N, channels, height, width], and y [N]."""
     from mlflow.types import Schema, TensorSpec
 
-    x, y = TensorSpec(np.dtype("float32"), (-1, features)), TensorSpec(np.dtype("int64"), (-1,))
+    stored = ("uint8", dataset["shape"]) if "shape" in dataset else ("float32", [dataset["features"]])
+    x, y = TensorSpec(np.dtype(stored[0]), (-1, *stored[1])), TensorSpec(np.dtype("int64"), (-1,))
     return {"mlflow_tensorspec": {"features": Schema([x]).to_json(), "targets": Schema([y]).to_json()}}
 
 
-def _profile(dataset: Mapping[str, Any]) -> dict[str, int]:
+def _profile(dataset: Mapping[str, Any]) -> dict[str, Any]:
     examples = {split: int(dataset[split]) for split in SPLITS}
     rows, features = sum(examples.values()), int(dataset["features"])
     sizes = {"num_rows": rows, "num_elements": rows * features, "features": features}
-    return sizes | {"classes": int(dataset["classes"])} | {f"{split}_examples": n for split, n in examples.items()}
+    shape = {"shape": list(dataset["shape"])} if "shape" in dataset else {}
+    counts = {f"{split}_examples": n for split, n in examples.items()}
+    return sizes | {"classes": int(dataset["classes"])} | counts | shape

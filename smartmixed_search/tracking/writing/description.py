@@ -38,7 +38,7 @@ def sweep_note(
     confirms: str | None = None,
     *,
     joint: bool = False,
-    sizes: Mapping[str, int] | None = None,
+    sizes: Mapping[str, Any] | None = None,
     settings: Mapping[str, str] | None = None,
 ) -> str:
     """Return the description of a sweep's run, or of a confirmation's.
@@ -100,7 +100,7 @@ def _heading(what: str, name: str, dataset: str, trials: pd.DataFrame) -> str:
     )
 
 
-def _facts(sizes: Mapping[str, int], settings: Mapping[str, str]) -> Iterable[str]:
+def _facts(sizes: Mapping[str, Any], settings: Mapping[str, str]) -> Iterable[str]:
     told = ", ".join(f"{name} {settings[name]}" for name in ("epochs", "replicates", "seed") if name in settings)
     said = [f"Data: {describe_sizes(sizes)}."] if sizes else []
     said += [f"Settings: {told}."] if told else []

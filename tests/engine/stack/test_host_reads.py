@@ -1,7 +1,7 @@
 """What CUDA captures asks nothing of the host and has static shapes: traced with fake tensors, so without a GPU."""
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -12,10 +12,11 @@ from torch._subclasses.fake_tensor import DataDependentOutputException, DynamicO
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves, tree_map_only
 
+from smartmixed_search.datasets import Dataset
 from smartmixed_search.engine.stack import Mixed
 from smartmixed_search.engine.training import TwoPhaseTraining
 from smartmixed_search.trials.config import RANDOM_MIXED, SELECTIVE
-from tests.helpers.reference import toy_dataset
+from tests.helpers.reference import toy_dataset, toy_images
 from tests.helpers.training import BASE
 
 SIZES = [[[2, 1, 2, 0, 3, 1]] * 2, [[0, 3, 0, 1, 1, 2], [7, 0, 0, 0, 0, 0]]]
@@ -61,6 +62,7 @@ def trace(training: TwoPhaseTraining, batch: int) -> Trace:
 @pytest.mark.filterwarnings("ignore")  # torch says that this machine has no driver
 @pytest.mark.parametrize("batch", [16, 12], ids=["full batch", "partial batch"])
 @pytest.mark.parametrize("phase", ["selection", "fixed"])
+@pytest.mark.parametrize("data", [toy_dataset, toy_images], ids=["numbers", "images"])
 @pytest.mark.parametrize(
     "changes",
     [
@@ -70,9 +72,11 @@ def trace(training: TwoPhaseTraining, batch: int) -> Trace:
     ],
     ids=["controls, annealed", "soft, clamped", "softmax, bf16"],
 )
-def test_a_step_can_be_captured(fake_cuda: torch.device, changes: dict[str, Any], phase: str, batch: int) -> None:
+def test_a_step_can_be_captured(
+    fake_cuda: torch.device, changes: dict[str, Any], data: Callable[[], Dataset], phase: str, batch: int
+) -> None:
     config = dataclasses.replace(BASE, strategies=("smartmixed", "relu", "elu"), **changes)
-    training = TwoPhaseTraining(config, toy_dataset(), fake_cuda)
+    training = TwoPhaseTraining(config, data(), fake_cuda)
     training.networks._steps._prepare(0)
     if phase == "fixed":
         training.networks.stack.assignments[0] = Mixed(training.layout.pool, SIZES)
