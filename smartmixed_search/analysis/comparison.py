@@ -1,10 +1,11 @@
 """Comparisons: what the finished trials on one dataset say about SmartMixed and its rivals."""
 
 import html
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from operator import itemgetter
+from types import MappingProxyType
 
 import numpy as np
 import pandas as pd
@@ -12,9 +13,10 @@ import pandas as pd
 from smartmixed_search.analysis.conclusion import conclusion
 from smartmixed_search.analysis.confirmed import with_confirmed
 from smartmixed_search.analysis.identity import DATASET, by_dataset, identified
-from smartmixed_search.analysis.leaderboard import LEADERBOARD_COLUMNS, block_rankings, leaderboard
+from smartmixed_search.analysis.leaderboard import block_rankings, leaderboard, leaderboard_columns
 from smartmixed_search.analysis.margins import margins, mean_margins
 from smartmixed_search.analysis.phases import GAINS, phase_gains
+from smartmixed_search.analysis.scale import Scale
 from smartmixed_search.analysis.statistics import (
     DECIMALS,
     Friedman,
@@ -23,6 +25,7 @@ from smartmixed_search.analysis.statistics import (
     mean_intervals,
     pairs,
 )
+from smartmixed_search.tasks.metric import ACCURACY, Metric
 from smartmixed_search.trials.config import RANDOM_MIXED, SELECTIVE, SMARTMIXED
 from smartmixed_search.trials.convergence import CONVERGED_CONFIDENCE, count_unconverged, unconverged_in
 from smartmixed_search.trials.records import CONTROL, RANKED
@@ -33,36 +36,47 @@ CONTROL_WORDS = {
 }
 """What SmartMixed is compared with by each control."""
 BUDGET = ["epochs", "optimizer_steps", "parameters"]
-COMPARISON_COLUMNS = [*LEADERBOARD_COLUMNS, "test_accuracy_std", *BUDGET]
-"""Columns of a comparison's leaderboard."""
+
+
+def deviation_of(metric: Metric) -> str:
+    """Return the column of the test metric's standard deviation over replicates."""
+    return f"{metric.test}_std"
+
+
+def comparison_columns(metric: Metric = ACCURACY) -> list[str]:
+    """Return the columns of a comparison's leaderboard."""
+    return [*leaderboard_columns(metric), deviation_of(metric), *BUDGET]
 
 
 @dataclass(frozen=True, repr=False)
 class Comparison:
     """How the strategies of one dataset compare in one view: leaderboard, margins, tests, and a conclusion in words.
 
-    What `compare` returns for each dataset. Accuracies are fractions, and so are their differences, in [−1, 1].
+    What `compare` returns for each dataset. Values and differences are in the metric's own unit; accuracies and other
+    shares are fractions. Differences are gains: positive where SmartMixed is better, in whichever direction that is.
     """
 
     dataset: str
     """Its name, or, beside a comparison on other data of that name, its name with digits of its checksum."""
     view: str
     """`tuned` or `default`: which trial represents a strategy in an architecture."""
+    scale: Scale
+    """The metric by which they are compared, and how its values and differences are told."""
     leaderboard: pd.DataFrame
-    """`leaderboard.leaderboard`'s columns; `test_accuracy_std` (over replicates, pooled over blocks); what a strategy
-    trained for, means over blocks: `BUDGET`. The latter are NaN where the rows do not know them."""
+    """`leaderboard.leaderboard`'s columns; `deviation_of` the metric (over replicates, pooled over blocks); what a
+    strategy trained for, means over blocks: `BUDGET`. The latter are NaN where the rows do not know them."""
     architectures: pd.DataFrame
     """The ranking inside each architecture, controls below it; what `leaderboard.block_rankings` returns, and whether
     the figures are `confirmed`."""
     margins: pd.DataFrame
-    """Per architecture and kind of `MARGINS`: the rival, and as `margin_…` SmartMixed's test accuracy minus its."""
+    """Per architecture and kind of `MARGINS`: the rival, and as `margin_…` SmartMixed's gain in the test metric."""
     mean_margins: pd.DataFrame
     """Per kind: `blocks`, `mean`, its 95 % bootstrap interval over blocks `low` … `high`, or the `reason` for none."""
     pairs: pd.DataFrame
     """SmartMixed against every rival, see `statistics.pairs`."""
     controls: pd.DataFrame
     """SmartMixed against every control in the same way, corrected by Holm for only their number: the one in its own
-    trial, of equal settings, weights and batches. The leaderboard has the one of highest validation accuracy."""
+    trial, of equal settings, weights and batches. The leaderboard has the one that is best by validation."""
     phases: pd.DataFrame
     """Per architecture, what phase 2 gained over phase 1; see `phases.phase_gains`."""
     mean_phases: pd.DataFrame
@@ -73,7 +87,9 @@ class Comparison:
     """In how many of these trials it is below 0.5: there the selection has not converged."""
     friedman: Friedman | NotEnoughData
     test_examples: int | None
-    """How many there are; None if no strategy got one right."""
+    """How many there are, where what is compared are counts of them; None if no strategy got one right."""
+    undefined: int
+    """Of how many pairs of architecture and strategy the test metric is missing, see `leaderboard`."""
     joint: bool
     """Whether Optuna chose the architectures too, to SmartMixed's advantage."""
 
@@ -115,11 +131,17 @@ def compare_all(
     view: str = "tuned",
     confirmed: pd.DataFrame | None = None,
     joint: Collection[tuple[str, str]] = (),
+    scales: Mapping[tuple[str, str], Scale] = MappingProxyType({}),
 ) -> Comparisons:
-    """Compare the strategies on each dataset apart, see `compare_strategies`; `joint` holds names and checksums."""
+    """Compare the strategies on each dataset apart, see `compare_strategies`.
+
+    `joint` holds names and checksums of datasets, and `scales` by name and checksum the metric of each; accuracy where
+    there is none.
+    """
     return Comparisons(
-        compare_strategies(of_one, view, confirmed, joint=tuple(of_one[DATASET].iloc[0]) in joint, called=called)
+        compare_strategies(of_one, view, confirmed, joint=data in joint, called=called, scale=scales.get(data, Scale()))
         for called, of_one in sorted(by_dataset(rows), key=itemgetter(0))
+        for data in [tuple(identified(of_one)[DATASET].iloc[0])]
     )
 
 
@@ -130,17 +152,21 @@ def compare_strategies(
     *,
     joint: bool = False,
     called: str | None = None,
+    metric: Metric = ACCURACY,
+    scale: Scale | None = None,
 ) -> Comparison:
     """Return a `Comparison` of the strategies over the architectures of one dataset.
 
     Args:
-        rows: what `strategies` returns: `leaderboard.STRATEGY_COLUMNS` of finished trials and, where known,
-            `test_accuracy_std`, `BUDGET`, `choice_confidence` and `phases.PHASE_COLUMNS`. Controls are listed, never
-            ranked nor tested.
+        rows: what `strategies` returns: `leaderboard.strategy_columns` of finished trials and, where known,
+            `deviation_of` the metric, `BUDGET`, `choice_confidence` and `phases.phase_columns`. Controls are listed,
+            never ranked nor tested.
         view: `tuned` or `default`.
         confirmed: the same columns, of confirmations, whose figures are preferred; see `confirmed.with_confirmed`.
         joint: whether Optuna chose the architectures too, to SmartMixed's advantage; the conclusion then says so.
         called: what to call the dataset, if not by its name.
+        metric: by which they are compared.
+        scale: the metric with what is known of it on this dataset; its metric counts if both are given.
 
     Raises:
         ConfigError: the view is unknown.
@@ -150,41 +176,47 @@ def compare_strategies(
     datasets = sorted(name for name, _ in by_dataset(rows))
     if len(datasets) != 1:
         raise ValueError(f"a comparison must be of one dataset, but got {', '.join(datasets) or 'none'}")
-    return _compare(called or datasets[0], view, identified(rows), _on_data_of(rows, confirmed), joint)
+    scale = scale or Scale(metric=metric)
+    return _compare(called or datasets[0], view, identified(rows), _on_data_of(rows, confirmed), joint, scale)
 
 
-def _compare(dataset: str, view: str, rows: pd.DataFrame, confirmed: pd.DataFrame, joint: bool) -> Comparison:
-    shown = with_confirmed(rows, confirmed, view)
-    blocks = block_rankings(shown)
-    tests, validations = (_accuracies(blocks, split) for split in ("test", "val"))
+def _compare(
+    dataset: str, view: str, rows: pd.DataFrame, confirmed: pd.DataFrame, joint: bool, scale: Scale
+) -> Comparison:
+    metric = scale.metric
+    shown = with_confirmed(rows, confirmed, view, metric)
+    blocks = block_rankings(shown, metric=metric)
+    tests, validations = (_values(blocks, column) for column in (metric.test, metric.val))
     # SmartMixed can be missing altogether, from the default view for one; every comparison with it is then empty.
     tests = tests.reindex(columns=sorted({SMARTMIXED, *tests.columns}))
-    over_rivals = margins(tests, validations.drop(columns=SMARTMIXED, errors="ignore"))
-    gains = phase_gains(pd.concat([part for part in (rows, confirmed) if len(part)]), blocks)
+    over_rivals = margins(tests, validations.drop(columns=SMARTMIXED, errors="ignore"), metric)
+    gains = phase_gains(pd.concat([part for part in (rows, confirmed) if len(part)]), blocks, metric)
     confidence = blocks[blocks["strategy"] == SMARTMIXED].reindex(columns=["choice_confidence"])["choice_confidence"]
     return Comparison(
         dataset=dataset,
         view=view,
-        leaderboard=_leaderboard(rows, blocks, view),
+        scale=scale,
+        leaderboard=_leaderboard(rows, blocks, view, metric),
         architectures=blocks,
         margins=over_rivals,
         mean_margins=mean_margins(over_rivals),
-        pairs=pairs(tests),
-        controls=pairs(_beside_controls(shown, blocks)),
-        friedman=friedman(tests.dropna(axis=1, how="all")),
+        pairs=pairs(metric.oriented(tests), rope=scale.rope),
+        controls=pairs(metric.oriented(_beside_controls(shown, blocks, metric.test)), rope=scale.rope),
+        friedman=friedman(metric.oriented(tests.dropna(axis=1, how="all"))),
         phases=gains,
         mean_phases=mean_intervals(gains[list(GAINS)], "gain"),
         choice_confidence=float(confidence.mean()),
         unconverged=count_unconverged(confidence),
-        test_examples=_test_examples(rows),
+        test_examples=_test_examples(rows, metric),
+        undefined=int(blocks[metric.test].isna().sum()),
         joint=joint,
     )
 
 
-def _accuracies(blocks: pd.DataFrame, split: str) -> pd.DataFrame:
-    """Return the accuracies of the ranked strategies, architecture × strategy."""
+def _values(blocks: pd.DataFrame, column: str) -> pd.DataFrame:
+    """Return a column's values of the ranked strategies, architecture × strategy."""
     ranked = blocks[blocks["role"] == RANKED]
-    return ranked.pivot(index="architecture", columns="strategy", values=f"{split}_accuracy").round(DECIMALS)
+    return ranked.pivot(index="architecture", columns="strategy", values=column).round(DECIMALS)
 
 
 def _on_data_of(rows: pd.DataFrame, confirmed: pd.DataFrame | None) -> pd.DataFrame:
@@ -194,24 +226,28 @@ def _on_data_of(rows: pd.DataFrame, confirmed: pd.DataFrame | None) -> pd.DataFr
     return identified(confirmed).merge(identified(rows)[DATASET].drop_duplicates())
 
 
-def _leaderboard(rows: pd.DataFrame, blocks: pd.DataFrame, view: str) -> pd.DataFrame:
-    further = blocks.reindex(columns=["test_accuracy_std", *BUDGET]).astype("float64")
-    further["test_accuracy_std"] **= 2  # variances are what may be averaged
+def _leaderboard(rows: pd.DataFrame, blocks: pd.DataFrame, view: str, metric: Metric) -> pd.DataFrame:
+    deviation = deviation_of(metric)
+    further = blocks.reindex(columns=[deviation, *BUDGET]).astype("float64")
+    further[deviation] **= 2  # variances are what may be averaged
     means = further.groupby(blocks["strategy"]).mean()
-    means["test_accuracy_std"] **= 0.5
-    return leaderboard(rows, view, blocks).join(means, on="strategy")[COMPARISON_COLUMNS]
+    means[deviation] **= 0.5
+    return leaderboard(rows, view, blocks, metric).join(means, on="strategy")[comparison_columns(metric)]
 
 
-def _beside_controls(shown: pd.DataFrame, blocks: pd.DataFrame) -> pd.DataFrame:
-    """Return the test accuracies of SmartMixed and of the controls in the trial that represents it, by architecture."""
+def _beside_controls(shown: pd.DataFrame, blocks: pd.DataFrame, column: str) -> pd.DataFrame:
+    """Return a column's values of SmartMixed and of the controls in the trial that represents it, by architecture."""
     own = blocks.loc[blocks["strategy"] == SMARTMIXED, "trial"]
     beside = shown[shown["trial"].isin(own) & ((shown["strategy"] == SMARTMIXED) | (shown["role"] == CONTROL))]
-    tests = beside.pivot_table(index="architecture", columns="strategy", values="test_accuracy", aggfunc="first")
+    tests = beside.pivot_table(index="architecture", columns="strategy", values=column, aggfunc="first")
     return tests.reindex(columns=sorted({SMARTMIXED, *tests.columns}))
 
 
-def _test_examples(rows: pd.DataFrame) -> int | None:
-    """Return the size of the test set, of which the rows tell counts and shares."""
-    known = rows[rows["test_correct"] > 0]
-    sizes = known["test_correct"] / known["replicates"].astype("float64") / known["test_accuracy"]
+def _test_examples(rows: pd.DataFrame, metric: Metric) -> int | None:
+    """Return the size of the test set, of which the rows tell counts and shares; None of a metric without counts."""
+    if metric.count is None:
+        return None
+    counts = rows[metric.exact("test")]
+    known = rows[counts > 0]
+    sizes = counts[counts > 0] / known["replicates"].astype("float64") / known[metric.test]
     return round(float(sizes.median())) if len(known) else None

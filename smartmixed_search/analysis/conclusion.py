@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from smartmixed_search.analysis.margins import MARGINS
-from smartmixed_search.analysis.statistics import ALPHA, ROPE
+from smartmixed_search.analysis.margins import margin_words
+from smartmixed_search.analysis.scale import Scale
+from smartmixed_search.analysis.statistics import ALPHA
 from smartmixed_search.errors.messages import counted
 from smartmixed_search.trials.config import RANDOM_MIXED, SMARTMIXED
 from smartmixed_search.trials.convergence import CONVERGED_CONFIDENCE, UNDECIDED
@@ -32,10 +33,11 @@ def conclusion(found: "Comparison") -> str:
             *_no_selection(found),
             *_placing(found),
             *_partial_selection(found),
-            *_learning(found.controls),
+            *_learning(found.controls, found.scale),
             *_confirmation(found.architectures),
             *([FAVOURED] if found.joint else []),
-            *_granularity(found.test_examples),
+            *_undefined(found),
+            *_granularity(found.test_examples, found.scale),
             CAVEAT,
         ]
     )
@@ -61,7 +63,7 @@ def _placing(found: "Comparison") -> list[str]:
     ranked = int((board["role"] == RANKED).sum())
     place = f"On {found.dataset} SmartMixed has mean rank {own['mean_rank'].iloc[0]:.2f} among {ranked} strategies"
     over = counted(int(own["blocks"].iloc[0]), "architecture")
-    return [f"{place} over {over}; {_verdict(found.pairs)}.", _effect(best_fixed)]
+    return [f"{place} over {over}; {_verdict(found.pairs)}.", _effect(best_fixed, found.scale)]
 
 
 def _partial_selection(found: "Comparison") -> list[str]:
@@ -85,25 +87,34 @@ def _verdict(against: pd.DataFrame) -> str:
     return f"it is {'; '.join(said)} (Wilcoxon–Holm, α = {ALPHA})"
 
 
-def _effect(margin: "pd.Series[Any]") -> str:
-    effect = f"Its test accuracy differs by {100 * margin['mean']:+z.2f} points on average from {MARGINS['best_fixed']}"
-    return effect + _interval(margin)
+def _effect(margin: "pd.Series[Any]", scale: Scale) -> str:
+    rival, gain = margin_words(scale.metric)["best_fixed"], scale.difference(margin["mean"])
+    if scale.better == "higher":
+        return f"Its test {scale.label} differs by {gain} on average from {rival}{_interval(margin, scale)}"
+    return (
+        f"Its gain in test {scale.label} over {rival}, is {gain} on average{_interval(margin, scale)} "
+        f"A positive gain is a {scale.better} {scale.label}, so better."
+    )
 
 
-def _learning(controls: pd.DataFrame) -> list[str]:
+def _learning(controls: pd.DataFrame, scale: Scale) -> list[str]:
     """Say what selecting is worth, if networks with random functions were trained beside it."""
     random = controls[(controls["rival"] == RANDOM_MIXED) & (controls["blocks"] > 0)]
+    said = (
+        "SmartMixed's test {label} differs by {gain} from that of networks with functions drawn at random"
+        if scale.better == "higher"
+        else "SmartMixed's gain in test {label} over networks with functions drawn at random is {gain}"
+    )
     return [
-        f"SmartMixed's test accuracy differs by {100 * row['mean_difference']:+z.2f} points from that of networks with "
-        f"functions drawn at random{_interval(row)}"
+        said.format(label=scale.label, gain=scale.difference(row["mean_difference"])) + _interval(row, scale)
         for _, row in random.iterrows()
     ]
 
 
-def _interval(effect: "pd.Series[Any]") -> str:
+def _interval(effect: "pd.Series[Any]", scale: Scale) -> str:
     if np.isnan(effect["low"]):
         return ", too few architectures for an interval."
-    return f" (95 % interval {100 * effect['low']:+z.2f} to {100 * effect['high']:+z.2f})."
+    return f" (95 % interval {scale.span(effect['low'], effect['high'])})."
 
 
 def _confirmation(blocks: pd.DataFrame) -> list[str]:
@@ -117,11 +128,21 @@ def _confirmation(blocks: pd.DataFrame) -> list[str]:
     return [f"Figures are confirmed {where}: measured on seeds that had no part in choosing the trials."]
 
 
-def _granularity(examples: int | None) -> list[str]:
-    """Say so where a single test example is more than what is called equal."""
-    if examples is None or ROPE * examples >= 1:
+def _undefined(found: "Comparison") -> list[str]:
+    """Say where the metric is missing: such figures are in no mean."""
+    if not found.undefined:
         return []
     return [
-        f"One of the {examples} test examples is {100 / examples:.1f} points: the {100 * ROPE:g} points within which "
-        f"strategies are called equal are {ROPE * examples:.2g} of one example."
+        f"Test {found.scale.label} is missing for {found.undefined} of {len(found.architectures)} pairs of "
+        "architecture and strategy (diverged, or undefined there): these rank last, and are in no mean and no test."
+    ]
+
+
+def _granularity(examples: int | None, scale: Scale) -> list[str]:
+    """Say so where a single test example is more than what is called equal."""
+    if examples is None or scale.rope * examples >= 1:
+        return []
+    return [
+        f"One of the {examples} test examples is {100 / examples:.1f} points: the {scale.equal} within which "
+        f"strategies are called equal are {scale.rope * examples:.2g} of one example."
     ]

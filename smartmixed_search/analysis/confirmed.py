@@ -11,6 +11,7 @@ import pandas as pd
 
 from smartmixed_search.analysis.identity import DATASET, identified
 from smartmixed_search.analysis.leaderboard import BLOCK, block_rankings, rows_of_view
+from smartmixed_search.tasks.metric import ACCURACY, Metric
 from smartmixed_search.trials.config import SMARTMIXED, TrialConfig
 from smartmixed_search.trials.ranking import is_fixed
 
@@ -42,7 +43,9 @@ class Confirmed:
         return replace(confirmation, seed=self.seed, replicates=self.replicates).key
 
 
-def with_confirmed(rows: pd.DataFrame, confirmed: pd.DataFrame | None, view: str = "tuned") -> pd.DataFrame:
+def with_confirmed(
+    rows: pd.DataFrame, confirmed: pd.DataFrame | None, view: str = "tuned", metric: Metric = ACCURACY
+) -> pd.DataFrame:
     """Return the rows of a view, those of confirmed blocks replaced by what the confirmation measured.
 
     A block is confirmed if the trial that represents SmartMixed in it was, and if the fixed strategies that represent
@@ -54,6 +57,7 @@ def with_confirmed(rows: pd.DataFrame, confirmed: pd.DataFrame | None, view: str
         rows: what `leaderboard.block_rankings` takes.
         confirmed: the same of confirmations, with the column `confirms`, the key of the confirmed trial; None: none.
         view: `tuned` or `default`.
+        metric: by which trials are chosen.
 
     Returns:
         Rows with the column `confirmed`, from which `block_rankings` finds one for each strategy and block.
@@ -66,7 +70,7 @@ def with_confirmed(rows: pd.DataFrame, confirmed: pd.DataFrame | None, view: str
     if confirmed is None or confirmed.empty or rows.empty:
         return rows
     confirmed = identified(confirmed)
-    chosen = block_rankings(rows)
+    chosen = block_rankings(rows, metric=metric)
     most = confirmed.sort_values("replicates", kind="stable").drop_duplicates([*DATASET, "confirms"], keep="last")
     again = most[[*DATASET, "confirms", "trial"]].rename(columns={"trial": "trial_again"})
     own = (
@@ -74,7 +78,7 @@ def with_confirmed(rows: pd.DataFrame, confirmed: pd.DataFrame | None, view: str
         .assign(confirms=lambda found: found["trial"])
         .merge(again, on=[*DATASET, "confirms"])
     )
-    own = own[~own.set_index(BLOCK).index.isin(_blocks_of_other_baselines(rows, chosen, own["trial"]))]
+    own = own[~own.set_index(BLOCK).index.isin(_blocks_of_other_baselines(rows, chosen, own["trial"], metric))]
     if own.empty:
         return rows
     covered = rows.set_index(BLOCK).index.isin(own.set_index(BLOCK).index)
@@ -84,9 +88,11 @@ def with_confirmed(rows: pd.DataFrame, confirmed: pd.DataFrame | None, view: str
     return pd.concat([part for part in (rows[~covered], measured) if len(part)], ignore_index=True)
 
 
-def _blocks_of_other_baselines(rows: pd.DataFrame, chosen: pd.DataFrame, trials: "pd.Series[str]") -> pd.MultiIndex:
+def _blocks_of_other_baselines(
+    rows: pd.DataFrame, chosen: pd.DataFrame, trials: "pd.Series[str]", metric: Metric
+) -> pd.MultiIndex:
     """Return the blocks in which a chosen fixed strategy has another result than in these trials."""
-    result = [*BLOCK, "strategy", "replicates", "val_correct", "test_correct"]
+    result = [*BLOCK, "strategy", "replicates", metric.exact("val"), metric.exact("test")]
     there = rows.loc[rows["trial"].isin(trials), result].drop_duplicates()
     fixed = chosen[is_fixed(chosen)]
     found = fixed[result].merge(there, on=result, how="left", indicator=True)

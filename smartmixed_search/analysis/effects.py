@@ -7,25 +7,16 @@ from collections.abc import Collection, Mapping
 
 import pandas as pd
 
-from smartmixed_search.analysis.phases import GAINS, phase_gains
+from smartmixed_search.analysis.phases import GAINS, in_phase1, phase_gains
 from smartmixed_search.analysis.statistics import mean_intervals
+from smartmixed_search.tasks.metric import ACCURACY, Metric
 from smartmixed_search.trials.config import SMARTMIXED
 from smartmixed_search.trials.plain import as_number
-from smartmixed_search.trials.ranking import accuracy_of, best_of_each, is_fixed, margin
+from smartmixed_search.trials.ranking import accuracy_of, best_of_each, is_fixed
 from smartmixed_search.trials.settings import SETTINGS
 
-MEASURES = {
-    "test_accuracy": "test accuracy of SmartMixed",
-    "margin": "its margin over the best fixed activation of the trial, chosen by validation",
-    "phase1_argmax": "test accuracy of phase 1 without noise",
-    "phase1_sampled": "test accuracy of phase 1 as it trains, with sampled functions",
-    **{gain: f"gain of phase 2 {words}" for gain, words in GAINS.items()},
-    "choice_confidence": "mean choice confidence",
-}
-"""What is measured in each trial; accuracies and their differences in [−1, 1]."""
 MOST_LEVELS = 6
 """Values of a setting up to which its effect is shown value by value."""
-LEVEL_COLUMNS = ["setting", "value", "trials", *MEASURES]
 INTERVAL_CAVEAT = (
     "Blocks share architectures and seeds: an interval says how much an effect depends on the other settings, not how "
     "it would be for other architectures."
@@ -33,35 +24,53 @@ INTERVAL_CAVEAT = (
 EFFECT_COLUMNS = ["setting", "value", "against", "measure", "blocks", "mean", "low", "high", "reason"]
 
 
-def trial_measures(rows: pd.DataFrame) -> pd.DataFrame:
-    """Return `MEASURES` of each trial, by its key, from the strategies of finished trials on one dataset.
+def measures(metric: Metric = ACCURACY) -> dict[str, str]:
+    """Return what is measured in each trial, each with its words: values of the metric, and gains in it."""
+    told = metric.label
+    return {
+        metric.test: f"test {told} of SmartMixed",
+        "margin": "its margin over the best fixed activation of the trial, chosen by validation",
+        "phase1_argmax": f"test {told} of phase 1 without noise",
+        "phase1_sampled": f"test {told} of phase 1 as it trains, with sampled functions",
+        **{gain: f"gain of phase 2 {words}" for gain, words in GAINS.items()},
+        "choice_confidence": "mean choice confidence",
+    }
+
+
+def level_columns(metric: Metric = ACCURACY) -> list[str]:
+    """Return the columns of `level_means`."""
+    return ["setting", "value", "trials", *measures(metric)]
+
+
+def trial_measures(rows: pd.DataFrame, metric: Metric = ACCURACY) -> pd.DataFrame:
+    """Return `measures` of each trial, by its key, from the strategies of finished trials on one dataset.
 
     `rows` has the columns of `tracking.questions.queries.strategies`.
     """
     own = rows[rows["strategy"] == SMARTMIXED].reset_index(drop=True)
-    rival = _best_fixed_accuracy(rows).reindex(own["trial"]).set_axis(own.index)
-    gains = phase_gains(rows, own)
-    measures = pd.DataFrame(
+    rival = _test_of_best_fixed(rows, metric).reindex(own["trial"]).set_axis(own.index)
+    gains = phase_gains(rows, own, metric)
+    found = pd.DataFrame(
         {
-            "test_accuracy": own["test_accuracy"],
-            "margin": margin(own["test_accuracy"], rival),
-            "phase1_argmax": own["phase1_test_accuracy_argmax"],
-            "phase1_sampled": own["phase1_test_accuracy_sampled"],
+            metric.test: own[metric.test],
+            "margin": metric.gain(own[metric.test], rival),
+            "phase1_argmax": own[in_phase1(metric, "argmax")],
+            "phase1_sampled": own[in_phase1(metric, "sampled")],
             **{gain: gains[gain] for gain in GAINS},
             "choice_confidence": own["choice_confidence"],
         }
     )
-    return measures.set_index(own["trial"])
+    return found.set_index(own["trial"])
 
 
-def _best_fixed_accuracy(rows: pd.DataFrame) -> "pd.Series[float]":
-    """Return by trial the test accuracy of its best fixed strategy."""
+def _test_of_best_fixed(rows: pd.DataFrame, metric: Metric) -> "pd.Series[float]":
+    """Return by trial the test metric of its best fixed strategy."""
     fixed = rows[is_fixed(rows)].drop_duplicates(["trial", "strategy"])
-    correct, tests = (
+    validations, tests = (
         fixed.pivot(index="trial", columns="strategy", values=values)[fixed["strategy"].unique()]
-        for values in ("val_correct", "test_accuracy")
+        for values in (metric.exact("val"), metric.test)
     )
-    return accuracy_of(tests, best_of_each(correct))
+    return accuracy_of(tests, best_of_each(metric.oriented(validations)))
 
 
 def varying_settings(configs: Mapping[str, Mapping[str, str]]) -> pd.DataFrame:
@@ -75,33 +84,37 @@ def varying_settings(configs: Mapping[str, Mapping[str, str]]) -> pd.DataFrame:
     return table.reindex(columns=["architecture", *varying])
 
 
-def level_means(settings: pd.DataFrame, measures: pd.DataFrame, crossed: Collection[str]) -> pd.DataFrame:
-    """Return the mean of each measure over the trials with each value of each crossed setting, `LEVEL_COLUMNS`."""
-    found = []
+def level_means(settings: pd.DataFrame, measured: pd.DataFrame, crossed: Collection[str]) -> pd.DataFrame:
+    """Return the mean of each measure over the trials with each value of each crossed setting, see `level_columns`."""
+    found, columns = [], ["setting", "value", "trials", *measured]
     for name in crossed:
-        values = settings[name].reindex(measures.index)
-        by_value = measures.groupby(values)
+        values = settings[name].reindex(measured.index)
+        by_value = measured.groupby(values)
         means = by_value.mean().assign(trials=by_value.size(), setting=name).loc[_ordered(values)]
         found.append(means.rename_axis("value").reset_index())
-    return pd.concat(found, ignore_index=True)[LEVEL_COLUMNS] if found else pd.DataFrame(columns=LEVEL_COLUMNS)
+    return pd.concat(found, ignore_index=True)[columns] if found else pd.DataFrame(columns=columns)
 
 
-def paired_effects(settings: pd.DataFrame, measures: pd.DataFrame) -> pd.DataFrame:
+def paired_effects(settings: pd.DataFrame, measured: pd.DataFrame, metric: Metric = ACCURACY) -> pd.DataFrame:
     """Return what each value of a setting changes against the setting's first, all others being equal.
+
+    Changes of the metric are gains: positive where it is better, also of one that is better the lower it is.
 
     A block is an architecture with certain values of *all* other settings that vary: where some were searched, and no
     two trials have them in common, there is none, and settings without a block are left out, as are those of more than
     `MOST_LEVELS` values. Returns `EFFECT_COLUMNS`: the mean difference over the `blocks` that have both values, and its
     95 % bootstrap interval `low` … `high` over them, or the `reason` for none; see `INTERVAL_CAVEAT`.
     """
-    joined = settings.join(measures, how="inner")
+    values_of_metric = [metric.test, "phase1_argmax", "phase1_sampled"]
+    oriented = measured.assign(**{name: metric.oriented(measured[name]) for name in values_of_metric})
+    joined = settings.join(oriented, how="inner")
     found = []
     for name in settings.columns.drop("architecture"):
         values = _ordered(joined[name])
         if len(values) > MOST_LEVELS:
             continue
         others = [column for column in settings if column != name]
-        by_value = {value: rows.groupby(others)[list(MEASURES)].mean() for value, rows in joined.groupby(name)}
+        by_value = {value: rows.groupby(others)[list(measured)].mean() for value, rows in joined.groupby(name)}
         for value in values[1:]:
             table = mean_intervals(by_value[value] - by_value[values[0]], "measure")
             if table["blocks"].any():

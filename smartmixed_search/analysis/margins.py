@@ -1,33 +1,42 @@
-"""SmartMixed's margins in test accuracy, architecture by architecture, over three kinds of rival."""
+"""SmartMixed's margins in the test metric, architecture by architecture, over three kinds of rival."""
 
 import pandas as pd
 
 from smartmixed_search.analysis.statistics import DECIMALS, mean_intervals
+from smartmixed_search.tasks.metric import ACCURACY, Metric
 from smartmixed_search.trials.config import SMARTMIXED
-from smartmixed_search.trials.ranking import accuracy_of, best_of_each, margin
+from smartmixed_search.trials.ranking import accuracy_of, best_of_each
 
 MARGINS = {
     "best_fixed": "the best fixed activation of the architecture, chosen by validation",
     "oracle": "the best fixed activation of the architecture on the test set, a rival that nobody could have chosen",
-    "single": "the one fixed activation of highest mean validation accuracy over all architectures",
+    "single": "the one fixed activation of best mean validation {metric} over all architectures",
 }
-"""What SmartMixed's test accuracy is compared with. The oracle is a maximum over noise: its margin errs downwards."""
+"""What SmartMixed's test metric is compared with; see `margin_words`.
+
+The oracle is a maximum over noise: its margin errs downwards.
+"""
 
 
-def margins(tests: pd.DataFrame, validations: pd.DataFrame) -> pd.DataFrame:
-    """Return per architecture and kind of `MARGINS` the rival, and as `margin_…` SmartMixed's margin over it.
+def margin_words(metric: Metric = ACCURACY) -> dict[str, str]:
+    """Return `MARGINS`, each in words for a metric."""
+    return {kind: words.format(metric=metric.label) for kind, words in MARGINS.items()}
 
-    `tests` and `validations` hold accuracies, architecture × strategy, the latter those of fixed strategies. Equal
-    rivals go by name, because a tie in validation must not be broken by the test accuracy.
+
+def margins(tests: pd.DataFrame, validations: pd.DataFrame, metric: Metric = ACCURACY) -> pd.DataFrame:
+    """Return per architecture and kind of `MARGINS` the rival, and as `margin_…` SmartMixed's gain over it.
+
+    `tests` and `validations` hold the metric, architecture × strategy, the latter those of fixed strategies. Equal
+    rivals go by name, because a tie in validation must not be broken by the test metric.
     """
-    fixed = tests[validations.columns]
+    fixed, validations = tests[validations.columns], metric.oriented(validations)
     # A strategy that is missing from hard blocks would look good in the mean: only the most complete ones compete.
     blocks_of = validations.notna().sum()
-    means = validations.loc[:, blocks_of == blocks_of.max()].mean().round(DECIMALS)
+    means = validations.loc[:, blocks_of == blocks_of.max()].mean().round(DECIMALS).dropna()
     rivals = pd.DataFrame(
         {
             "best_fixed": best_of_each(validations),
-            "oracle": best_of_each(fixed),
+            "oracle": best_of_each(metric.oriented(fixed)),
             "single": means.idxmax() if len(means) else None,
         },
         index=tests.index,
@@ -35,7 +44,7 @@ def margins(tests: pd.DataFrame, validations: pd.DataFrame) -> pd.DataFrame:
     columns: dict[str, object] = {}
     for kind, names in rivals.items():
         columns[str(kind)] = names
-        columns[f"margin_{kind}"] = margin(tests[SMARTMIXED], accuracy_of(fixed, names))
+        columns[f"margin_{kind}"] = metric.gain(tests[SMARTMIXED], accuracy_of(fixed, names))
     return pd.DataFrame(columns, index=tests.index).reset_index()
 
 

@@ -2,6 +2,7 @@
 
 import pandas as pd
 
+from smartmixed_search.tasks.metric import ACCURACY, Metric
 from smartmixed_search.trials.config import SMARTMIXED
 from smartmixed_search.trials.ranking import is_fixed
 
@@ -11,13 +12,26 @@ GAINS = {
     "net_argmax": "over phase 1 without noise, less what the extra epochs give the median fixed activation",
     "net_sampled": "over phase 1 with sampled functions, less what the extra epochs give the median fixed activation",
 }
-"""What phase 2's test accuracy gains, by how phase 1 is evaluated."""
-PHASE_COLUMNS = ["test_accuracy_at_handoff", "phase1_test_accuracy_argmax", "phase1_test_accuracy_sampled"]
-"""What `phase_gains` reads beside `leaderboard.STRATEGY_COLUMNS`; a column that is not there is unknown throughout."""
+"""What phase 2 gains in the test metric, by how phase 1 is evaluated."""
 
 
-def phase_gains(rows: pd.DataFrame, blocks: pd.DataFrame) -> pd.DataFrame:
-    """Return what phase 2 gained in test accuracy in each architecture's chosen trial of SmartMixed.
+def at_handoff(metric: Metric) -> str:
+    """Return the column of a network's test metric at the handoff."""
+    return f"{metric.test}_at_handoff"
+
+
+def in_phase1(metric: Metric, evaluated: str) -> str:
+    """Return the column of the test metric of SmartMixed's phase 1, evaluated with its `argmax` or `sampled`."""
+    return f"phase1_{metric.test}_{evaluated}"
+
+
+def phase_columns(metric: Metric = ACCURACY) -> list[str]:
+    """Return what `phase_gains` reads beside `leaderboard.strategy_columns`; one that is not there is unknown."""
+    return [at_handoff(metric), in_phase1(metric, "argmax"), in_phase1(metric, "sampled")]
+
+
+def phase_gains(rows: pd.DataFrame, blocks: pd.DataFrame, metric: Metric = ACCURACY) -> pd.DataFrame:
+    """Return what phase 2 gained in the test metric in each architecture's chosen trial of SmartMixed.
 
     `rows` are the strategies of all trials on one dataset, `blocks` what `leaderboard.block_rankings` chose from them.
     Columns: `architecture`; `extra_epochs`, what the epochs after the handoff gave the fixed strategies of that trial,
@@ -25,17 +39,16 @@ def phase_gains(rows: pd.DataFrame, blocks: pd.DataFrame) -> pd.DataFrame:
     those of `GAINS`, NaN where something is unknown.
     """
     own = blocks[blocks["strategy"] == SMARTMIXED].reset_index(drop=True)
-    own = own.reindex(columns=["architecture", "trial", "test_accuracy", *PHASE_COLUMNS])
-    extra = _extra_epochs(rows).reindex(own["trial"]).to_numpy("float64")
+    own = own.reindex(columns=["architecture", "trial", metric.test, *phase_columns(metric)])
+    extra = _extra_epochs(rows, metric).reindex(own["trial"]).to_numpy("float64")
     gains = pd.DataFrame({"architecture": own["architecture"], "extra_epochs": extra})
     for phase1 in ("argmax", "sampled"):
-        gross = own["test_accuracy"] - own[f"phase1_test_accuracy_{phase1}"]
+        gross = metric.gain(own[metric.test], own[in_phase1(metric, phase1)])
         gains[f"gross_{phase1}"] = gross
         gains[f"net_{phase1}"] = gross - gains["extra_epochs"]
     return gains[["architecture", "extra_epochs", *GAINS]].astype(dict.fromkeys(GAINS, "float64"))
 
 
-def _extra_epochs(rows: pd.DataFrame) -> "pd.Series[float]":
-    fixed = rows[is_fixed(rows)]
-    fixed = fixed.reindex(columns=["trial", "test_accuracy", *PHASE_COLUMNS])
-    return (fixed["test_accuracy"] - fixed["test_accuracy_at_handoff"]).groupby(fixed["trial"]).median()
+def _extra_epochs(rows: pd.DataFrame, metric: Metric) -> "pd.Series[float]":
+    fixed = rows[is_fixed(rows)].reindex(columns=["trial", metric.test, at_handoff(metric)])
+    return metric.gain(fixed[metric.test], fixed[at_handoff(metric)]).groupby(fixed["trial"]).median()

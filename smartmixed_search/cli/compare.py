@@ -59,13 +59,13 @@ def compare(
 def _leaderboards(found: "list[Comparison]") -> "pd.DataFrame":
     import pandas as pd
 
-    from smartmixed_search.analysis.comparison import COMPARISON_COLUMNS
+    from smartmixed_search.analysis.comparison import comparison_columns
 
-    return pd.concat([pd.DataFrame(columns=COMPARISON_COLUMNS), *(one.leaderboard for one in found)])
+    return pd.concat([pd.DataFrame(columns=comparison_columns()), *(one.leaderboard for one in found)])
 
 
 def _text(comparison: "Comparison") -> str:
-    from smartmixed_search.analysis.margins import MARGINS
+    from smartmixed_search.analysis.margins import margin_words
     from smartmixed_search.analysis.phases import GAINS
     from smartmixed_search.analysis.statistics import ALPHA, ROPE
 
@@ -77,7 +77,7 @@ def _text(comparison: "Comparison") -> str:
         _leaderboard(comparison.leaderboard),
         "Test accuracy in each architecture (rank); * confirmed on fresh seeds:\n" + _architectures(comparison),
         "SmartMixed's margin in test accuracy, points [95 % bootstrap interval over architectures]:\n"
-        + _effects(comparison.mean_margins, MARGINS),
+        + _effects(comparison.mean_margins, margin_words(comparison.scale.metric)),
         "SmartMixed against each rival: difference in points; p-value of Wilcoxon's test after Holm; Bayesian\n"
         f"probabilities to be better, equal (within {100 * ROPE:g} points) and worse:\n" + _pairs(comparison.pairs),
         *_controls(comparison.controls),

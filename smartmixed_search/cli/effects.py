@@ -20,7 +20,7 @@ def effects(sweep: str | None, output_format: str, uri: str) -> None:
 
     Made for grids such as the shipped space `ablation`. CSV and JSON hold the paired differences.
     """
-    from smartmixed_search.analysis.effects import INTERVAL_CAVEAT, MEASURES
+    from smartmixed_search.analysis.effects import INTERVAL_CAVEAT, measures
     from smartmixed_search.tracking.questions import effects as tracked
 
     found = tracked.effects(sweep, uri)
@@ -40,11 +40,11 @@ def effects(sweep: str | None, output_format: str, uri: str) -> None:
     click.echo(f"{found.dataset}: mean over the trials with each value")
     click.echo(table(found.levels, LEVELS))
     click.echo("\ndifferences in points [95 % interval over blocks: architectures with all other settings equal]")
-    click.echo(_differences(found.paired, MEASURES))
+    click.echo(_differences(found.paired, measures()))
     click.echo(f"\n{INTERVAL_CAVEAT}")
 
 
-def _differences(paired: "pd.DataFrame", measures: dict[str, str]) -> str:
+def _differences(paired: "pd.DataFrame", words: dict[str, str]) -> str:
     from smartmixed_search.cli.compare import points
 
     lines = []
@@ -53,5 +53,5 @@ def _differences(paired: "pd.DataFrame", measures: dict[str, str]) -> str:
         lines.append(f"{setting}: {value} instead of {against} ({blocks} block{'s' if blocks != 1 else ''})")
         for measure, mean, low, high in zip(*(rows[name] for name in ("measure", "mean", "low", "high")), strict=True):
             difference = f"{mean:+z.3f}" if measure == "choice_confidence" else points(mean, low, high)
-            lines.append(f"  {difference:<24} {measures[measure]}")
+            lines.append(f"  {difference:<24} {words[measure]}")
     return "\n".join(lines)

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from smartmixed_search.analysis.comparison import CONTROL_WORDS, Comparison
-from smartmixed_search.analysis.margins import MARGINS
+from smartmixed_search.analysis.margins import margin_words
 from smartmixed_search.analysis.phases import GAINS
 from smartmixed_search.analysis.statistics import ROPE, NotEnoughData
 from smartmixed_search.families import by_size
@@ -119,7 +119,9 @@ def rankings(comparison: Comparison) -> str:
 
 def margins(comparison: Comparison, figures: Figures) -> str:
     """Draw SmartMixed's margins; list its comparison with every rival, and what phase 2 gained over phase 1."""
-    means = comparison.mean_margins.assign(against=comparison.mean_margins["margin"].map(MARGINS))
+    means = comparison.mean_margins.assign(
+        against=comparison.mean_margins["margin"].map(margin_words(comparison.scale.metric))
+    )
     described = "; ".join(f"over {row['against']} {_interval(row)}" for row in means.to_dict("records"))
     figure = figures.draw(
         "margins",

@@ -6,7 +6,7 @@ import pytest
 
 from smartmixed_search.analysis.comparison import compare_all, compare_strategies
 from smartmixed_search.analysis.conclusion import CAVEAT, FAVOURED
-from smartmixed_search.analysis.leaderboard import LEADERBOARD_COLUMNS, block_rankings, leaderboard
+from smartmixed_search.analysis.leaderboard import block_rankings, leaderboard, leaderboard_columns
 from smartmixed_search.analysis.margins import MARGINS
 from smartmixed_search.analysis.statistics import Friedman, NotEnoughData, mean_interval
 from smartmixed_search.errors import ConfigError
@@ -264,7 +264,7 @@ def test_mean_margins_have_bootstrap_intervals_over_blocks() -> None:
 def test_leaderboard_is_the_ranking_s_without_standard_deviations_in_the_rows() -> None:
     rows = make_rows(8)
     found = compare_strategies(rows).leaderboard
-    pd.testing.assert_frame_equal(found[LEADERBOARD_COLUMNS], leaderboard(rows))
+    pd.testing.assert_frame_equal(found[leaderboard_columns()], leaderboard(rows))
     assert found["test_accuracy_std"].isna().all()
 
 

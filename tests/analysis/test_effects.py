@@ -9,9 +9,9 @@ from click.testing import CliRunner
 
 from smartmixed_search.analysis.effects import (
     EFFECT_COLUMNS,
-    LEVEL_COLUMNS,
-    MEASURES,
+    level_columns,
     level_means,
+    measures,
     paired_effects,
     trial_measures,
     varying_settings,
@@ -30,7 +30,7 @@ SETTINGS = pd.DataFrame(
 
 
 def measured(accuracies: "pd.Series[float]") -> pd.DataFrame:
-    return pd.DataFrame(dict.fromkeys(MEASURES, accuracies))
+    return pd.DataFrame(dict.fromkeys(measures(), accuracies))
 
 
 def test_the_effect_of_a_setting_is_what_it_changes_all_else_being_equal() -> None:
@@ -44,8 +44,8 @@ def test_the_effect_of_a_setting_is_what_it_changes_all_else_being_equal() -> No
 
 
 def test_trials_without_a_counterpart_are_left_out() -> None:
-    measures = measured(pd.Series(range(12), index=SETTINGS.index, dtype="float64")).drop("t0")
-    found = paired_effects(SETTINGS, measures).set_index(["setting", "measure"])
+    found_in_trials = measured(pd.Series(range(12), index=SETTINGS.index, dtype="float64")).drop("t0")
+    found = paired_effects(SETTINGS, found_in_trials).set_index(["setting", "measure"])
     # handoff: t2 − t0 is gone; t3 − t1, t6 − t4, … are all 2.
     assert found.loc[("handoff", "margin"), "blocks"] == 5
     assert found.loc[("handoff", "margin"), "mean"] == 2
@@ -53,8 +53,8 @@ def test_trials_without_a_counterpart_are_left_out() -> None:
 
 
 def test_means_are_over_all_trials_with_a_value() -> None:
-    measures = measured(pd.Series(range(12), index=SETTINGS.index, dtype="float64"))
-    found = level_means(SETTINGS, measures, ["handoff", "output"]).set_index(["setting", "value"])
+    found_in_trials = measured(pd.Series(range(12), index=SETTINGS.index, dtype="float64"))
+    found = level_means(SETTINGS, found_in_trials, ["handoff", "output"]).set_index(["setting", "value"])
     assert found.loc[("output", "x"), "margin"] == 5
     assert found.loc[("output", "y"), "margin"] == 6
     assert found["trials"].to_list() == [6] * 4
@@ -63,8 +63,8 @@ def test_means_are_over_all_trials_with_a_value() -> None:
 def test_what_was_searched_beside_is_never_taken_for_the_effect_of_a_setting() -> None:
     temperatures = [str(n) for n in range(12)]  # another one in every trial, and all that matters
     searched = SETTINGS.assign(temperature=temperatures)
-    measures = measured(pd.Series(range(12), index=SETTINGS.index, dtype="float64"))
-    assert paired_effects(searched, measures).empty
+    found_in_trials = measured(pd.Series(range(12), index=SETTINGS.index, dtype="float64"))
+    assert paired_effects(searched, found_in_trials).empty
 
 
 def test_settings_vary_if_trials_differ_in_them() -> None:
@@ -94,10 +94,10 @@ def test_a_trial_s_measures() -> None:
             make_row("8", "selective", 0.99, 0.99),
         ]
     )
-    (measures,) = trial_measures(rows).to_dict("records")
+    (of_one,) = trial_measures(rows).to_dict("records")
     expected = {"test_accuracy": 0.9, "margin": -0.02, "phase1_argmax": 0.8, "phase1_sampled": 0.7}
     expected |= {"gross_argmax": 0.1, "gross_sampled": 0.2, "net_argmax": 0.09, "net_sampled": 0.19}
-    assert measures == pytest.approx(expected | {"choice_confidence": 0.6})
+    assert of_one == pytest.approx(expected | {"choice_confidence": 0.6})
 
 
 @pytest.fixture
@@ -133,7 +133,7 @@ def test_machines_get_the_paired_differences(crossed: str) -> None:
 def test_a_sweep_that_crosses_nothing_has_no_effects(tracking_uri: str) -> None:
     make_tracker(tracking_uri)
     found = effects(tracking_uri=tracking_uri)
-    assert (list(found.levels), list(found.paired)) == (LEVEL_COLUMNS, EFFECT_COLUMNS)
+    assert (list(found.levels), list(found.paired)) == (level_columns(), EFFECT_COLUMNS)
     answer = CliRunner().invoke(cli, ["effects", "--tracking-uri", tracking_uri])
     assert answer.exit_code == 0
     assert "no setting is crossed" in answer.stderr

@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 from scipy.stats import rankdata
 
-from smartmixed_search.analysis.leaderboard import LEADERBOARD_COLUMNS, block_rankings, leaderboard
+from smartmixed_search.analysis.leaderboard import block_rankings, leaderboard, leaderboard_columns
 from smartmixed_search.errors import ConfigError
 from smartmixed_search.trials.ranking import (
     RANKING_COLUMNS,
@@ -304,7 +304,7 @@ def test_an_unknown_checksum_is_a_group_of_its_own_and_leaves_nothing_out(unknow
 def test_leaderboard_of_nothing_is_empty_and_has_its_columns() -> None:
     board = leaderboard(_rows(("64", "a", "relu", 1, 1)).iloc[:0])
     assert board.empty
-    assert list(board.columns) == LEADERBOARD_COLUMNS
+    assert list(board.columns) == leaderboard_columns()
 
 
 def test_unknown_view_is_refused() -> None:

@@ -15,7 +15,7 @@ from smartmixed_search.tracking.tables import tables
 class Effects:
     """What each setting that a sweep crosses does to SmartMixed: the measures by value, and differences in pairs.
 
-    Accuracies and their differences are fractions. `analysis.effects.MEASURES` says what is measured.
+    Accuracies and their differences are fractions. `analysis.effects.measures` says what is measured.
     """
 
     dataset: str
@@ -45,7 +45,7 @@ def effects(sweep: str | None = None, tracking_uri: str | None = None) -> Effect
     finished = set(rows["trial"])
     params = {trial.data.tags[schema.TAG_TRIAL]: trial.data.params for trial in trials}
     settings = varying_settings({key: of for key, of in params.items() if key in finished})
-    measures = trial_measures(rows)
-    paired = paired_effects(settings, measures)
-    levels = level_means(settings, measures, list(paired["setting"].unique()))
+    measured = trial_measures(rows)
+    paired = paired_effects(settings, measured)
+    levels = level_means(settings, measured, list(paired["setting"].unique()))
     return Effects(dataset=dataset, levels=levels, paired=paired)
