@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 @click.option("--trials", type=click.IntRange(min=1), help="Distinct configurations to settle.")
 @click.option("--seed", type=int, help="Seed of everything.  [default: 0]")
 @click.option(
-    "--dataset", help="digits, breast-cancer, mnist, fashion-mnist, kmnist, or the path of a .npz or .csv file."
+    "--dataset",
+    help="digits, breast-cancer, diabetes, mnist, fashion-mnist, kmnist, or the path of a .npz or .csv file.",
 )
 @click.option("--target", help="Of a table, the column that names the classes.")
 @click.option("--split", metavar="KIND=COLUMN", help="Of a table, what it is split by: group=, time= or column=NAME.")

@@ -38,8 +38,8 @@ def _draw(
         rest, held_out = train_test_split(indices, test_size=share, random_state=seed, stratify=y)
     except ValueError as error:
         raise DatasetError(
-            f"{source.name!r} must hold enough examples to split off {share:.0%}, but got {len(indices)} of classes "
-            f"that have two or more"
+            f"{source.name!r} must hold enough examples to split off {share:.0%}, but got {len(indices)}"
+            f"{'' if classes_of(source) is None else ' of classes that have two or more'}"
         ) from error
     return rest, held_out
 

@@ -13,7 +13,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from smartmixed_search.datasets.prepared import AnyPreparation
+from smartmixed_search.errors.messages import counted
 from smartmixed_search.tasks.classification import Classification
+from smartmixed_search.tasks.regression import Regression
+from smartmixed_search.tasks.task import Task
 
 SPLITS = ("train", "val", "test")
 ARRAYS = tuple(f"{letter}_{split}" for split in SPLITS for letter in "xy")
@@ -34,12 +37,12 @@ class Dataset:
     name: str
     checksum: str
     """First 16 hex digits of the SHA-256 over all six arrays: equal for equal data and an equal split."""
-    classes: int
-    """C: labels are integers 0 … C-1."""
+    task: Task
+    """What is learned: of `Classification` labels are integers 0 … C-1; of `Regression` targets are numbers."""
     x_train: Tensor = field(repr=False)
     """Numbers, **shape** [N, D], float32; or images, **shape** [N, channels, height, width], uint8."""
     y_train: Tensor = field(repr=False)
-    """**Shape** [N], int64."""
+    """**Shape** [N], int64; of a regression [N, C], float32, standardised by the training part as its task says."""
     x_val: Tensor = field(repr=False)
     """Examples to validate, as `x_train`."""
     y_val: Tensor = field(repr=False)
@@ -65,16 +68,18 @@ class Dataset:
         return math.prod(self.shape)
 
     @property
-    def task(self) -> Classification:
-        """What is learned from it."""
-        return Classification(self.classes)
+    def classes(self) -> int:
+        """C: number of classes of a classification."""
+        assert isinstance(self.task, Classification), f"a {self.task.name} has no classes"
+        return self.task.classes
 
     @property
     def sizes(self) -> dict[str, Any]:
-        """`features` (D), `classes` (C), the number of examples of every split, by its name, and images' `shape`."""
+        """`features` (D), `classes` or `targets` (C), the number of examples of every split, and images' `shape`."""
+        outputs = "targets" if isinstance(self.task, Regression) else "classes"
         examples = {split: len(getattr(self, f"y_{split}")) for split in SPLITS}
         shape = {"shape": list(self.shape)} if self.x_train.dtype == torch.uint8 else {}
-        return {"features": self.features, "classes": self.classes, **examples, **shape}
+        return {"features": self.features, outputs: self.task.outputs, **examples, **shape}
 
     @property
     def facts(self) -> dict[str, Any]:
@@ -139,12 +144,20 @@ def describe_sizes(sizes: Mapping[str, Any]) -> str:
     what = f"examples of {sizes['features']:,} features"
     if "shape" in sizes:
         what = f"images of {' × '.join(map(str, sizes['shape']))} bytes"
-    return f"{examples:,} {what} in {sizes['classes']} classes: {parts}"
+    goal = f"in {sizes.get('classes')} classes"
+    if "targets" in sizes:
+        goal = f"with {counted(sizes['targets'], 'number')} to predict"
+    return f"{examples:,} {what} {goal}: {parts}"
 
 
-def checksum(arrays: Mapping[str, NDArray[Any]]) -> str:
-    """Return the first 16 hex digits of the SHA-256 over names, types, shapes and contents of the six arrays."""
+def checksum(arrays: Mapping[str, NDArray[Any]], task: Task | None = None) -> str:
+    """Return the first 16 hex digits of the SHA-256 over names, types, shapes and contents of the six arrays.
+
+    Of a regression, given as `task`, the scale of the targets counts too: its arrays do not tell metres from feet.
+    """
     digest = hashlib.sha256()
+    if isinstance(task, Regression):  # in float32, for last digits differ between machines
+        digest.update(np.array([task.mean, task.deviation], np.float32).tobytes())
     for name in ARRAYS:
         array = np.ascontiguousarray(arrays[name])
         digest.update(f"{name} {array.dtype.str} {array.shape}\n".encode())

@@ -92,12 +92,13 @@ def load_dataset(
     target: str | None = None,
     columns: Mapping[str, str] | None = None,
     split: Mapping[str, str] | None = None,
+    task: str | None = None,
 ) -> Dataset:
     """Load, split and scale a dataset onto the CPU; the MNIST family is downloaded unless its files are there.
 
     Args:
-        spec: `digits`, `breast-cancer`, `mnist`, `fashion-mnist`, `kmnist`, the path of an `.npz` file with arrays `x`
-            and `y`, and `x_test` and `y_test` if there are test examples, or that of a table.
+        spec: `digits`, `breast-cancer`, `diabetes`, `mnist`, `fashion-mnist`, `kmnist`, the path of an `.npz` file
+            with arrays `x` and `y`, and `x_test` and `y_test` if there are test examples, or that of a table.
         data_dir: the folder that holds `MNIST/raw`, `FashionMNIST/raw`, `KMNIST/raw`; default: `SMARTMIXED_DATA_DIR`,
             else a folder in the user's cache.
         target: of a table, the column that names the classes.
@@ -105,6 +106,7 @@ def load_dataset(
             `ignore`, by name.
         split: of a table, the column by which it is split, such as `{"group": "patient"}`: by `group`, which no two
             parts share; by `time`, of which the newest test; or by the `column` that names the parts.
+        task: `classification` or `regression`; None: what the targets look like, see `targets.inferred_task`.
 
     Raises:
         DatasetError: the dataset is unknown, missing, damaged or unsuitable.
@@ -116,25 +118,29 @@ def load_dataset(
     """
     name, path = dataset_name(spec), Path(spec)
     if spec not in DATASETS and path.suffix in TABLES:
-        return _load_table(path, target, columns, split)
+        return _load_table(path, target, columns, split, task)
     if target is not None or columns or split:
         raise DatasetError(
             f"target, columns and split are of a table ({', '.join(TABLES)}), but {spec!r} is not one; leave them out"
         )
     if name in EMBEDDED:
-        return split_up(read_embedded(name))
+        return split_up(read_embedded(name).learned_as(task))
     if name not in DATASETS:
-        return split_up(read_npz(path))
+        return split_up(read_npz(path, task))
     folder = data_directory(data_dir)
     if missing_files(name, folder):
         download_mnist(name, folder)
-    return split_up(read_mnist(name, folder))
+    return split_up(read_mnist(name, folder).learned_as(task))
 
 
 def _load_table(
-    path: Path, target: str | None, columns: Mapping[str, str] | None, split: Mapping[str, str] | None
+    path: Path,
+    target: str | None,
+    columns: Mapping[str, str] | None,
+    split: Mapping[str, str] | None,
+    task: str | None,
 ) -> Dataset:
     aside = {name: f"the rows are split by it ({kind})" for kind, name in (split or {}).items()}
-    table = read_table(path, target, columns, aside)
+    table = read_table(path, target, columns, aside, task)
     dataset = split_up(table, split)
     return dataset if split else replace(dataset, warnings=(*recurring(table.rows, table.columns), *dataset.warnings))

@@ -1,6 +1,8 @@
 """A user's own data: an `.npz` file with arrays `x`, `y` and, if there is an official test set, `x_test`, `y_test`."""
 
 import math
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +11,7 @@ from numpy.lib.npyio import NpzFile
 from numpy.typing import NDArray
 
 from smartmixed_search.datasets.source import Source, check_size
+from smartmixed_search.datasets.targets import REGRESSION, as_classes, as_numbers, inferred_task, is_whole
 from smartmixed_search.errors import DatasetError
 from smartmixed_search.errors.messages import in_short, show
 
@@ -18,8 +21,12 @@ _NAMES_SHOWN = 10
 _HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
 
 
-def read_npz(path: Path) -> Source:
+def read_npz(path: Path, task: str | None = None) -> Source:
     """Read a file written by `numpy.savez`; examples of any shape are flattened.
+
+    Args:
+        path: of the file.
+        task: what is learned; None: see `targets.inferred_task`.
 
     Raises:
         DatasetError: the file is missing or damaged, or its arrays are not numbers that fit each other.
@@ -31,8 +38,14 @@ def read_npz(path: Path) -> Source:
         raise DatasetError(
             f"x_test and y_test must come together, but {file} holds only {', '.join(arrays.keys() & _OPTIONAL)}"
         )
-    x, y = _examples(file, arrays, "x", "y")
-    x_test, y_test = _examples(file, arrays, *_OPTIONAL) if "x_test" in arrays else (None, None)
+    numbers = (task or inferred_task(np.asarray(arrays["y"]))) == REGRESSION
+    read = partial(_targets, file) if numbers else partial(_labels, file, inferred=task is None)
+    x, y = _examples(file, arrays, "x", "y", read)
+    x_test, y_test = _examples(file, arrays, *_OPTIONAL, read) if "x_test" in arrays else (None, None)
+    if y_test is not None and y_test.shape[1:] != y.shape[1:]:
+        raise DatasetError(
+            f"y and y_test of {file} must have the same number of targets, but got {y.shape} and {y_test.shape}"
+        )
     if x_test is not None and x_test.shape[1] != x.shape[1]:
         raise DatasetError(
             f"x and x_test of {file} must have the same number of features, but got {x.shape[1]} and {x_test.shape[1]}"
@@ -83,19 +96,35 @@ def _check_sizes(path: Path, archive: NpzFile, names: list[str]) -> None:
             check_size(f"{name} of {str(path)!r}", values, dtype.itemsize)
 
 
-def _examples(file: str, arrays: dict[str, Any], x_name: str, y_name: str) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Return examples, shape [N, D], and labels, shape [N]."""
+def _examples(
+    file: str, arrays: dict[str, Any], x_name: str, y_name: str, read: Callable[[str, NDArray[Any]], NDArray[Any]]
+) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Return examples, shape [N, D], and labels, shape [N], or numbers to predict, shape [N, C], as `read` does."""
     x, y = (_numbers(file, name, arrays[name]) for name in (x_name, y_name))
-    if y.ndim != 1 or y.dtype.kind not in "iu":
-        raise DatasetError(
-            f"{y_name} of {file} must be one integer label per example, but got {y.dtype} of shape {y.shape}"
-            f"{_cure(y_name, y)}"
-        )
+    y = read(y_name, y)
     if x.ndim == 0 or len(x) != len(y):
         raise DatasetError(
             f"{x_name} of {file} must have one entry per label in {y_name}, but got shapes {x.shape} and {y.shape}"
         )
     return x.reshape(len(x), -1), y
+
+
+def _labels(file: str, name: str, y: NDArray[Any], *, inferred: bool) -> NDArray[Any]:
+    """Return labels; unless classification is only `inferred`, whole numbers of any type are labels."""
+    if not inferred and y.ndim:
+        return as_classes(y, file)
+    if y.ndim != 1 or y.dtype.kind not in "iu":
+        raise DatasetError(
+            f"{name} of {file} must be one integer label per example, but got {y.dtype} of shape {y.shape}"
+            f"{_cure(name, y)}"
+        )
+    return y
+
+
+def _targets(file: str, name: str, y: NDArray[Any]) -> NDArray[np.float64]:
+    if y.ndim not in (1, 2):
+        raise DatasetError(f"{name} of {file} must be one or more numbers per example, but got shape {y.shape}")
+    return as_numbers(y)
 
 
 def _numbers(file: str, name: str, array: Any) -> NDArray[Any]:
@@ -120,8 +149,8 @@ def _cure(name: str, y: NDArray[Any]) -> str:
         return f"; {name} = {name}.ravel() makes them so"
     if y.ndim == 2:
         return f"; if a row marks its class by the largest number, {name} = {name}.argmax(axis=1) makes them so"
-    if y.ndim == 1 and (y.dtype.kind == "b" or (y == np.floor(y)).all()):
-        return f"; {name} = {name}.astype(int) makes them so"
+    if y.ndim == 1 and (y.dtype.kind == "b" or is_whole(y)):
+        return f"; {name} = {name}.astype(int) makes them so, task: regression takes them as numbers"
     return "; a class must be a whole number" if y.ndim else ""
 
 

@@ -16,8 +16,15 @@ def divide(parts: Sequence[NDArray[Any]], divisor: float) -> Scaled:
     return [np.divide(x, np.float32(divisor), dtype=np.float32) for x in parts]
 
 
-def standardise(parts: Sequence[NDArray[Any]], name: str) -> tuple[Scaled, NDArray[np.float64], NDArray[np.float64]]:
+def standardise(
+    parts: Sequence[NDArray[Any]], name: str, what: str = "features"
+) -> tuple[Scaled, NDArray[np.float64], NDArray[np.float64]]:
     """Subtract the first part's mean and divide by its standard deviation, by feature and in float64.
+
+    Args:
+        parts: [N, D] each.
+        name: of the dataset, for messages.
+        what: the D are.
 
     Returns:
         The parts [N, D], and the mean and deviation [D].
@@ -37,7 +44,7 @@ def standardise(parts: Sequence[NDArray[Any]], name: str) -> tuple[Scaled, NDArr
             scaled.append(np.divide(centred, deviation, out=centred).astype(np.float32))
         if not np.isfinite(scaled[-1]).all():
             raise DatasetError(
-                f"features of {name!r} must stay finite when standardised by the training examples, "
+                f"{what} of {name!r} must stay finite when standardised by the training examples, "
                 f"but one lies {np.abs(centred).max():.1e} standard deviations away"
             )
     return scaled, mean, deviation

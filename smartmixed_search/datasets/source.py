@@ -1,14 +1,15 @@
 """Examples as a source stores them, before they are split and scaled."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from smartmixed_search.datasets.preparation import Preparation
 from smartmixed_search.datasets.scaling import divide, standardise
+from smartmixed_search.datasets.targets import REGRESSION, as_classes, as_numbers
 from smartmixed_search.errors import DatasetError
 from smartmixed_search.system.machine import machine_memory
 
@@ -18,10 +19,11 @@ _WORK_BYTES = 24
 
 @dataclass(frozen=True, kw_only=True)
 class Source:
-    """Stored examples and their labels.
+    """Stored examples and their labels, or the numbers to predict for them.
 
     Raises:
-        DatasetError: labels are not the integers 0 … C-1, or a class is missing from the training examples.
+        DatasetError: labels are not the integers 0 … C-1, a class is missing from the training examples, or a number
+            to predict is always the same.
 
     """
 
@@ -29,7 +31,7 @@ class Source:
     x: NDArray[Any]
     """Examples to train and validate with; also to test with, unless `x_test` is given. **Shape** [N, D]."""
     y: NDArray[Any]
-    """Their labels, of an integer type. **Shape** [N]."""
+    """Their labels, of an integer type, [N]; or numbers to predict, float64, [N, C]."""
     x_test: NDArray[Any] | None = None
     y_test: NDArray[Any] | None = None
     largest: float | None = None
@@ -40,6 +42,16 @@ class Source:
     """What was understood of it that a user should see, a line each."""
 
     def __post_init__(self) -> None:
+        if not self.classes:
+            self._check_numbers()
+        else:
+            self._check_labels()
+
+    def _check_numbers(self) -> None:
+        if (self.y == self.y[0]).all(axis=0).any():
+            raise DatasetError(f"targets of {self.name!r} must differ between examples, but one is always the same")
+
+    def _check_labels(self) -> None:
         present = np.unique(self.y)
         if present[0] < 0:
             raise DatasetError(
@@ -63,8 +75,22 @@ class Source:
 
     @property
     def classes(self) -> int:
-        """C: number of classes."""
-        return int(self.y.max()) + 1
+        """C: number of classes; 0: `y` are numbers to predict."""
+        return 0 if self.y.dtype.kind == "f" else int(self.y.max()) + 1
+
+    def learned_as(self, task: str | None) -> Self:
+        """Return the same examples with targets of a task; None: as they are.
+
+        Raises:
+            DatasetError: the targets cannot be classes.
+        """
+        if task is None or (task == REGRESSION) == (not self.classes):
+            return self
+        y, test = self.y, self.y_test
+        if task == REGRESSION:
+            return replace(self, y=as_numbers(y), y_test=None if test is None else as_numbers(test))
+        labels = as_classes(y, self.name)
+        return replace(self, y=labels, y_test=None if test is None else as_classes(test, self.name))
 
     @property
     def class_names(self) -> tuple[str, ...]:
@@ -107,6 +133,7 @@ def _renumbered(labels: NDArray[Any]) -> str:
         return f"; y = y - {labels[0]} makes them so, in y_test too"
     return (
         "; classes, y = numpy.unique(y, return_inverse=True) makes them so, then y_test = classes.searchsorted(y_test)"
+        "; or task: regression takes them as numbers"
     )
 
 

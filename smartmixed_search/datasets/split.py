@@ -1,14 +1,21 @@
 """From a source to a dataset: its parts, and the scaling by the training part."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from smartmixed_search.datasets.account import complaints, rows_and_classes
 from smartmixed_search.datasets.dataset import SPLITS, Dataset, checksum
 from smartmixed_search.datasets.parts import Parts, divide
-from smartmixed_search.datasets.splittable import Splittable
+from smartmixed_search.datasets.scaling import standardise
+from smartmixed_search.datasets.splittable import Splittable, classes_of
+from smartmixed_search.datasets.targets import as_numbers
+from smartmixed_search.tasks.classification import Classification
+from smartmixed_search.tasks.regression import Regression
+from smartmixed_search.tasks.task import Task
 
 
 def split(source: Splittable, how: Mapping[str, str] | None = None) -> Dataset:
@@ -36,14 +43,22 @@ def _prepared(source: Splittable, parts: Parts) -> Dataset:
         x_test, y_test = source.take(parts.test), source.y[parts.test]
     assert y_test is not None
     prepared, preparation = source.prepare([source.take(parts.train), source.take(parts.val), x_test])
-    labels = (source.y[parts.train], source.y[parts.val], y_test)
-    arrays = {f"x_{name}": x for name, x in zip(SPLITS, prepared, strict=True)}
-    arrays |= {f"y_{name}": y.astype(np.int64) for name, y in zip(SPLITS, labels, strict=True)}
+    targets, task = _learned(source, [source.y[parts.train], source.y[parts.val], y_test])
+    arrays: dict[str, NDArray[Any]] = {f"x_{name}": x for name, x in zip(SPLITS, prepared, strict=True)}
+    arrays |= {f"y_{name}": y for name, y in zip(SPLITS, targets, strict=True)}
     return Dataset.from_arrays(
         arrays,
         name=source.name,
-        checksum=checksum(arrays),
-        classes=source.classes,
+        checksum=checksum(arrays, task),
+        task=task,
         shape=source.input_shape,
         preparation=preparation,
     )
+
+
+def _learned(source: Splittable, parts: Sequence[NDArray[Any]]) -> tuple[Sequence[NDArray[Any]], Task]:
+    """Return the targets of parts, the first of which is trained on, as networks learn them, and the task."""
+    if classes_of(source) is not None:
+        return [y.astype(np.int64) for y in parts], Classification(source.classes)
+    scaled, mean, deviation = standardise([as_numbers(y) for y in parts], source.name, "targets")
+    return scaled, Regression(len(mean), tuple(mean.tolist()), tuple(deviation.tolist()))

@@ -20,11 +20,11 @@ class Splittable(Protocol):
 
     @property
     def y(self) -> NDArray[Any]:
-        """Labels 0 … C-1, [N]."""
+        """Labels 0 … C-1, of an integer type, [N]; or numbers to predict, [N] or [N, C]."""
 
     @property
     def classes(self) -> int:
-        """C: number of classes."""
+        """C: number of classes; 0 where numbers are to be predicted."""
 
     @property
     def class_names(self) -> Sequence[str]:

@@ -4,7 +4,6 @@ Whatever networks are trained, and whoever computes them: this is the one loop.
 """
 
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -48,7 +47,7 @@ class TwoPhaseTraining:
     ) -> None:
         self.config = config
         self.data = dataset.to(device)
-        self.task = replace(dataset.task, softmax_output=config.output == "softmax")
+        self.task = dataset.task.receiving(config.output)
         self.part = part or Part.whole(config)
         self.steps_per_epoch = -(-len(self.data.x_train) // config.batch_size)
         self.selection_steps = config.selection_epochs * self.steps_per_epoch

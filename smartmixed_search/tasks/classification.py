@@ -1,7 +1,7 @@
 """Classification: one of C classes, learned by cross-entropy."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import torch
@@ -39,6 +39,10 @@ class Classification(Task):
     def outputs(self) -> int:
         """See `Task`."""
         return self.classes
+
+    def receiving(self, output: str) -> "Classification":
+        """See `Task`."""
+        return replace(self, softmax_output=output == "softmax")
 
     def loss(self, output: Tensor, target: Tensor) -> Tensor:
         """Return the cross-entropy of every example in nats; see `Task`."""

@@ -7,6 +7,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from smartmixed_search.errors import ConfigError
 from smartmixed_search.tasks.metric import RMSE, TARGET, Metric
 from smartmixed_search.tasks.task import LOSS, Task
 
@@ -27,6 +28,10 @@ class Regression(Task):
     """
 
     targets: int = 1
+    mean: tuple[float, ...] = ()
+    """What was subtracted of each target, in its unit; empty: nothing."""
+    deviation: tuple[float, ...] = ()
+    """What each target was then divided by; empty: nothing."""
 
     name: ClassVar[str] = "regression"
     metrics: ClassVar[tuple[Metric, ...]] = (
@@ -40,6 +45,12 @@ class Regression(Task):
     def outputs(self) -> int:
         """See `Task`."""
         return self.targets
+
+    def receiving(self, output: str) -> "Regression":
+        """See `Task`; numbers have no softmax."""
+        if output != "logits":
+            raise ConfigError(f"output must be logits for a regression, but got {output!r}")
+        return self
 
     def loss(self, output: Tensor, target: Tensor) -> Tensor:
         """Return the squared error of every example, mean over the targets; see `Task`."""

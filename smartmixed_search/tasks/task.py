@@ -35,6 +35,14 @@ class Task(ABC):
         """C: how many numbers a network puts out for an example."""
 
     @abstractmethod
+    def receiving(self, output: str) -> "Task":
+        """Return the same task with a loss that receives the outputs as they are, `logits`, or their `softmax`.
+
+        Raises:
+            ConfigError: the task has no such loss.
+        """
+
+    @abstractmethod
     def loss(self, output: Tensor, target: Tensor) -> Tensor:
         """Return the loss of every example, [..., B]; autograd may go through it."""
 

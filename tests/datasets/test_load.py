@@ -92,7 +92,9 @@ def test_an_unknown_dataset_is_answered_with_the_nearest() -> None:
 
 @pytest.mark.parametrize("spec", ["", ".npz", "data.xlsx", "mnist/", "MNIST"])
 def test_unknown_datasets_are_refused(spec: str) -> None:
-    with pytest.raises(DatasetError, match=r"^a dataset must be one of digits, breast-cancer, mnist, .*, or the path"):
+    with pytest.raises(
+        DatasetError, match=r"^a dataset must be one of digits, breast-cancer, diabetes, mnist, .*, or the path"
+    ):
         check_dataset(spec)
 
 

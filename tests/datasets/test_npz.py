@@ -134,7 +134,12 @@ def test_pickled_objects_are_never_loaded(tmp_path: Path) -> None:
         ({"x": np.float64(1)}, "one entry per label in y, but got shapes () and (60,)"),
         ({"y": Y[:, None]}, "but got int64 of shape (60, 1); y = y.ravel() makes them so"),
         ({"y": np.eye(4)[Y]}, "marks its class by the largest number, y = y.argmax(axis=1) makes them so"),
-        ({"y": Y + 0.5}, "but got float64 of shape (60,); a class must be a whole number"),
+        ({"y": (Y + 0.5)[:, None, None]}, "one or more numbers per example, but got shape (60, 1, 1)"),
+        ({"y": Y * 0 + 0.5}, "targets of 'mine' must differ between examples, but one is always the same"),
+        (
+            {"y": Y + 0.5, "x_test": X, "y_test": np.eye(4)[Y]},
+            "the same number of targets, but got (60, 1) and (60, 4)",
+        ),
         ({"y": np.int64(1)}, "one integer label per example, but got int64 of shape ()"),
         ({"y": Y.astype(float)}, "but got float64 of shape (60,); y = y.astype(int) makes them so"),
         ({"y": Y > 0}, "but got bool of shape (60,); y = y.astype(int) makes them so"),

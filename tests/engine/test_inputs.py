@@ -47,7 +47,7 @@ def test_pixels_that_are_black_everywhere_are_not_trained_on() -> None:
     }
     for name in ("x_train", "x_val", "x_test"):
         arrays[name][:, 3:] = 0
-    wide = IMAGES.from_arrays(arrays, name="wide", checksum="0" * 16, classes=3)
+    wide = IMAGES.from_arrays(arrays, name="wide", checksum="0" * 16, task=IMAGES.task)
     assert len(live_inputs(wide)) == 16
 
 

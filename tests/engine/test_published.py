@@ -23,6 +23,7 @@ from smartmixed_search.engine.training import TwoPhaseTraining
 from smartmixed_search.engine.trial import run_trial
 from smartmixed_search.method.randomness import GumbelNoise, batch_orders
 from smartmixed_search.space.space import SearchSpace
+from smartmixed_search.tasks.classification import Classification
 from smartmixed_search.trials.config import TrialConfig
 from smartmixed_search.trials.records import NetworkResult
 from smartmixed_search.trials.result import TrialResult
@@ -72,7 +73,7 @@ def toy() -> Dataset:
         x = centres[labels] + 9 * rng.normal(size=(examples, 20))
         x[:, [2, 3, 11, 12, 19]] = 0
         arrays |= {f"x_{split}": x.astype(np.float32), f"y_{split}": labels.astype(np.int64)}
-    return Dataset.from_arrays(arrays, name="toy", checksum="0" * 16, classes=3)
+    return Dataset.from_arrays(arrays, name="toy", checksum="0" * 16, task=Classification(3))
 
 
 class Recorded(TwoPhaseTraining):

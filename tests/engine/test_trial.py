@@ -97,7 +97,7 @@ def test_the_objective_never_touches_test_data(result: TrialResult) -> None:
     data = toy_dataset()
     arrays = data.arrays()
     arrays["x_test"], arrays["y_test"] = -7 * arrays["x_test"], arrays["y_test"][::-1].copy()
-    other = run_trial(BASE, Dataset.from_arrays(arrays, name="toy", checksum="1" * 16, classes=data.classes))
+    other = run_trial(BASE, Dataset.from_arrays(arrays, name="toy", checksum="1" * 16, task=data.task))
     assert other.objective == result.objective
     assert [n.val_loss for n in other.networks] == [n.val_loss for n in result.networks]
     assert [n.test_correct for n in other.networks] != [n.test_correct for n in result.networks]

@@ -20,13 +20,14 @@ from smartmixed_search.method.activations import get_activation
 from smartmixed_search.method.modules import MixedActivation, SelectiveActivation, freeze_selections
 from smartmixed_search.method.randomness import GumbelNoise, batch_orders
 from smartmixed_search.method.selection import temperatures
+from smartmixed_search.tasks.classification import Classification
 from smartmixed_search.trials.config import RANDOM_MIXED, SELECTIVE, SMARTMIXED, TrialConfig
 
 
 def toy_dataset(examples: int = 44, features: int = 6, classes: int = 3, seed: int = 0) -> Dataset:
     """Return three noisy clusters, as a dataset called `toy`."""
     arrays = _toy_arrays(examples, features, classes, seed)
-    return Dataset.from_arrays(arrays, name="toy", checksum="0" * 16, classes=classes)
+    return Dataset.from_arrays(arrays, name="toy", checksum="0" * 16, task=Classification(classes))
 
 
 def _toy_arrays(examples: int = 44, features: int = 12, classes: int = 3, seed: int = 0) -> dict[str, npt.NDArray[Any]]:
@@ -45,7 +46,7 @@ def toy_images() -> Dataset:
     arrays = _toy_arrays()
     for name in ("x_train", "x_val", "x_test"):
         arrays[name] = np.clip(40 * arrays[name] + 128, 0, 255).astype(np.uint8).reshape(-1, 3, 2, 2)
-    return Dataset.from_arrays(arrays, name="toy", checksum="0" * 16, classes=3)
+    return Dataset.from_arrays(arrays, name="toy", checksum="0" * 16, task=Classification(3))
 
 
 def flattened(images: Dataset) -> Dataset:
@@ -54,7 +55,7 @@ def flattened(images: Dataset) -> Dataset:
     for name in ("x_train", "x_val", "x_test"):
         rows = arrays[name].reshape(len(arrays[name]), -1)
         arrays[name] = np.divide(rows, np.float32(255), dtype=np.float32)
-    return Dataset.from_arrays(arrays, name="toy", checksum="0" * 16, classes=images.classes)
+    return Dataset.from_arrays(arrays, name="toy", checksum="0" * 16, task=images.task)
 
 
 class Plain(nn.Module):

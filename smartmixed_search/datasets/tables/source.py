@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from smartmixed_search.datasets.tables.columns import CATEGORY, DATE, IGNORE, NUMBER, Column, find, understand
 from smartmixed_search.datasets.tables.preparation import TablePreparation
 from smartmixed_search.datasets.tables.reading import RawTable, read_separated
+from smartmixed_search.datasets.targets import REGRESSION
 from smartmixed_search.errors import DatasetError
 from smartmixed_search.errors.messages import counted
 
@@ -77,6 +78,7 @@ def read_table(
     target: str | None,
     kinds: Mapping[str, str] | None = None,
     aside: Mapping[str, str] | None = None,
+    task: str | None = None,
 ) -> TableSource:
     """Read a file of separated values, and decide what its columns are.
 
@@ -85,11 +87,14 @@ def read_table(
         target: the column that names the classes.
         kinds: of columns that are not to be decided, by name.
         aside: columns that are not learned from, each with its reason.
+        task: what is learned; None: what the target looks like.
 
     Raises:
         DatasetError: the file is not one, there is no such target, it names no classes, or nothing is left to learn
             from.
     """
+    if task == REGRESSION:
+        raise DatasetError(f"task must be classification for a table, but got {task!r}")
     raw = read_separated(path)
     if target is None:
         raise DatasetError(

@@ -17,6 +17,8 @@ _SPLIT = (
     f"stratified, seed {SPLIT_SEED}: {TEST_SHARE:.0%} for testing unless the dataset brings test examples, "
     f"then {VALIDATION_SHARE:.0%} for validation"
 )
+_OUTPUTS = ("classes", "targets")
+"""How `Dataset.sizes` calls what networks put out, by task."""
 _NAME_LENGTH = 500
 """MLflow's limit."""
 
@@ -34,7 +36,7 @@ def dataset_input(dataset: Mapping[str, Any]) -> "DatasetInput":
         "dataset": dataset["name"],
         "split": _SPLIT,
     }
-    known = dataset.keys() >= {"features", "classes", *SPLITS}
+    known = dataset.keys() >= {"features", *SPLITS} and bool(dataset.keys() & _OUTPUTS)
     described = Dataset(
         name=dataset["name"][:_NAME_LENGTH],
         digest=dataset["checksum"],
@@ -51,18 +53,22 @@ def recorded_sizes(sweep: "Run") -> dict[str, Any]:
     for one in sweep.inputs.dataset_inputs if sweep.inputs else ():
         if one.dataset.profile:
             profile = json.loads(one.dataset.profile)
-            sizes = {name: int(profile[name]) for name in ("features", "classes")}
+            sizes = {name: int(profile[name]) for name in ("features", *_OUTPUTS) if name in profile}
             shape = {"shape": profile["shape"]} if "shape" in profile else {}
             return sizes | {split: int(profile[f"{split}_examples"]) for split in SPLITS} | shape
     return {}
 
 
 def _schema(dataset: Mapping[str, Any]) -> dict[str, Any]:
-    """Return MLflow's description of the tensors x [N, D], or images [N, channels, height, width], and y [N]."""
+    """Return MLflow's description of the tensors x [N, D], or images [N, channels, height, width], and y.
+
+    Of a classification y is [N], of a regression [N, C].
+    """
     from mlflow.types import Schema, TensorSpec
 
     stored = ("uint8", dataset["shape"]) if "shape" in dataset else ("float32", [dataset["features"]])
-    x, y = TensorSpec(np.dtype(stored[0]), (-1, *stored[1])), TensorSpec(np.dtype("int64"), (-1,))
+    learned = ("float32", [dataset["targets"]]) if "targets" in dataset else ("int64", [])
+    x, y = (TensorSpec(np.dtype(kind), (-1, *shape)) for kind, shape in (stored, learned))
     return {"mlflow_tensorspec": {"features": Schema([x]).to_json(), "targets": Schema([y]).to_json()}}
 
 
@@ -72,4 +78,5 @@ def _profile(dataset: Mapping[str, Any]) -> dict[str, Any]:
     sizes = {"num_rows": rows, "num_elements": rows * features, "features": features}
     shape = {"shape": list(dataset["shape"])} if "shape" in dataset else {}
     counts = {f"{split}_examples": n for split, n in examples.items()}
-    return sizes | {"classes": int(dataset["classes"])} | counts | shape
+    outputs = {name: int(dataset[name]) for name in _OUTPUTS if name in dataset}
+    return sizes | outputs | counts | shape

@@ -25,6 +25,7 @@ from smartmixed_search.search.placing.worker import (
 )
 from smartmixed_search.space.space import SearchSpace
 from smartmixed_search.system.checksums import checksum
+from smartmixed_search.tasks.classification import Classification
 from smartmixed_search.trials.config import TrialConfig
 from smartmixed_search.trials.result import TrialResult
 from tests.helpers.trials import synthetic_result
@@ -43,7 +44,15 @@ class Shared:
     def get(self) -> Dataset:
         x, y = torch.zeros(4, 3), torch.zeros(4, dtype=torch.int64)
         return Dataset(
-            name="tiny", checksum=self.checksum, classes=2, x_train=x, y_train=y, x_val=x, y_val=y, x_test=x, y_test=y
+            name="tiny",
+            checksum=self.checksum,
+            task=Classification(2),
+            x_train=x,
+            y_train=y,
+            x_val=x,
+            y_val=y,
+            x_test=x,
+            y_test=y,
         )
 
 
