@@ -19,15 +19,15 @@ def rows_and_classes(source: Splittable, how: Mapping[str, str] | None, splits: 
     """Say, a line each, how many rows and which classes the parts have; of several splits the classes of the first."""
     kind, column = next(iter((how or {}).items()), ("chance", ""))
     yield f"split by {kind if kind in ('chance', 'column') else f'{kind},'} {column}".rstrip() + (
-        f", {counted(len(splits), 'time')}" if len(splits) > 1 else ""
+        f", {len(splits)} times" if len(splits) > 1 else ""
     )
     for purpose, labels in _labels(source, splits[0]):
         yield f"  {purpose}: {counted(len(labels), 'row')}{_classes(source, labels)}"
     for place, parts in enumerate(splits[1:_SPLITS_SHOWN], start=2):
         sizes = (f"{len(labels):,} to {purpose}" for purpose, labels in _labels(source, parts))
-        yield f"  the {place}. time {', '.join(sizes)}"
+        yield f"  split {place}: {', '.join(sizes)}"
     if len(splits) > _SPLITS_SHOWN:
-        yield f"  and {counted(len(splits) - _SPLITS_SHOWN, 'time')} more"
+        yield f"  and {counted(len(splits) - _SPLITS_SHOWN, 'split')} more"
 
 
 def complaints(source: Splittable, how: Mapping[str, str] | None, splits: Sequence[Parts]) -> Iterator[str]:

@@ -36,7 +36,9 @@ class Dataset:
 
     name: str
     checksum: str
-    """First 16 hex digits of the SHA-256 over all six arrays: equal for equal data and an equal split."""
+    """First 16 hex digits of the SHA-256 over all six arrays: equal for equal data and an equal split.
+
+    Of data that are split in several ways it is over the checksums of all splits."""
     task: Task
     """What is learned: of `Classification` labels are integers 0 … C-1; of `Regression` targets are numbers."""
     x_train: Tensor = field(repr=False)
@@ -57,10 +59,17 @@ class Dataset:
     """What was understood of its file, and how it was split, that a user should see, a line each."""
     warnings: tuple[str, ...] = field(default=(), repr=False)
     """What of it a user should change, or know before believing a result, a line each."""
+    others: tuple["Dataset", ...] = field(default=(), repr=False)
+    """The same examples split in other ways, by folds or repeats."""
 
     def __post_init__(self) -> None:
         if not self.shape:
             object.__setattr__(self, "shape", tuple(self.x_train.shape[1:]))
+
+    @property
+    def splits(self) -> tuple["Dataset", ...]:
+        """Itself, and the same examples split in other ways: one for every fold of every repeat."""
+        return (self, *self.others)
 
     @property
     def features(self) -> int:
@@ -83,8 +92,8 @@ class Dataset:
 
     @property
     def facts(self) -> dict[str, Any]:
-        """All but the tensors, by name: what `from_arrays` takes beside `arrays`."""
-        return {one.name: getattr(self, one.name) for one in fields(self) if one.name not in ARRAYS}
+        """All but tensors, by name: what `from_arrays` takes beside `arrays`; without the other splits."""
+        return {one.name: getattr(self, one.name) for one in fields(self) if one.name not in (*ARRAYS, "others")}
 
     def to(self, device: str | torch.device) -> Self:
         """Return the dataset with its tensors on a device; itself if they are there already."""

@@ -9,6 +9,7 @@ from smartmixed_search.datasets.dataset import Dataset
 from smartmixed_search.datasets.embedded import EMBEDDED, read_embedded
 from smartmixed_search.datasets.mnist import FOLDERS, download_mnist, missing_files, read_mnist
 from smartmixed_search.datasets.npz import read_npz
+from smartmixed_search.datasets.parts import Splitting
 from smartmixed_search.datasets.split import split as split_up
 from smartmixed_search.datasets.tables.reading import SUFFIXES as TABLES
 from smartmixed_search.datasets.tables.recurring import recurring
@@ -93,6 +94,8 @@ def load_dataset(
     columns: Mapping[str, str] | None = None,
     split: Mapping[str, str] | None = None,
     task: str | None = None,
+    folds: int | None = None,
+    repeats: int = 1,
 ) -> Dataset:
     """Load, split and scale a dataset onto the CPU; the MNIST family is downloaded unless its files are there.
 
@@ -107,6 +110,8 @@ def load_dataset(
         split: of a table, the column by which it is split, such as `{"group": "patient"}`: by `group`, which no two
             parts share; by `time`, of which the newest test; or by the `column` that names the parts.
         task: `classification` or `regression`; None: what the targets look like, see `targets.inferred_task`.
+        folds: K folds, each of which tests once, so that the dataset has K `splits`; None: a fifth tests.
+        repeats: how often it is split, or divided into folds.
 
     Raises:
         DatasetError: the dataset is unknown, missing, damaged or unsuitable.
@@ -116,31 +121,35 @@ def load_dataset(
         torch.Size([1293, 64])
 
     """
-    name, path = dataset_name(spec), Path(spec)
+    name, path, splitting = dataset_name(spec), Path(spec), Splitting(by=split, folds=folds, repeats=repeats)
     if spec not in DATASETS and path.suffix in TABLES:
-        return _load_table(path, target, columns, split, task)
+        return _load_table(path, target, columns, splitting, task)
     if target is not None or columns or split:
         raise DatasetError(
             f"target, columns and split are of a table ({', '.join(TABLES)}), but {spec!r} is not one; leave them out"
         )
     if name in EMBEDDED:
-        return split_up(read_embedded(name).learned_as(task))
+        return split_up(read_embedded(name).learned_as(task), splitting)
     if name not in DATASETS:
-        return split_up(read_npz(path, task))
+        return split_up(read_npz(path, task), splitting)
     folder = data_directory(data_dir)
     if missing_files(name, folder):
         download_mnist(name, folder)
-    return split_up(read_mnist(name, folder).learned_as(task))
+    return split_up(read_mnist(name, folder).learned_as(task), splitting)
 
 
 def _load_table(
     path: Path,
     target: str | None,
     columns: Mapping[str, str] | None,
-    split: Mapping[str, str] | None,
+    splitting: Splitting,
     task: str | None,
 ) -> Dataset:
-    aside = {name: f"the rows are split by it ({kind})" for kind, name in (split or {}).items()}
+    aside = {name: f"the rows are split by it ({kind})" for kind, name in (splitting.by or {}).items()}
     table = read_table(path, target, columns, aside, task)
-    dataset = split_up(table, split)
-    return dataset if split else replace(dataset, warnings=(*recurring(table.rows, table.columns), *dataset.warnings))
+    dataset = split_up(table, splitting)
+    return (
+        dataset
+        if splitting.by
+        else replace(dataset, warnings=(*recurring(table.rows, table.columns), *dataset.warnings))
+    )

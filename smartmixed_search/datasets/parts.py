@@ -39,21 +39,26 @@ class Parts:
     """None: the source brings its own."""
 
 
-def divide(
-    source: Splittable, how: Mapping[str, str] | None = None, folds: int | None = None, repeats: int = 1
-) -> list[Parts]:
-    """Divide the examples: once; or for every one of K folds, which test in turn; and all that several times.
+@dataclass(frozen=True, kw_only=True)
+class Splitting:
+    """How examples are split, and how often."""
 
-    Args:
-        source: the examples.
-        how: the column that says it, by one of `KINDS`; None: by chance, stratified where that is possible.
-        folds: K; None: a fifth tests.
-        repeats: how often, each time by other random numbers.
+    by: Mapping[str, str] | None = None
+    """The column that says it, by one of `KINDS`; None: by chance, stratified where that is possible."""
+    folds: int | None = None
+    """K folds, each of which tests once; None: a fifth tests."""
+    repeats: int = 1
+    """How often that is done, each time by other random numbers."""
+
+
+def divide(source: Splittable, how: Splitting) -> list[Parts]:
+    """Divide the examples: once; or for every one of K folds, which test in turn; and all that several times.
 
     Raises:
         DatasetError: there are too few examples or groups, or the column does not say it of every example.
     """
-    kind, name = next(iter((how or {}).items()), (None, ""))
+    folds, repeats = how.folds, how.repeats
+    kind, name = next(iter((how.by or {}).items()), (None, ""))
     if folds is None and repeats == 1 and kind in (TIME, COLUMN):
         values = source.column(name, numeric=kind == TIME)
         return [_by_time(source, values) if kind == TIME else _as_given(source, values)]

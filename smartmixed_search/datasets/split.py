@@ -1,6 +1,7 @@
 """From a source to a dataset: its parts, and the scaling by the training part."""
 
-from collections.abc import Mapping, Sequence
+import hashlib
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -9,7 +10,7 @@ from numpy.typing import NDArray
 
 from smartmixed_search.datasets.account import complaints, rows_and_classes
 from smartmixed_search.datasets.dataset import SPLITS, Dataset, checksum
-from smartmixed_search.datasets.parts import Parts, divide
+from smartmixed_search.datasets.parts import Parts, Splitting, divide
 from smartmixed_search.datasets.scaling import standardise
 from smartmixed_search.datasets.splittable import Splittable, classes_of
 from smartmixed_search.datasets.targets import as_numbers
@@ -18,23 +19,31 @@ from smartmixed_search.tasks.regression import Regression
 from smartmixed_search.tasks.task import Task
 
 
-def split(source: Splittable, how: Mapping[str, str] | None = None) -> Dataset:
-    """Divide a source's examples into three parts, and scale all by the training part.
+def split(source: Splittable, how: Splitting | None = None) -> Dataset:
+    """Divide a source's examples into three parts, and scale all by the training part; once for every fold and repeat.
 
     Args:
         source: the examples; its own test examples, if it brings any, are the test part.
-        how: see `parts.divide`.
+        how: how they are split; None: once, by chance.
 
     Raises:
         DatasetError: there are too few examples, or scaled features leave the range of float32.
 
     """
+    how = how or Splitting()
     splits = divide(source, how)
+    first, *others = (_prepared(source, parts) for parts in splits)
     return replace(
-        _prepared(source, splits[0]),
-        notes=(*source.notes, *rows_and_classes(source, how, splits)),
-        warnings=tuple(complaints(source, how, splits)),
+        first,
+        checksum=_of_all([first, *others]) if others else first.checksum,
+        others=tuple(others),
+        notes=(*source.notes, *rows_and_classes(source, how.by, splits)),
+        warnings=tuple(complaints(source, how.by, splits)),
     )
+
+
+def _of_all(datasets: Sequence[Dataset]) -> str:
+    return hashlib.sha256(" ".join(dataset.checksum for dataset in datasets).encode()).hexdigest()[:16]
 
 
 def _prepared(source: Splittable, parts: Parts) -> Dataset:

@@ -1,7 +1,7 @@
 """The epochs of a trial as they are reported: each once, when all of its networks have passed it."""
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import TextIO
 
 import numpy as np
@@ -30,7 +30,7 @@ def printed(
     config: TrialConfig, report: Report | None, stream: TextIO, clock: Callable[[], float] = time.monotonic
 ) -> Report:
     """Return a report that passes on to another, and says now and then how far the trial is; the first time at once."""
-    networks = len(config.members) * config.replicates
+    networks = len(config.members) * config.all_replicates
     architecture = format_architecture(config.architecture)
     print(f"{architecture} on {config.dataset}: {networks} networks, {config.epochs} epochs", file=stream, flush=True)
     said_at = clock()
@@ -54,16 +54,17 @@ class TrialEpochs:
 
     Args:
         config: the trial's configuration.
-        examples: number of validation examples.
+        examples: number of validation examples of every split of the data.
         report: what is called; None: nothing.
     """
 
-    def __init__(self, config: TrialConfig, examples: int, report: Report | None) -> None:
+    def __init__(self, config: TrialConfig, examples: Sequence[int], report: Report | None) -> None:
         self._config = config
         self._whole = Part.whole(config)
-        self._examples = examples
+        self._examples = np.tile(np.array(examples, dtype=np.float64), config.replicates)
+        """Of every replicate."""
         self._report = report
-        self._correct = np.full((config.epochs, config.replicates, len(config.members)), np.nan)
+        self._correct = np.full((config.epochs, config.all_replicates, len(config.members)), np.nan)
         self._next = 0
 
     def reuse(self, networks: Iterable[NetworkResult]) -> None:
@@ -71,7 +72,7 @@ class TrialEpochs:
         for network in networks:
             column = self._whole.members.index(network.strategy)
             accuracies = np.array(network.curves["val_accuracy"], dtype=np.float64)
-            self._correct[:, network.replicate, column] = accuracies * self._examples
+            self._correct[:, network.replicate, column] = accuracies * self._examples[network.replicate]
 
     def of(self, part: Part) -> EpochReport:
         """Return what is to be called after every epoch of a part."""
@@ -88,7 +89,9 @@ class TrialEpochs:
 
     def _metrics(self, epoch: int) -> dict[str, float]:
         """Turn counts of correct validation examples into the figures at that epoch."""
-        accuracy = dict(zip(self._whole.members, self._correct[epoch].mean(0) / self._examples, strict=True))
+        examples = self._examples[0]
+        correct = self._correct[epoch] * (examples / self._examples[:, None])  # as if all splits were as large
+        accuracy = dict(zip(self._whole.members, correct.mean(0) / examples, strict=True))
         figures = {"accuracy": float(accuracy[SMARTMIXED])}
         rival = best_fixed({name: accuracy[name] for name in self._config.fixed_strategies})
         if rival is not None:

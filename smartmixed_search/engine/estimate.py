@@ -41,7 +41,7 @@ class Estimate:
 
     trials: int
     networks: int
-    """Networks of one trial: (strategies + controls) × replicates."""
+    """Networks of one trial: (strategies + controls) × replicates × splits of the data."""
     network_epochs: int
     """Epochs over all networks of all trials."""
     parameters: tuple[int, int]
@@ -70,7 +70,8 @@ def estimate(
 
     """
     sizes = [_parameters(config, dataset) for config in configs]
-    networks = [len(config.members) * config.replicates for config in configs]
+    networks = [len(config.members) * config.replicates for config in configs]  # those of one split train at once
+    trained = [n * config.splits for n, config in zip(networks, configs, strict=True)]
     turns = [len(range(place, trials, len(configs))) for place in range(len(configs))]
     memory = [_memory(config, dataset, size, n) for config, size, n in zip(configs, sizes, networks, strict=True)]
     parts = max(
@@ -80,8 +81,8 @@ def estimate(
     step_seconds, timed_parts = _step_times(configs, stack_sizes, dataset, device)
     return Estimate(
         trials=trials,
-        networks=max(networks),
-        network_epochs=sum(t * n * config.epochs for t, n, config in zip(turns, networks, configs, strict=True)),
+        networks=max(trained),
+        network_epochs=sum(t * n * config.epochs for t, n, config in zip(turns, trained, configs, strict=True)),
         parameters=(min(sizes), max(sizes)),
         memory=max(memory),
         parts=max(parts, timed_parts),
@@ -98,7 +99,7 @@ def _trial_seconds(config: TrialConfig, dataset: Dataset, step_seconds: np.ndarr
     steps = -(-examples // config.batch_size)
     validation = 1 + len(dataset.x_val) / (3 * examples)  # a forward pass is a third of a step
     epochs = np.array([config.selection_epochs, config.epochs - config.selection_epochs])
-    return float(steps * validation * (epochs * step_seconds).sum())
+    return float(config.splits * steps * validation * (epochs * step_seconds).sum())
 
 
 def _step_times(
@@ -121,7 +122,8 @@ def _step_times(
 def _time_steps(config: TrialConfig, dataset: Dataset, device: torch.device) -> tuple[np.ndarray, int]:
     """Return the seconds [2] of a selection step and of a fixed step, and into how many parts the stack was split."""
     timed, times_longer = _stand_in(config, dataset, _MOST_WORK[device.type])
-    parts = in_parts(timed, Part.whole(timed), lambda part: _time_part(timed, part, dataset, device))
+    stack = Part.whole(timed).of_split(0, timed.splits)
+    parts = in_parts(timed, stack, lambda part: _time_part(timed, part, dataset, device))
     return np.array(parts).sum(0) * times_longer, len(parts)
 
 

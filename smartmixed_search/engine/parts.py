@@ -26,12 +26,12 @@ class Part:
     members: tuple[str, ...]
     """Strategies and controls, in the configuration's order."""
     replicates: tuple[int, ...]
-    """The replicates' numbers, which address their random streams."""
+    """The replicates' numbers, which address their random streams; those of a stack share one split of the data."""
 
     @classmethod
     def whole(cls, config: TrialConfig) -> Self:
         """Return all networks of a trial."""
-        return cls(members=config.members, replicates=tuple(range(config.replicates)))
+        return cls(members=config.members, replicates=tuple(range(config.all_replicates)))
 
     @property
     def networks(self) -> int:
@@ -41,6 +41,10 @@ class Part:
     def without(self, members: Collection[str]) -> Self:
         """Leave members out."""
         return replace(self, members=tuple(name for name in self.members if name not in members))
+
+    def of_split(self, split: int, splits: int) -> Self:
+        """Return the networks that are trained on one of so many splits of the data."""
+        return replace(self, replicates=tuple(number for number in self.replicates if number % splits == split))
 
     def halves(self) -> tuple[Self, Self]:
         """Split two networks or more: by replicates, or by members where there is but one replicate."""

@@ -1,6 +1,6 @@
 """Networks that an earlier trial has trained already: baselines do not depend on how SmartMixed selects."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from smartmixed_search.trials.config import TrialConfig
@@ -12,7 +12,7 @@ ENVIRONMENT = ("dataset_checksum", "device", "device_name", "threads", "torch", 
 
 
 def reusable(
-    config: TrialConfig, environment: Mapping[str, str], earlier: TrialResult | None, test_examples: int
+    config: TrialConfig, environment: Mapping[str, str], earlier: TrialResult | None, test_examples: Sequence[int]
 ) -> list[NetworkResult]:
     """Return those networks of an earlier result that training them again would give again.
 
@@ -23,7 +23,7 @@ def reusable(
         config: of the trial that is to reuse them.
         environment: where it runs, see `ENVIRONMENT`.
         earlier: the other trial; None: there is none.
-        test_examples: size of the test split.
+        test_examples: size of the test part of every split of the data.
 
     Returns:
         Networks with `reused_from`; of a member all of the trial's replicates, or none.
@@ -34,12 +34,14 @@ def reusable(
         return []
     found = list(_reused(config, earlier, test_examples))
     counts = {name: sum(network.strategy == name for network in found) for name in config.members}
-    return [network for network in found if counts[network.strategy] == config.replicates]
+    return [network for network in found if counts[network.strategy] == config.all_replicates]
 
 
-def _reused(config: TrialConfig, earlier: TrialResult, test_examples: int) -> Iterator[NetworkResult]:
+def _reused(config: TrialConfig, earlier: TrialResult, test_examples: Sequence[int]) -> Iterator[NetworkResult]:
     for network in earlier.networks:
-        at_handoff = accuracy_at(config.selection_epochs, network.test_correct_at, test_examples)
-        if network.strategy in config.baselines and network.replicate < config.replicates and at_handoff is not None:
+        examples = test_examples[network.replicate % config.splits]
+        at_handoff = accuracy_at(config.selection_epochs, network.test_correct_at, examples)
+        wanted = network.strategy in config.baselines and network.replicate < config.all_replicates
+        if wanted and at_handoff is not None:
             key = network.reused_from or earlier.key
             yield replace(network, test_accuracy_at_handoff=at_handoff, reused_from=key)

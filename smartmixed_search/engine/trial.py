@@ -3,7 +3,7 @@
 import json
 import platform
 import sys
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -63,7 +63,8 @@ def run_trial(
         progress: whether stderr says now and then how far the training is.
 
     Raises:
-        ConfigError: the dataset is not the one that the configuration names, or a plugin has not been imported.
+        ConfigError: the dataset is not the one that the configuration names, or is split another number of times, or
+            a plugin has not been imported.
         ResourceError: a network by itself does not fit into memory.
         TrialInterrupted: `stop` said so; how far the trial is has been written to `state_dir`.
 
@@ -76,31 +77,40 @@ def run_trial(
     if dataset.name != config.dataset:
         raise ConfigError(f"the dataset must be {config.dataset!r}, as configured, but got {dataset.name!r}")
     require_plugins(config.plugins)
-    dataset = dataset.limited(config.train_examples)
+    if len(dataset.splits) != config.splits:
+        raise ConfigError(
+            f"the dataset must be split {config.splits} times, as configured by folds and repeats, but it is "
+            f"{len(dataset.splits)} times; load_dataset takes the same folds and repeats"
+        )
+    splits = [split.limited(config.train_examples) for split in dataset.splits]
     target = None if weights_path is None else locate(weights_path)
     if target is not None:
         target.parent.mkdir(parents=True, exist_ok=True)  # or be told before the training
     states, device = States(state_dir), torch.device(device)
     environment = _environment(device) | {"dataset_checksum": dataset.checksum}
-    reused = reusable(config, environment, reuse, len(dataset.x_test))
+    reused = reusable(config, environment, reuse, [len(split.x_test) for split in splits])
     part = Part.whole(config).without({network.strategy for network in reused})
     if progress:
         report = printed(config, report, sys.stderr)
-    epochs = TrialEpochs(config, len(dataset.x_val), report)
+    epochs = TrialEpochs(config, [len(split.x_val) for split in splits], report)
     epochs.reuse(reused)
-    attempt = _Attempt(config, dataset, device, epochs, states, stop, handoff_epochs, networks=part.networks)
+    attempt = _Attempt(config, splits, device, epochs, states, stop, handoff_epochs, networks=part.networks)
     with flushed_denormals():
-        parts = in_parts(config, part, attempt.train)
+        parts = [
+            measured
+            for split in range(config.splits)
+            for measured in in_parts(config, part.of_split(split, config.splits), attempt.train)
+        ]
     choices = [choice for part in parts for choice in part.choices]
     weights_checksum = None
     if target is not None:
         weights = {name: tensor for part in parts for name, tensor in part.weights.items()}
-        weights_checksum = _save_weights(config, dataset.preparation, choices, weights, target)
+        weights_checksum = _save_weights(config, [split.preparation for split in splits], choices, weights, target)
     return assemble(
         config,
         [*reused, *(network for part in parts for network in part.networks)],
         choices,
-        selection_steps=config.selection_epochs * -(-len(dataset.x_train) // config.batch_size),
+        selection_steps=config.selection_epochs * -(-len(splits[0].x_train) // config.batch_size),
         seconds=states.seconds,
         environment=environment | {"parts": str(len(parts))},
         weights_path=None if target is None else str(target),
@@ -113,7 +123,7 @@ class _Attempt:
 
     Args:
         config: the trial's configuration.
-        dataset: its data.
+        splits: its data, in every way in which they are split.
         device: where to train.
         epochs: told of every epoch of every part.
         states: where the parts are found, and left.
@@ -125,7 +135,7 @@ class _Attempt:
     def __init__(
         self,
         config: TrialConfig,
-        dataset: Dataset,
+        splits: Sequence[Dataset],
         device: torch.device,
         epochs: TrialEpochs,
         states: States,
@@ -134,16 +144,15 @@ class _Attempt:
         *,
         networks: int,
     ) -> None:
-        self._config, self._dataset, self._device = config, dataset, device
+        self._config, self._splits, self._device = config, splits, device
         self._epochs, self._states, self._stop = epochs, states, stop
         self._handoff_epochs = handoff_epochs
         self._left = networks
 
     def train(self, part: Part) -> Measured:
-        """Train a part to its end, and measure it."""
-        training = TwoPhaseTraining(
-            self._config, self._dataset, self._device, part=part, handoff_epochs=self._handoff_epochs
-        )
+        """Train a part, all of one split, to its end, and measure it."""
+        split = self._splits[part.replicates[0] % len(self._splits)]
+        training = TwoPhaseTraining(self._config, split, self._device, part=part, handoff_epochs=self._handoff_epochs)
         self._states.restore(training)
         report = self._epochs.of(part)
         for epoch, correct in enumerate(training.curves["val_correct"]):
@@ -193,7 +202,7 @@ def assemble(
     """
     places = {name: place for place, name in enumerate(config.members)}
     ordered = sorted(networks, key=lambda network: (network.replicate, places[network.strategy]))
-    assert len({(n.replicate, n.strategy) for n in ordered}) == len(ordered) == config.replicates * len(places)
+    assert len({(n.replicate, n.strategy) for n in ordered}) == len(ordered) == config.all_replicates * len(places)
     return TrialResult(
         config=config,
         key=config.key,
@@ -211,7 +220,7 @@ def assemble(
 
 def _save_weights(
     config: TrialConfig,
-    preparation: AnyPreparation | None,
+    preparations: Sequence[AnyPreparation | None],
     choices: Iterable[Choice],
     weights: dict[str, Tensor],
     path: Path,
@@ -219,8 +228,9 @@ def _save_weights(
     """Write SmartMixed's checkpoints of all replicates, with what `weights` lists as metadata; return the checksum."""
     functions = {choice.replicate: choice.functions for choice in choices}
     metadata = {"config": json.dumps(config.to_dict()), "choices": json.dumps(functions)}
-    if preparation is not None:
-        metadata["preparation"] = json.dumps(preparation.to_dict())
+    known = [preparation.to_dict() for preparation in preparations if preparation is not None]
+    if known:
+        metadata["preparation"] = json.dumps(known[0] if len(known) == 1 else known)
     content = serialize(weights, metadata)
     write_atomically(path, content)
     return checksum(content)

@@ -2,7 +2,8 @@
 
 Tensors `replicateR.layerL.weight` [outputs, inputs] and `….bias` [outputs]; metadata `config`, the configuration of
 the trial, `choices`, {replicate: per hidden layer, name of the function of each neuron}, and `preparation`, how its
-inputs are made of raw examples, all JSON. A trial writes all its replicates, `export` writes one of them.
+inputs are made of raw examples, a list where the data are split in several ways, all JSON. A trial writes all its
+replicates, `export` writes one of them.
 """
 
 import json
@@ -134,11 +135,12 @@ def _read(file: Any, replicate: int | None) -> TrainedNetwork:
         biases=[file.get_tensor(f"{layer}.bias") for layer in layers],
         choices=[[str(name) for name in functions] for functions in choices[replicate]],
         config=config,
-        preparation=_preparation(metadata, config),
+        preparation=_preparation(metadata, config, replicate),
     )
 
 
-def _preparation(metadata: dict[str, str], config: dict[str, Any]) -> AnyPreparation:
+def _preparation(metadata: dict[str, str], config: dict[str, Any], replicate: int) -> AnyPreparation:
     if "preparation" in metadata:
-        return read_preparation(json.loads(metadata["preparation"]))
+        known = json.loads(metadata["preparation"])
+        return read_preparation(known[replicate % len(known)] if isinstance(known, list) else known)
     return preparation_of(config["dataset"])  # an earlier version wrote the file

@@ -78,4 +78,4 @@ def as_recorded(space: Mapping[str, Any]) -> dict[str, Any]:
 def as_read(space: Mapping[str, Any]) -> dict[str, Any]:
     """Return what `load_dataset` is told of a recorded space, beside the dataset and where image datasets are."""
     known = as_recorded(space)
-    return {key: known[key] for key in DATA}
+    return {key: known[key] for key in (*DATA, "folds", "repeats")}

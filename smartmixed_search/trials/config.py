@@ -92,6 +92,16 @@ class TrialConfig(Settings):
         return self.strategies + self.controls
 
     @property
+    def splits(self) -> int:
+        """How many times the data are split: for every fold of every repeat once."""
+        return (self.folds or 1) * self.repeats
+
+    @property
+    def all_replicates(self) -> int:
+        """Networks of each member: every seed on every split. Number r is trained on the split r modulo `splits`."""
+        return self.replicates * self.splits
+
+    @property
     def selection_epochs(self) -> int:
         """Length of the selection phase in whole epochs."""
         return selection_epochs(self.phase_fraction, self.epochs)

@@ -115,7 +115,11 @@ class Settings:
     train_examples: int | None = setting(whole_number(1, optional=True), baseline=True, later=True)
     """How many of the training examples are used, at most, see `Dataset.limited`; None: all."""
     replicates: int = setting(whole_number(1), 1, fixed=True)
-    """Seeds per strategy."""
+    """Seeds per strategy, for every split of the data."""
+    folds: int | None = setting(whole_number(2, optional=True), fixed=True, baseline=True, later=True)
+    """Into how many folds the examples are divided, each of which tests once; None: there is one test part."""
+    repeats: int = setting(whole_number(1), 1, fixed=True, baseline=True, later=True)
+    """How often the examples are split, or divided into folds, each time by other random numbers."""
     strategies: tuple[str, ...] = setting(Names(word=ALL), ALL, fixed=True)
     """The ranked strategies: `smartmixed` and functions of the pool."""
     controls: tuple[str, ...] = setting(Names(optional=True), (), fixed=True)

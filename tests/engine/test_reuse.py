@@ -39,7 +39,7 @@ def earlier() -> TrialResult:
 def reuse(config: TrialConfig, earlier: TrialResult | None, **environment: str) -> set[str]:
     """Return the members of a trial that are reused."""
     here = {} if earlier is None else earlier.environment
-    found = reusable(config, dict(here) | environment, earlier, len(toy_dataset().x_test))
+    found = reusable(config, dict(here) | environment, earlier, [len(toy_dataset().x_test)])
     assert len(found) == config.replicates * len({network.strategy for network in found})
     return {network.strategy for network in found}
 

@@ -5,7 +5,7 @@ import socket
 import time
 import traceback
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -45,12 +45,17 @@ class SharedDataset:
     @classmethod
     def put(cls, dataset: Dataset) -> "SharedDataset":
         """Store a dataset."""
-        return cls(checksum=dataset.checksum, arrays=ray.put(dataset.arrays()), facts=ray.put(dataset.facts))
+        arrays, facts = (
+            ray.put([one.arrays() for one in dataset.splits]),
+            ray.put([one.facts for one in dataset.splits]),
+        )
+        return cls(checksum=dataset.checksum, arrays=arrays, facts=facts)
 
     def get(self) -> Dataset:
         """Return the dataset on the CPU, over the stored memory."""
-        arrays, facts = ray.get([self.arrays, self.facts])
-        return Dataset.from_arrays(arrays, **facts)
+        stored = zip(*ray.get([self.arrays, self.facts]), strict=True)
+        first, *others = (Dataset.from_arrays(arrays, **facts) for arrays, facts in stored)
+        return replace(first, others=tuple(others)) if others else first
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -41,6 +41,15 @@ def checksum(sweep: "Run") -> str:
     return sweep.data.tags.get(schema.TAG_CHECKSUM) or next((str(one.dataset.digest) for one in given), "")
 
 
+def replicates(trial: "Run") -> int | None:
+    """Return how many networks a trial has of every strategy: seeds, folds and repeats together."""
+    given = trial.data.params
+    if "replicates" not in given:
+        return None
+    folds = given.get("folds", "none")
+    return int(given["replicates"]) * (1 if folds == "none" else int(folds)) * int(given.get("repeats", 1))
+
+
 _COMMON = {
     "sweep": _tag(schema.TAG_SWEEP),
     "dataset": _tag(schema.TAG_DATASET),
@@ -59,7 +68,7 @@ TRIAL = _COMMON | {
     "architecture": _tag(schema.TAG_ARCHITECTURE),
     "phase_fraction": _param("phase_fraction", "float64"),
     "temperature": _param("temperature", "float64"),
-    "replicates": _param("replicates", "Int64"),
+    "replicates": Column(replicates, "Int64"),
     "objective_kind": _param("objective"),
     "objective": _metric("objective"),
     "smartmixed_rank": _metric("smartmixed_rank", "Int64"),
