@@ -4,6 +4,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from smartmixed_search.datasets.dataset import Dataset
 from smartmixed_search.datasets.embedded import EMBEDDED, read_embedded
@@ -11,6 +12,7 @@ from smartmixed_search.datasets.mnist import FOLDERS, download_mnist, missing_fi
 from smartmixed_search.datasets.npz import read_npz
 from smartmixed_search.datasets.parts import Splitting
 from smartmixed_search.datasets.split import split as split_up
+from smartmixed_search.datasets.tables.frames import is_frame
 from smartmixed_search.datasets.tables.reading import SUFFIXES as TABLES
 from smartmixed_search.datasets.tables.recurring import recurring
 from smartmixed_search.datasets.tables.source import read_table
@@ -57,10 +59,21 @@ def dataset_name(spec: str) -> str:
     if path.suffix not in FILES:
         if spec and _is_folder(path):
             raise DatasetError(f"a dataset must be a name or a file, but {spec!r} is a folder")
-        raise DatasetError(one_of("a dataset", spec, DATASETS, other="the path of an .npz, .csv or .tsv file"))
+        raise DatasetError(one_of("a dataset", spec, DATASETS, other="the path of an .npz, .csv or .parquet file"))
     if path.stem in DATASETS:
         raise DatasetError(f"a file must not have a built-in dataset's name, but got {spec!r}; rename the file")
     return path.stem
+
+
+def own_name(name: str) -> str:
+    """Return the name of a table in memory.
+
+    Raises:
+        DatasetError: it is none, or that of another dataset.
+    """
+    if not name.strip() or name in DATASETS or len(name) > _LONGEST:
+        raise DatasetError(f"a table must have a name that no built-in dataset has, but got {name[:20]!r}")
+    return name
 
 
 def _is_folder(path: Path) -> bool:
@@ -87,7 +100,7 @@ def data_directory(data_dir: str | os.PathLike[str] | None = None) -> Path:
 
 
 def load_dataset(
-    spec: str,
+    spec: Any,
     data_dir: str | os.PathLike[str] | None = None,
     *,
     target: str | None = None,
@@ -96,12 +109,15 @@ def load_dataset(
     task: str | None = None,
     folds: int | None = None,
     repeats: int = 1,
+    name: str = "table",
 ) -> Dataset:
     """Load, split and scale a dataset onto the CPU; the MNIST family is downloaded unless its files are there.
 
     Args:
         spec: `digits`, `breast-cancer`, `diabetes`, `mnist`, `fashion-mnist`, `kmnist`, the path of an `.npz` file
-            with arrays `x` and `y`, and `x_test` and `y_test` if there are test examples, or that of a table.
+            with arrays `x` and `y`, and `x_test` and `y_test` if there are test examples, or that of a table
+            (`.csv`, `.tsv`, `.parquet`, `.dta`); or a table itself: of pandas, polars, Arrow, or whatever hands its
+            columns over as Arrow does.
         data_dir: the folder that holds `MNIST/raw`, `FashionMNIST/raw`, `KMNIST/raw`; default: `SMARTMIXED_DATA_DIR`,
             else a folder in the user's cache.
         target: of a table, the column that names the classes.
@@ -112,6 +128,7 @@ def load_dataset(
         task: `classification` or `regression`; None: what the targets look like, see `targets.inferred_task`.
         folds: K folds, each of which tests once, so that the dataset has K `splits`; None: a fifth tests.
         repeats: how often it is split, or divided into folds.
+        name: that the dataset of a table in memory is to have.
 
     Raises:
         DatasetError: the dataset is unknown, missing, damaged or unsuitable.
@@ -121,9 +138,12 @@ def load_dataset(
         torch.Size([1293, 64])
 
     """
-    name, path, splitting = dataset_name(spec), Path(spec), Splitting(by=split, folds=folds, repeats=repeats)
+    splitting = Splitting(by=split, folds=folds, repeats=repeats)
+    if is_frame(spec):
+        return _load_table(spec, own_name(name), target, columns, splitting, task)
+    name, path = dataset_name(spec), Path(spec)
     if spec not in DATASETS and path.suffix in TABLES:
-        return _load_table(path, target, columns, splitting, task)
+        return _load_table(path, name, target, columns, splitting, task)
     if target is not None or columns or split:
         raise DatasetError(
             f"target, columns and split are of a table ({', '.join(TABLES)}), but {spec!r} is not one; leave them out"
@@ -139,17 +159,15 @@ def load_dataset(
 
 
 def _load_table(
-    path: Path,
+    table: Any,
+    name: str,
     target: str | None,
     columns: Mapping[str, str] | None,
     splitting: Splitting,
     task: str | None,
 ) -> Dataset:
-    aside = {name: f"the rows are split by it ({kind})" for kind, name in (splitting.by or {}).items()}
-    table = read_table(path, target, columns, aside, task)
-    dataset = split_up(table, splitting)
-    return (
-        dataset
-        if splitting.by
-        else replace(dataset, warnings=(*recurring(table.rows, table.columns), *dataset.warnings))
-    )
+    aside = {column: f"the rows are split by it ({kind})" for kind, column in (splitting.by or {}).items()}
+    source = read_table(table, name, target, columns, aside, task)
+    warnings = () if splitting.by else tuple(recurring(source.cells, source.columns))
+    dataset = split_up(source, splitting)
+    return replace(dataset, warnings=(*warnings, *dataset.warnings))

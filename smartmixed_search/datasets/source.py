@@ -111,7 +111,9 @@ class Source:
         taken: NDArray[Any] = self.x[indices]
         return taken
 
-    def prepare(self, parts: Sequence[NDArray[Any]]) -> tuple[list[NDArray[np.float32]], Preparation]:
+    def prepare(
+        self, parts: Sequence[NDArray[Any]], *, last: bool = False
+    ) -> tuple[list[NDArray[np.float32]], Preparation]:
         """Return parts, the first of which is trained on, as networks take them, and how they are made.
 
         Raises:

@@ -32,26 +32,23 @@ def split(source: Splittable, how: Splitting | None = None) -> Dataset:
     """
     how = how or Splitting()
     splits = divide(source, how)
-    first, *others = (_prepared(source, parts) for parts in splits)
-    return replace(
-        first,
-        checksum=_of_all([first, *others]) if others else first.checksum,
-        others=tuple(others),
-        notes=(*source.notes, *rows_and_classes(source, how.by, splits)),
-        warnings=tuple(complaints(source, how.by, splits)),
-    )
+    notes = (*source.notes, *rows_and_classes(source, how.by, splits))
+    warnings = tuple(complaints(source, how.by, splits))
+    first, *others = (_prepared(source, parts, last=parts is splits[-1]) for parts in splits)
+    checksum = _of_all([first, *others]) if others else first.checksum
+    return replace(first, checksum=checksum, others=tuple(others), notes=notes, warnings=warnings)
 
 
 def _of_all(datasets: Sequence[Dataset]) -> str:
     return hashlib.sha256(" ".join(dataset.checksum for dataset in datasets).encode()).hexdigest()[:16]
 
 
-def _prepared(source: Splittable, parts: Parts) -> Dataset:
+def _prepared(source: Splittable, parts: Parts, *, last: bool) -> Dataset:
     x_test, y_test = source.x_test, source.y_test
     if parts.test is not None:
         x_test, y_test = source.take(parts.test), source.y[parts.test]
     assert y_test is not None
-    prepared, preparation = source.prepare([source.take(parts.train), source.take(parts.val), x_test])
+    prepared, preparation = source.prepare([source.take(parts.train), source.take(parts.val), x_test], last=last)
     targets, task = _learned(source, [source.y[parts.train], source.y[parts.val], y_test])
     arrays: dict[str, NDArray[Any]] = {f"x_{name}": x for name, x in zip(SPLITS, prepared, strict=True)}
     arrays |= {f"y_{name}": y for name, y in zip(SPLITS, targets, strict=True)}

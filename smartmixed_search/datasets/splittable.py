@@ -56,8 +56,13 @@ class Splittable(Protocol):
     def take(self, indices: Indices) -> Any:
         """Return examples by their places."""
 
-    def prepare(self, parts: Sequence[Any]) -> tuple[list[NDArray[np.float32]], AnyPreparation]:
-        """Return parts, the first of which is trained on, as networks take them, and how they are made."""
+    def prepare(self, parts: Sequence[Any], *, last: bool = False) -> tuple[list[NDArray[np.float32]], AnyPreparation]:
+        """Return parts, the first of which is trained on, as networks take them, and how they are made.
+
+        Args:
+            parts: what `take` returned.
+            last: whether the source is not asked for anything again, so that it may release what it holds.
+        """
 
 
 def classes_of(source: Splittable) -> NDArray[Any] | None:

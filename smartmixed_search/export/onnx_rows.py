@@ -7,7 +7,7 @@ likeliest class gets its name. ONNX Runtime has all of it built in.
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from smartmixed_search.datasets.tables.numbers import MISSING
+from smartmixed_search.datasets.tables.cells import MISSING
 from smartmixed_search.datasets.tables.preparation import CategoricalFeature, Feature, TablePreparation
 from smartmixed_search.export.inputs import MISSING_CODE
 

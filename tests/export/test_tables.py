@@ -13,6 +13,7 @@ from torch import Tensor
 
 from smartmixed_search import TrialConfig, load_dataset, load_network, run_trial
 from smartmixed_search.datasets.prepared import read_preparation
+from smartmixed_search.datasets.tables.frames import read_frame
 from smartmixed_search.datasets.tables.preparation import CategoricalFeature, TablePreparation
 from smartmixed_search.datasets.tables.source import read_table
 from smartmixed_search.export.formats import encode
@@ -32,42 +33,44 @@ def flowers(tmp_path: Path) -> Path:
 
 def layout(preparation: TablePreparation, rows: pd.DataFrame) -> Tensor:
     """Put rows into the numeric layout by hand."""
-    cells = {}
+    cells, told = read_frame(rows).cells, []
     for feature in preparation.features:
-        values = feature.column.values(rows[feature.column.name])
+        values = list(feature.column.values(cells[feature.column.name]))
         if isinstance(feature, CategoricalFeature):
-            places = {name: place for place, name in enumerate(feature.categories)} | {None: -1}
-            values = np.array([places.get(value, 99) for value in values])
-        cells[feature.column.name] = values.astype(np.float64)
-    return torch.from_numpy(np.column_stack([*cells.values()]))
+            places = {name: place for place, name in enumerate(feature.categories)}
+            values = [-1 if pd.isna(value) else places.get(value, 99) for value in values]
+        told.append(np.array(values, dtype=np.float64))
+    return torch.from_numpy(np.column_stack(told))
+
+
+def prepared(path: Path) -> tuple[TablePreparation, pd.DataFrame]:
+    """The preparation fitted to a table's first rows, and all of them, as text."""
+    _, preparation = read_table(path, "flowers", "kind").prepare([np.arange(60)])
+    return preparation, pd.read_csv(path, dtype=str, keep_default_na=False)
 
 
 def test_a_program_prepares_rows_to_the_same_bits(tmp_path: Path) -> None:
-    source = read_table(flowers(tmp_path), "kind")
-    _, preparation = source.prepare([source.rows[:60]])
-    assert isinstance(preparation, TablePreparation)
-    strange = source.rows.assign(colour=["green", "red", ""] * 30, size=["", "nan", "1e6"] * 30)
-    for rows in (source.rows, strange):
+    preparation, own = prepared(flowers(tmp_path))
+    strange = own.assign(colour=["green", "red", ""] * 30, size=["", "nan", "1e6"] * 30)
+    for rows in (own, strange):
         expected = torch.from_numpy(preparation.transform(rows))
         assert torch.equal(TableInputs(preparation)(layout(preparation, rows)), expected)
 
 
 def test_programs_take_rows_and_name_classes(tmp_path: Path) -> None:
-    source = read_table(flowers(tmp_path), "kind")
-    _, preparation = source.prepare([source.rows[:60]])
-    assert isinstance(preparation, TablePreparation)
-    features = torch.from_numpy(preparation.transform(source.rows))
+    preparation, own = prepared(flowers(tmp_path))
+    features = torch.from_numpy(preparation.transform(own))
     weights, biases, choices = draw((features.shape[1], 8, 3))
     network = TrainedNetwork(
         replicate=0, weights=weights, biases=biases, choices=choices, config={}, preparation=preparation
     )
     expected = drop_in(weights, biases, choices)(features).softmax(1)
     program = torch.export.load(io.BytesIO(encode(network, "torch-export"))).module()
-    torch.testing.assert_close(program(layout(preparation, source.rows)), expected)
+    torch.testing.assert_close(program(layout(preparation, own)), expected)
     session = InferenceSession(encode(network, "onnx"))
     rows = {
-        "size": source.rows["size"].to_numpy(np.float64)[:, None],
-        "colour": source.rows["colour"].to_numpy(object)[:, None],
+        "size": own["size"].to_numpy(np.float64)[:, None],
+        "colour": own["colour"].to_numpy(object)[:, None],
     }
     probabilities, labels = session.run(["probabilities", "label"], rows)
     torch.testing.assert_close(torch.from_numpy(probabilities), expected)
@@ -81,13 +84,13 @@ def test_the_files_rows_give_the_recorded_accuracy_by_class_names(tmp_path: Path
     result = run_trial(config, data, weights_path=weights)
     with safe_open(weights, "pt") as file:
         preparation = read_preparation(json.loads(file.metadata()["preparation"]))
-    source = read_table(path, "kind")
-    network, features = load_network(weights), preparation.transform(source.rows)
+    rows = pd.read_csv(path, dtype=str)
+    network, features = load_network(weights), preparation.transform(rows)
     tested = {tuple(row.tolist()) for row in data.x_test}
     held_out = [place for place, row in enumerate(features) if tuple(row.tolist()) in tested]
     answers = network(torch.from_numpy(features[held_out])).argmax(1)
     names = np.array(preparation.to_dict()["classes"])[answers]
-    truth = np.array(source.class_names)[source.y[held_out]]
+    truth = rows["kind"].to_numpy()[held_out]
     (own,) = (one for one in result.networks if one.strategy == "smartmixed")
     assert (names == truth).sum() == own.test_correct
     assert len(held_out) == len(data.y_test)

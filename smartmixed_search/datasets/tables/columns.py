@@ -8,16 +8,21 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from smartmixed_search.datasets.tables.cells import Columns, as_text, counts, is_moment, is_number, texts
 from smartmixed_search.datasets.tables.numbers import (
-    MISSING,
+    ISO,
     UNCERTAIN,
+    are_codes,
+    are_infinite,
+    are_truths,
     as_days,
     as_numbers,
     as_truths,
-    decimal_commas,
-    has_codes,
+    day_layout,
+    in_words,
+    since_1970,
 )
-from smartmixed_search.datasets.tables.reading import RawTable
+from smartmixed_search.datasets.tables.raw import RawTable
 from smartmixed_search.errors import DatasetError
 from smartmixed_search.errors.messages import counted, nearest, one_of, show
 
@@ -32,8 +37,6 @@ FEW = 20
 """Distinct texts up to which a column is never taken for free text, and rows from which it can be an identifier."""
 _IDENTIFIERS = ("id", "identifier", "index", "uuid", "guid")
 
-Cells = "pd.Series[str]"
-
 
 @dataclass(frozen=True, kw_only=True)
 class Column:
@@ -47,116 +50,147 @@ class Column:
     commas: bool = False
     """Whether its numbers have decimal commas."""
     missing: tuple[str, ...] = ()
-    """Texts that stand for nothing here, beside `MISSING`."""
+    """Texts that stand for nothing here, beside `cells.MISSING`."""
+    layout: str = ""
+    """How its texts write days."""
 
-    def values(self, cells: "pd.Series[str]") -> NDArray[Any]:
-        """Return what text cells [N] mean: float64 with NaN for what is missing, or text with None.
+    def values(self, cells: "pd.Series[Any]") -> NDArray[np.float64] | pd.Categorical:
+        """Return what cells [N] mean: numbers with NaN for what is missing, or texts, of which a category is one.
 
         Nothing is inferred from the cells: one row alone, and a whole table, are read alike.
         """
-        absent = (cells.isin(MISSING) | cells.isin(self.missing)).to_numpy()
         if self.kind == CATEGORY:
-            words: NDArray[Any] = cells.to_numpy(dtype=object, copy=True)
-            words[absent] = None
-            return words
-        read = _READERS[self.kind](cells.mask(absent, ""), self.commas)
-        return np.where(absent, np.nan, read)
+            found = texts(cells)
+            return found.remove_categories([text for text in self.missing if text in found.categories])
+        if is_number(cells):
+            return self._of_numbers(cells.to_numpy())
+        if is_moment(cells):
+            return since_1970(cells)
+        words = list(cells.cat.categories)
+        different = np.append(self._of_texts(words), np.nan)  # the last one is what is missing
+        different[:-1][np.isin(words, self.missing)] = np.nan
+        found_values: NDArray[np.float64] = different[cells.cat.codes.to_numpy()]
+        return found_values
+
+    def _of_numbers(self, numbers: NDArray[np.float64]) -> NDArray[np.float64]:
+        if self.kind == NUMBER:
+            return numbers
+        known = np.isin(numbers, (0.0, 1.0)) if self.kind == BOOLEAN else np.zeros(len(numbers), dtype=bool)
+        return np.where(known, numbers, np.nan)
+
+    def _of_texts(self, words: Sequence[str]) -> NDArray[np.float64]:
+        if self.kind == NUMBER:
+            return as_numbers(words, self.commas)
+        return as_truths(words) if self.kind == BOOLEAN else as_days(words, self.layout or day_layout(words) or ISO)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values."""
         return asdict(self) | {"missing": list(self.missing)}
 
 
-def _truths(cells: "pd.Series[str]", commas: bool) -> NDArray[np.float64]:
-    truths = as_truths(cells)
-    return np.full(len(cells), np.nan) if truths is None else truths
-
-
-def _days(cells: "pd.Series[str]", commas: bool) -> NDArray[np.float64]:
-    days = as_days(cells)
-    return np.full(len(cells), np.nan) if days is None else days[0]
-
-
-_READERS: dict[str, Callable[["pd.Series[str]", bool], NDArray[np.float64]]] = {
-    NUMBER: as_numbers,
-    BOOLEAN: _truths,
-    DATE: _days,
-}
-
-
 def understand(table: RawTable, overrides: Mapping[str, str] | None = None) -> tuple[Column, ...]:
     """Decide what every column of a table is; `overrides` names kinds that are given.
 
     Raises:
-        DatasetError: an override names no column, or no kind.
+        DatasetError: an override names no column, or no kind, or a number is infinite.
     """
     given = overrides or {}
     for name, kind in given.items():
-        find(table.cells, name)
+        if name not in table.unreadable:
+            find(table.cells, name)
         if kind not in KINDS:
             raise DatasetError(one_of(f"the kind of column {name!r}", kind, KINDS))
-    commas = decimal_commas([table.cells[name] for name in table.cells])
-    return tuple(_understand(table.cells[name], commas, given.get(str(name))) for name in table.cells)
+    found = [_understand(table, name, given.get(name)) for name in table.cells]
+    return (*found, *(Column(name=name, kind=IGNORE, reason=why) for name, why in table.unreadable.items()))
 
 
-def find(cells: pd.DataFrame, name: str) -> "pd.Series[str]":
+def find(cells: Columns, name: str) -> "pd.Series[Any]":
     """Return a column by its name.
 
     Raises:
         DatasetError: there is none; the message names the nearest.
     """
     if name not in cells:
-        near = nearest(name, map(str, cells.columns))
+        near = nearest(name, cells)
         hint = f"did you mean {near!r}? " if near else ""
-        raise DatasetError(
-            f"the table has no column {name!r}; {hint}its columns are {', '.join(map(str, cells.columns))}"
-        )
+        raise DatasetError(f"the table has no column {name!r}; {hint}its columns are {', '.join(cells)}")
     return cells[name]
 
 
-def _understand(cells: "pd.Series[str]", commas: bool, given: str | None) -> Column:
-    absent = cells.isin(MISSING)
-    uncertain = cells.isin(UNCERTAIN) & ~absent
-    rare = bool(uncertain.any()) and 2 * int(uncertain.sum()) < int((~absent).sum())
-    missing = tuple(sorted(set(cells[uncertain]))) if rare else ()
-    present = cells[~absent & ~uncertain] if rare else cells[~absent]
-    remark = f", {_quoted(missing)} taken for missing ({counted(int(uncertain.sum()), 'cell')})" if rare else ""
-    kind, reason = (given, "as you say") if given is not None else _kind(str(cells.name), present, commas, len(cells))
+def _understand(table: RawTable, name: str, given: str | None) -> Column:
+    cells, missing, remark = table.cells[name], tuple[str, ...](), ""
+    if not is_number(cells) and not is_moment(cells):
+        cells, missing, remark = _without_uncertain(cells)
+    kind, reason, layout = _kind(name, cells, table) if given is None else (given, "as you say", "")
     if kind == NUMBER:
-        remark += _not_numbers(present, commas)
-    return Column(name=str(cells.name), kind=kind, reason=reason + remark, commas=commas, missing=missing)
+        _refuse_infinite(name, table.cells[name])
+        remark += _not_numbers(cells, table.commas)
+    if kind == DATE and given is not None and not is_moment(cells) and not is_number(cells):
+        layout = day_layout(_present(cells)) or ISO
+    return Column(name=name, kind=kind, reason=reason + remark, commas=table.commas, missing=missing, layout=layout)
 
 
-def _kind(name: str, present: "pd.Series[str]", commas: bool, rows: int) -> tuple[str, str]:
-    """Return a column's kind, and why."""
-    distinct = present.nunique()
-    if distinct == 0:
-        return IGNORE, "it has no value"
-    if distinct == 1:
-        return IGNORE, f"it is {show(present.iloc[0])} in every row" + (
-            " that has a value" if len(present) < rows else ""
-        )
-    if as_truths(present) is not None:
-        return BOOLEAN, f"it says {' and '.join(sorted(set(present)))}"
-    if has_codes(present):
-        return _words(present, "digits with leading zeros are codes")
-    numbers = as_numbers(present, commas)
-    share = float(np.isfinite(numbers).mean())
-    others = present[~np.isfinite(numbers)].nunique()
-    if share >= NEARLY_ALL or (share >= MOST and others <= _FEW_TEXTS):
-        return _number(name, numbers[np.isfinite(numbers)], distinct, rows)
-    days = as_days(present)
-    if days is not None:
-        return DATE, f"days since 1970, {days[1]}"
-    return _words(present, f"{distinct} different texts")
+def _without_uncertain(cells: "pd.Series[Any]") -> tuple["pd.Series[Any]", tuple[str, ...], str]:
+    """Return texts without those that stand for nothing where they are rare, which these are, and that in words."""
+    said = dict(zip(cells.cat.categories, counts(cells), strict=True))
+    missing = tuple(sorted(text for text in said if text in UNCERTAIN and said[text]))
+    times = int(sum(said[text] for text in missing))
+    if not missing or 2 * times >= sum(said.values()):
+        return cells, (), ""
+    remark = f", {_quoted(missing)} taken for missing ({counted(times, 'cell')})"
+    return cells.cat.remove_categories(list(missing)), missing, remark
 
 
-def _number(name: str, numbers: NDArray[np.float64], distinct: int, rows: int) -> tuple[str, str]:
-    whole = bool((numbers == np.floor(numbers)).all())
-    if rows > FEW and whole and distinct == rows and (np.diff(np.sort(numbers)) == 1).all():
-        return IGNORE, "it numbers the rows"
-    if rows > FEW and whole and 2 * distinct > rows and _is_identifier(name):
-        return IGNORE, "by its name it is an identifier"
+def _present(cells: "pd.Series[Any]") -> list[str]:
+    """Return the different texts that occur."""
+    often = counts(cells)
+    return [text for text, times in zip(cells.cat.categories, often, strict=True) if times]
+
+
+def _kind(name: str, cells: "pd.Series[Any]", table: RawTable) -> tuple[str, str, str]:
+    """Return a column's kind, why, and how it writes days."""
+    rows, present = len(cells), cells.dropna()
+    if present.empty:
+        return IGNORE, "it has no value", ""
+    if (first := present.iloc[0]) == present.iloc[-1] and present.nunique() == 1:
+        some = " that has a value" if len(present) < rows else ""
+        return IGNORE, f"it is {show(first if isinstance(first, str) else as_text(first))} in every row{some}", ""
+    if name in table.labelled:
+        return CATEGORY, "the file has it as categories", ""
+    if is_moment(cells):
+        return DATE, "days since 1970", ""
+    if is_number(cells):
+        return *_number(name, present.to_numpy(), rows), ""
+    return _of_texts(name, present, table.commas, rows)
+
+
+def _of_texts(name: str, present: "pd.Series[Any]", commas: bool, rows: int) -> tuple[str, str, str]:
+    words = _present(present)
+    if are_truths(words):
+        return BOOLEAN, f"it says {' and '.join(sorted(words))}", ""
+    if are_codes(words).any():
+        return *_words(present, "digits with leading zeros are codes"), ""
+    numbers = as_numbers(words, commas)
+    often = counts(present)[counts(present) > 0]
+    readable = np.isfinite(numbers) | are_infinite(words)
+    share = float(often[readable].sum() / often.sum())
+    if share >= NEARLY_ALL or (share >= MOST and (~readable).sum() <= _FEW_TEXTS):
+        finite = np.isfinite(numbers)
+        return *_number(name, np.repeat(numbers[finite], often[finite]), rows), ""
+    layout = day_layout(words)
+    if layout is not None:
+        return DATE, f"days since 1970, {in_words(layout)}", layout
+    return *_words(present, f"{len(words)} different texts"), ""
+
+
+def _number(name: str, numbers: NDArray[np.float64], rows: int) -> tuple[str, str]:
+    """Return the kind of a column of numbers, those that are present, and why."""
+    if rows > FEW and bool((numbers == np.floor(numbers)).all()):
+        distinct = len(pd.unique(numbers))
+        if distinct == rows and np.ptp(numbers) == rows - 1:
+            return IGNORE, "it numbers the rows"
+        if 2 * distinct > rows and _is_identifier(name):
+            return IGNORE, "by its name it is an identifier"
     return NUMBER, "numbers"
 
 
@@ -165,20 +199,40 @@ def _is_identifier(name: str) -> bool:
     return bool(words) and (words[-1] in _IDENTIFIERS or "".join(words) in _IDENTIFIERS)
 
 
-def _words(present: "pd.Series[str]", reason: str) -> tuple[str, str]:
+def _words(present: "pd.Series[Any]", reason: str) -> tuple[str, str]:
     distinct = present.nunique()
     if distinct > FEW and 2 * distinct > len(present):
         return IGNORE, f"{distinct} different texts in {counted(len(present), 'row')} are free text or an identifier"
     return CATEGORY, reason
 
 
-def _not_numbers(present: "pd.Series[str]", commas: bool) -> str:
+def _not_numbers(cells: "pd.Series[Any]", commas: bool) -> str:
     """Say which texts of a numeric column are no numbers, and how many."""
-    others = present[~np.isfinite(as_numbers(present, commas))]
-    if others.empty:
+    if is_number(cells) or is_moment(cells):
         return ""
-    return f", {_quoted(list(dict.fromkeys(others))[:3])} taken for missing ({counted(len(others), 'cell')})"
+    strange = ~np.isfinite(as_numbers(list(cells.cat.categories), commas)) & (counts(cells) > 0)
+    if not strange.any():
+        return ""
+    words = list(cells.cat.categories[strange])
+    return f", {_quoted(words[:3])} taken for missing ({counted(int(counts(cells)[strange].sum()), 'cell')})"
 
 
-def _quoted(texts: Sequence[str]) -> str:
-    return ", ".join(map(show, texts))
+def _refuse_infinite(name: str, cells: "pd.Series[Any]") -> None:
+    if is_moment(cells):
+        return
+    infinite = np.isinf(cells.to_numpy()) if is_number(cells) else _places_of(cells, are_infinite)
+    (rows,) = np.nonzero(infinite)
+    if rows.size:
+        more = f", and infinite in {rows.size - 1:,} more" if rows.size > 1 else ""
+        raise DatasetError(
+            f"numbers must be finite, but {name!r} is {cells.iloc[rows[0]]} in row {rows[0]}, counted from 0{more}; "
+            f"mend these cells, leave them empty, or leave the column out (columns: {{{name}: ignore}})"
+        )
+
+
+def _places_of(cells: "pd.Series[Any]", are: Callable[[Sequence[str]], NDArray[np.bool_]]) -> NDArray[np.bool_]:
+    return np.append(are(list(cells.cat.categories)), False)[cells.cat.codes.to_numpy()]
+
+
+def _quoted(words: Sequence[str]) -> str:
+    return ", ".join(map(show, words))

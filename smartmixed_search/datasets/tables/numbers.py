@@ -1,101 +1,112 @@
-"""Numbers, truths and days as tables write them."""
+"""Numbers, truths and days as texts write them; each function takes different texts, none of them missing."""
 
-import re
 from collections.abc import Callable, Sequence
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-MISSING = frozenset({"", "NA", "N/A", "n/a", "NaN", "nan", "NULL", "null", "None", "#N/A"})
-"""Cells that stand for nothing, in every column."""
 UNCERTAIN = frozenset({"?", "-", "."})
-"""Cells that stand for nothing where they are rare among others."""
+"""Texts that stand for nothing where they are rare among others."""
 
-_POINT = re.compile(r"[+-]?(?=\.?\d)(\d+(,\d{3})*|\d*)(\.\d*)?([eE][+-]?\d+)?")
-_COMMA = re.compile(r"[+-]?(?=,?\d)(\d+(\.\d{3})*|\d*)(,\d*)?([eE][+-]?\d+)?")
-_CODE = re.compile(r"[+-]?0\d+")
-TRUTHS = ({"true", "false"}, {"t", "f"}, {"yes", "no"}, {"y", "n"})
+_POINT = r"^[+-]?(\d+(,\d{3})*(\.\d*)?|\.\d+)([eE][+-]?\d+)?$"
+_COMMA = r"^[+-]?(\d+(\.\d{3})*(,\d*)?|,\d+)([eE][+-]?\d+)?$"
+CODE = r"^[+-]?0\d+$"
+_INFINITE = r"(?i)^[+-]?inf(inity)?$"
+_TRUE = {"true": "false", "t": "f", "yes": "no", "y": "n"}
 
-_ISO = re.compile(r"\d{4}-\d{1,2}-\d{1,2}([T ]\d{1,2}:\d{2}(:\d{2}(\.\d+)?)?Z?)?")
-_DAY_FIRST = re.compile(r"\d{1,2}\.\d{1,2}\.(\d{4}|\d{2})")
-_SLASHED = re.compile(r"(\d{1,2})/(\d{1,2})/(\d{4}|\d{2})")
-
-
-def decimal_commas(columns: Sequence["pd.Series[str]"]) -> bool:
-    """Tell whether a file writes 1.014,9 for 1014.9: some cells can only be read so, and none only the other way."""
-    only_comma = only_point = 0
-    for cells in columns:
-        with_sign = cells[cells.str.contains(r"[.,]", regex=True)]
-        comma, point = with_sign.str.fullmatch(_COMMA.pattern), with_sign.str.fullmatch(_POINT.pattern)
-        only_comma += int((comma & ~point).sum())
-        only_point += int((point & ~comma).sum())
-    return only_comma > only_point
+Texts = Sequence[str]
 
 
-def as_numbers(cells: "pd.Series[str]", commas: bool) -> NDArray[np.float64]:
-    """Return the numbers that cells stand for, NaN where they stand for none; `commas`: as `decimal_commas` says."""
-    pattern = _COMMA if commas else _POINT
-    readable = cells.str.fullmatch(pattern.pattern)
-    thousands, decimal = (".", ",") if commas else (",", ".")
-    plain = cells.where(readable, "nan").str.replace(thousands, "", regex=False).str.replace(decimal, ".", regex=False)
-    return plain.to_numpy(dtype=object).astype(np.float64)
+def _array(texts: Texts) -> pa.Array:
+    return pa.array(list(texts), pa.string())
 
 
-def has_codes(cells: "pd.Series[str]") -> bool:
-    """Tell whether cells such as 01067 are among them: digits that are names, for a number has no leading zero."""
-    return bool(cells.str.fullmatch(_CODE.pattern).any())
+def _matches(texts: Texts, pattern: str) -> NDArray[np.bool_]:
+    found: NDArray[np.bool_] = pc.match_substring_regex(_array(texts), pattern).to_numpy(zero_copy_only=False)
+    return found.astype(bool)
 
 
-def as_truths(cells: "pd.Series[str]") -> NDArray[np.float64] | None:
-    """Return 1 and 0 for true and false, NaN for what is missing; None if the cells say something else."""
-    words = cells.str.lower()
-    present = set(words[~cells.isin(MISSING)])
-    for pair in TRUTHS:
-        if present and present <= pair:
-            true = max(pair, key=lambda word: word[0] in "ty")
-            return np.where(cells.isin(MISSING), np.nan, (words == true).to_numpy(dtype=np.float64))
-    return None
+def decimal_commas(texts: Texts) -> bool:
+    """Tell whether a file writes 1.014,9 for 1014.9: some texts can only be read so, and fewer only the other way."""
+    comma, point = _matches(texts, _COMMA), _matches(texts, _POINT)
+    return bool((comma & ~point).sum() > (point & ~comma).sum())
 
 
-def as_days(cells: "pd.Series[str]") -> tuple[NDArray[np.float64], str] | None:
-    """Return days since 1970, NaN for what is missing, and in which order a day is written; None if they are no days.
+def as_numbers(texts: Texts, commas: bool) -> NDArray[np.float64]:
+    """Return the numbers that texts stand for, NaN where they stand for none; `commas`: as `decimal_commas` says."""
+    cells, (thousands, decimal) = _array(texts), (".", ",") if commas else (",", ".")
+    readable = pc.match_substring_regex(cells, _COMMA if commas else _POINT)
+    plain = pc.replace_substring(pc.replace_substring(cells, thousands, ""), decimal, ".")
+    numbers = pc.if_else(readable, plain, pa.scalar(None, pa.string())).cast(pa.float64())
+    values: NDArray[np.float64] = numbers.to_numpy(zero_copy_only=False)
+    return values.astype(np.float64)
 
-    Whether 03/04/2021 is in March or in April is decided by the whole column: the day is the number that exceeds 12.
+
+def are_codes(texts: Texts) -> NDArray[np.bool_]:
+    """Tell which texts are such as 01067: digits that are names, for a number has no leading zero."""
+    return _matches(texts, CODE)
+
+
+def are_infinite(texts: Texts) -> NDArray[np.bool_]:
+    """Tell which texts write an infinite number."""
+    return _matches(texts, _INFINITE)
+
+
+def are_truths(texts: Texts) -> bool:
+    """Tell whether texts say true and false, in one way of writing it."""
+    words = {text.lower() for text in texts} if len(texts) <= 4 * len(_TRUE) else set()
+    return bool(words) and any(words <= {true, false} for true, false in _TRUE.items())
+
+
+def as_truths(texts: Texts) -> NDArray[np.float64]:
+    """Return 1 and 0 for true and false, or what numbers say that are 1 or 0; NaN for all else."""
+    truths = dict.fromkeys((*_TRUE, "1"), 1.0) | dict.fromkeys((*_TRUE.values(), "0"), 0.0)
+    return np.array([truths.get(text.lower(), np.nan) for text in texts], dtype=np.float64)
+
+
+ISO = "ISO8601"
+_DAYS: tuple[tuple[str, Callable[[Texts], str]], ...] = (
+    (r"^\d{4}-\d{1,2}-\d{1,2}([T ]\d{1,2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}:?\d{2})?)?$", lambda days: ISO),
+    (r"^\d{1,2}\.\d{1,2}\.(\d{4}|\d{2})$", lambda days: f"%d.%m.{_year(days, '.')}"),
+    (r"^\d{1,2}/\d{1,2}/(\d{4}|\d{2})$", lambda days: f"{_slashed(days)}/{_year(days, '/')}"),
+)
+
+
+def day_layout(texts: Texts) -> str | None:
+    """Return how texts write days, as `strftime` has it; None if they are no days.
+
+    Whether 03/04/2021 is in March or in April is decided by all of them: the day is the number that exceeds 12.
     """
-    present = cells[~cells.isin(MISSING)]
-    if present.empty:
-        return None
-    for pattern, choose in ((_ISO, _iso), (_DAY_FIRST, _day_first), (_SLASHED, _slashed)):
-        if present.str.fullmatch(pattern.pattern).all():
-            layout, words = choose(present)
-            try:
-                moments = pd.to_datetime(present, format=layout, utc=True)
-            except ValueError:
-                return None
-            days = np.full(len(cells), np.nan)
-            since = moments - pd.Timestamp("1970-01-01", tz="UTC")
-            days[(~cells.isin(MISSING)).to_numpy()] = since.dt.total_seconds().to_numpy(dtype=np.float64) / 86400
-            return days, words
+    for pattern, choose in _DAYS:
+        if len(texts) and _matches(texts, pattern).all():
+            layout = choose(texts)
+            return layout if np.isfinite(as_days(texts, layout)).all() else None
     return None
 
 
-Layout = Callable[["pd.Series[str]"], tuple[str, str]]
+def in_words(layout: str) -> str:
+    """Say in which order a day is written."""
+    return {"%d": "day first", "%m": "month first"}.get(layout[:2], "year first")
 
 
-def _iso(cells: "pd.Series[str]") -> tuple[str, str]:
-    return "ISO8601", "year first"
+def as_days(texts: Texts, layout: str) -> NDArray[np.float64]:
+    """Return days since 1970 that texts write in a layout, NaN where they write none."""
+    moments = pd.to_datetime(pd.Series(list(texts), dtype="str"), format=layout, utc=True, errors="coerce")
+    return since_1970(moments)
 
 
-def _year(cells: "pd.Series[str]") -> str:
-    return "%Y" if cells.str.rsplit("/", n=1).str[-1].str.rsplit(".", n=1).str[-1].str.len().eq(4).all() else "%y"
+def since_1970(moments: "pd.Series[pd.Timestamp]") -> NDArray[np.float64]:
+    """Return moments as days since 1970, NaN for one that is missing; their unit does not matter."""
+    start = pd.Timestamp("1970-01-01", tz="UTC") if moments.dt.tz is not None else pd.Timestamp("1970-01-01")
+    return (moments - start).dt.total_seconds().to_numpy(dtype=np.float64) / 86400
 
 
-def _day_first(cells: "pd.Series[str]") -> tuple[str, str]:
-    return f"%d.%m.{_year(cells)}", "day first"
+def _year(days: Texts, sign: str) -> str:
+    return "%Y" if all(len(day.rpartition(sign)[2]) == 4 for day in days) else "%y"
 
 
-def _slashed(cells: "pd.Series[str]") -> tuple[str, str]:
-    first = cells.str.split("/").str[0].astype(int)
-    day_first = bool((first > 12).any())
-    return (f"%d/%m/{_year(cells)}", "day first") if day_first else (f"%m/%d/{_year(cells)}", "month first")
+def _slashed(days: Texts) -> str:
+    return "%d/%m" if any(int(day.partition("/")[0]) > 12 for day in days) else "%m/%d"

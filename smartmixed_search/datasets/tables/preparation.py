@@ -10,8 +10,12 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from smartmixed_search.datasets.tables.columns import CATEGORY, IGNORE, Column, find
+from smartmixed_search.datasets.tables.frames import read_frame
 from smartmixed_search.errors import DatasetError
 
+Places = NDArray[np.intp]
+
+_ROWS_AT_A_TIME = 4096
 MOST_CATEGORIES = 30
 """Categories of a column with a feature of their own, the most frequent ones; all others share one."""
 
@@ -48,11 +52,12 @@ class NumericFeature:
         """Of the features."""
         return [self.column.name, *([f"{self.column.name} missing"] if self.indicated else [])]
 
-    def features(self, values: NDArray[Any]) -> NDArray[np.float64]:
+    def features(self, values: NDArray[np.float64]) -> NDArray[np.float32]:
         """Return the features [N, 1 or 2] of values [N]."""
-        missing = ~np.isfinite(values.astype(np.float64))
+        missing = ~np.isfinite(values)
         scaled = (np.where(missing, self.median, values) - self.mean) / self.deviation
-        return np.column_stack([scaled, missing] if self.indicated else [scaled]).astype(np.float64)
+        with np.errstate(over="ignore"):
+            return np.column_stack([scaled, missing] if self.indicated else [scaled]).astype(np.float32)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,9 +70,9 @@ class CategoricalFeature:
     """Whether a value was missing in training: then what is missing has a feature of its own."""
 
     @classmethod
-    def fit(cls, column: Column, values: NDArray[Any]) -> Self:
-        """Fit to training values [N]; None is missing."""
-        counts = Counter(value for value in values if value is not None)
+    def fit(cls, column: Column, values: pd.Categorical) -> Self:
+        """Fit to training values [N]."""
+        counts = Counter(text for text in values if isinstance(text, str))
         frequent = sorted(counts, key=lambda value: (-counts[value], value))[:MOST_CATEGORIES]
         return cls(column=column, categories=tuple(sorted(frequent)), indicated=sum(counts.values()) < len(values))
 
@@ -77,13 +82,15 @@ class CategoricalFeature:
         own = [f"{self.column.name}={category}" for category in self.categories]
         return [*own, f"{self.column.name} other", *([f"{self.column.name} missing"] if self.indicated else [])]
 
-    def features(self, values: NDArray[Any]) -> NDArray[np.float64]:
+    def features(self, values: pd.Categorical) -> NDArray[np.float32]:
         """Return the features [N, categories + 1 or 2] of values [N]."""
         places = {category: place for place, category in enumerate(self.categories)}
         other = len(places)
+        chosen = [places.get(value, other) for value in values.categories]
         absent = other + 1 if self.indicated else other
-        chosen = [absent if value is None else places.get(value, other) for value in values]
-        return np.eye(len(self.names))[chosen]
+        marks = np.zeros((len(values), len(self.names)), dtype=np.float32)
+        marks[np.arange(len(values)), np.array([*chosen, absent])[values.codes]] = 1.0
+        return marks
 
 
 Feature = NumericFeature | CategoricalFeature
@@ -98,33 +105,22 @@ class TablePreparation:
     """The names of the classes 0 … C-1."""
     features: tuple[Feature, ...]
 
-    @classmethod
-    def fit(cls, rows: pd.DataFrame, columns: Sequence[Column], target: str, classes: Sequence[str]) -> Self:
-        """Fit to training rows, cells as text."""
-        fitted = [_fit(column, column.values(rows[column.name])) for column in columns if column.kind != IGNORE]
-        return cls(target=target, classes=tuple(classes), features=tuple(fitted))
-
     @property
     def names(self) -> list[str]:
         """The names of the D features."""
         return [name for feature in self.features for name in feature.names]
 
     def transform(self, rows: pd.DataFrame) -> NDArray[np.float32]:
-        """Return the features [N, D] of rows, cells as text; columns are found by name.
+        """Return the features [N, D] of rows, of texts or of any types; columns are found by name.
 
         Raises:
             DatasetError: a column is missing, or a number is not finite in float32.
         """
-        parts = [feature.features(feature.column.values(find(rows, feature.column.name))) for feature in self.features]
-        with np.errstate(over="ignore"):
-            matrix = np.concatenate(parts, axis=1).astype(np.float32)
-        beyond = np.argwhere(~np.isfinite(matrix))
-        if beyond.size:
-            raise DatasetError(
-                f"numbers must stay finite in float32 when they are standardised, but {self.names[beyond[0][1]]!r} "
-                f"of row {beyond[0][0]}, counted from 0, does not"
-            )
-        return matrix
+        cells = read_frame(rows, "the rows").cells
+        blocks = [
+            block_of(feature, feature.column.values(find(cells, feature.column.name))) for feature in self.features
+        ]
+        return np.concatenate(blocks, axis=1)
 
     @property
     def known(self) -> bool:
@@ -156,8 +152,50 @@ class TablePreparation:
         )
 
 
-def _fit(column: Column, values: NDArray[Any]) -> Feature:
-    return CategoricalFeature.fit(column, values) if column.kind == CATEGORY else NumericFeature.fit(column, values)
+def prepare(
+    cells: dict[str, "pd.Series[Any]"], columns: Sequence[Column], parts: Sequence[Places]
+) -> tuple[list[NDArray[np.float32]], tuple[Feature, ...]]:
+    """Return the features [N, D] of parts of a table's rows, given by place, and what they are; fitted to the first.
+
+    The columns are taken out of `cells` one after the other: the table and its features need not be held at once.
+    """
+    features, blocks = [], []
+    for column in (column for column in columns if column.kind != IGNORE):
+        values = column.values(cells.pop(column.name))
+        features.append(_fit(column, values[parts[0]]))
+        blocks.append(block_of(features[-1], values))
+    return [_rows(blocks, places) for places in parts], tuple(features)
+
+
+def _fit(column: Column, values: NDArray[np.float64] | pd.Categorical) -> Feature:
+    if isinstance(values, pd.Categorical):
+        return CategoricalFeature.fit(column, values)
+    return NumericFeature.fit(column, values)
+
+
+def block_of(feature: Feature, values: NDArray[np.float64] | pd.Categorical) -> NDArray[np.float32]:
+    """Return a feature's columns [N, 1 or more] of values [N].
+
+    Raises:
+        DatasetError: a number is not finite in float32.
+    """
+    block: NDArray[np.float32] = feature.features(values)  # type: ignore[arg-type]  # a category's are categorical
+    if not np.isfinite(block).all():
+        row, place = np.argwhere(~np.isfinite(block))[0]
+        raise DatasetError(
+            f"numbers must stay finite in float32 when they are standardised, but {feature.names[place]!r} "
+            f"of row {row}, counted from 0, does not"
+        )
+    return block
+
+
+def _rows(blocks: Sequence[NDArray[np.float32]], places: Places) -> NDArray[np.float32]:
+    """Return rows of blocks side by side, some at a time, so that each is read while it is near."""
+    rows = np.empty((len(places), sum(block.shape[1] for block in blocks)), dtype=np.float32)
+    for start in range(0, len(places), _ROWS_AT_A_TIME):
+        some = places[start : start + _ROWS_AT_A_TIME]
+        np.concatenate([block[some] for block in blocks], axis=1, out=rows[start : start + len(some)])
+    return rows
 
 
 def _read_feature(plain: Mapping[str, Any]) -> Feature:

@@ -3,11 +3,9 @@
 import re
 from collections.abc import Iterator
 
-import pandas as pd
-
 from smartmixed_search.datasets.parts import COLUMN, GROUP, MINIMUM_PARTS, PART_WORDS, TIME
+from smartmixed_search.datasets.tables.cells import Columns, is_moment, is_number
 from smartmixed_search.datasets.tables.columns import DATE, Column
-from smartmixed_search.datasets.tables.numbers import MISSING
 from smartmixed_search.errors.messages import counted
 
 _GROUPS = {
@@ -19,13 +17,17 @@ _GROUPS = {
 _CODE = re.compile(r"[A-Za-z]{1,5}[-_]?\d{2,}")
 
 
-def recurring(rows: pd.DataFrame, columns: tuple[Column, ...]) -> Iterator[str]:
+def recurring(cells: Columns, columns: tuple[Column, ...]) -> Iterator[str]:
     """Name, a line each, columns whose values recur and by which a table could be split, with what does so."""
     for column in columns:
-        cells = rows[column.name]
-        present = cells[~cells.isin(MISSING)]
-        distinct = present.nunique()
-        if set(present.str.casefold()) >= {"train", "test"} and set(present.str.casefold()) <= set(PART_WORDS):
+        if column.name not in cells:
+            continue
+        present = cells[column.name].dropna()
+        texts = not is_number(present) and not is_moment(present)
+        words: list[str] = list(present.cat.remove_unused_categories().cat.categories) if texts else []
+        of_group = _names_group(column.name) or (texts and all(map(_CODE.fullmatch, words)))
+        distinct = present.nunique() if of_group or column.kind == DATE else 0
+        if {"train", "test"} <= {word.casefold() for word in words} <= set(PART_WORDS):
             yield f"column {column.name} names parts, by which the rows are not split; {_remedy(COLUMN, column.name)}"
         elif not MINIMUM_PARTS <= distinct < len(present):
             continue
@@ -34,7 +36,7 @@ def recurring(rows: pd.DataFrame, columns: tuple[Column, ...]) -> Iterator[str]:
                 f"{column.name} has {distinct:,} values in {counted(len(present), 'row')}, and rows of one value train "
                 f"and test; to test on the newest, {_remedy(TIME, column.name)}"
             )
-        elif _names_group(column.name) or present.str.fullmatch(_CODE).all():
+        else:
             yield (
                 f"{column.name} has {distinct:,} values in {counted(len(present), 'row')}, and rows of one value train "
                 f"and test; to keep them together, {_remedy(GROUP, column.name)}"

@@ -1,24 +1,25 @@
 """What a column is, and what its cells mean."""
 
-import math
 import re
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from smartmixed_search.datasets.tables.cells import from_texts
 from smartmixed_search.datasets.tables.columns import Column, understand
-from smartmixed_search.datasets.tables.numbers import as_days, as_numbers, decimal_commas
-from smartmixed_search.datasets.tables.reading import RawTable
+from smartmixed_search.datasets.tables.numbers import as_numbers, day_layout, decimal_commas
+from smartmixed_search.datasets.tables.raw import RawTable
 from smartmixed_search.errors import DatasetError
 
 
-def text(*cells: str) -> "pd.Series[str]":
-    return pd.Series(list(cells), name="c", dtype="str")
+def text(*cells: str) -> "pd.Series[Any]":
+    return from_texts(cells)
 
 
-def understood(cells: "pd.Series[str]", **overrides: str) -> Column:
-    (column,) = understand(RawTable(cells=cells.to_frame(), remarks=()), overrides)
+def understood(cells: "pd.Series[Any]", name: str = "c", **overrides: str) -> Column:
+    (column,) = understand(RawTable(name="t", cells={name: cells}), overrides)
     return column
 
 
@@ -56,14 +57,16 @@ def test_a_columns_kind_is_decided_with_a_reason(cells: list[str], kind: str, re
 
 def test_a_name_tells_an_identifier() -> None:
     numbers = [str(97 * number % 1009) for number in range(30)]
-    assert understood(text(*numbers).rename("patientId")).kind == "ignore"
-    assert understood(text(*numbers).rename("paid")).kind == "number"
+    assert understood(text(*numbers), "patientId").kind == "ignore"
+    assert understood(text(*numbers), "paid").kind == "number"
 
 
 def test_a_kind_may_be_given() -> None:
     column = understood(text("1", "2", "1"), c="category")
     assert (column.kind, column.reason) == ("category", "as you say")
-    assert column.values(text("1", "NA")).tolist() == ["1", None]
+    values = column.values(text("1", "NA"))
+    assert values[0] == "1"
+    assert pd.isna(values[1])
 
 
 @pytest.mark.parametrize(
@@ -83,7 +86,7 @@ def test_a_cell_alone_means_what_it_means_in_the_table(cells: list[str]) -> None
     together = column.values(text(*cells))
     for place, cell in enumerate(cells):
         (alone,) = column.values(text(cell))
-        assert alone == together[place] or (isinstance(alone, float) and math.isnan(alone))
+        assert alone == together[place] or (pd.isna(alone) and pd.isna(together[place]))
 
 
 def test_a_type_once_fixed_is_laid_on_other_cells() -> None:
@@ -102,7 +105,7 @@ def test_a_type_once_fixed_is_laid_on_other_cells() -> None:
     ],
 )
 def test_the_decimal_sign_is_found(cells: list[str], commas: bool) -> None:
-    assert decimal_commas([text(*cells)]) is commas
+    assert decimal_commas(cells) is commas
 
 
 @pytest.mark.parametrize(
@@ -110,20 +113,25 @@ def test_the_decimal_sign_is_found(cells: list[str], commas: bool) -> None:
     [("1.014,9", True, 1014.9), ("1,014.9", False, 1014.9), ("-1e-3", False, -1e-3), (".5", False, 0.5)],
 )
 def test_numbers_are_read(cell: str, commas: bool, value: float) -> None:
-    assert as_numbers(text(cell), commas)[0] == value
+    assert as_numbers([cell], commas)[0] == value
 
 
 @pytest.mark.parametrize("cell", ["", ".", "-", "e5", "12a", "0x10", "1_000", "inf", "1,2,3"])
 def test_what_is_no_number_is_none(cell: str) -> None:
-    assert np.isnan(as_numbers(text(cell), False)[0])
+    assert np.isnan(as_numbers([cell], False)[0])
 
 
 def test_days_are_counted_and_a_missing_one_is_missing() -> None:
-    found = as_days(text("1970-01-02", "", "1970-01-01T12:00"))
-    assert found is not None
-    np.testing.assert_array_equal(found[0], [1.0, np.nan, 0.5])
+    cells = text("1970-01-02", "", "1970-01-01T12:00", "1970-01-01T12:00+12:00")
+    np.testing.assert_array_equal(understood(cells).values(cells), [1.0, np.nan, 0.5, 0.0])
+
+
+def test_a_day_alone_is_read_in_the_order_of_the_training_file() -> None:
+    column = understood(text("13/03/2021", "02/03/2021"))
+    (alone,) = column.values(text("02/03/2021"))
+    assert alone == column.values(text("13/03/2021"))[0] - 11
 
 
 @pytest.mark.parametrize("cell", ["31.02.2021", "2021-13-01", "99/99/2021"])
 def test_what_is_no_day_is_none(cell: str) -> None:
-    assert as_days(text(cell)) is None
+    assert day_layout([cell]) is None

@@ -8,8 +8,8 @@ import pytest
 
 from smartmixed_search.datasets.prepared import read_preparation
 from smartmixed_search.datasets.tables.columns import understand
-from smartmixed_search.datasets.tables.preparation import MOST_CATEGORIES, TablePreparation
-from smartmixed_search.datasets.tables.reading import RawTable
+from smartmixed_search.datasets.tables.frames import read_frame
+from smartmixed_search.datasets.tables.preparation import MOST_CATEGORIES, TablePreparation, prepare
 from smartmixed_search.errors import DatasetError
 
 ROWS = pd.DataFrame(
@@ -23,8 +23,10 @@ ROWS = pd.DataFrame(
 )
 
 
-def fitted(rows: pd.DataFrame = ROWS) -> TablePreparation:
-    return TablePreparation.fit(rows, understand(RawTable(cells=rows, remarks=())), "y", ["no", "yes"])
+def fitted(rows: pd.DataFrame = ROWS, kinds: dict[str, str] | None = None) -> TablePreparation:
+    raw = read_frame(rows)
+    _, features = prepare(raw.cells, understand(raw, kinds), [np.arange(len(rows))])
+    return TablePreparation(target="y", classes=("no", "yes"), features=features)
 
 
 def test_features_have_names() -> None:
@@ -81,8 +83,7 @@ def test_a_number_beyond_float32_is_named() -> None:
 
 def test_a_constant_number_is_no_division_by_zero() -> None:
     rows = pd.DataFrame({"size": ["0.1", "0.1", "0.1"]}, dtype="str")
-    columns = understand(RawTable(cells=rows, remarks=()), {"size": "number"})
-    features = TablePreparation.fit(rows, columns, "y", ["a", "b"]).transform(rows)
+    features = fitted(rows, {"size": "number"}).transform(rows)
     np.testing.assert_allclose(features, 0, atol=1e-15)
 
 

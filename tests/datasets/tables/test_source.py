@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
@@ -42,14 +43,14 @@ def test_a_table_becomes_a_dataset(tmp_path: Path) -> None:
 def test_class_names_are_kept(tmp_path: Path, labels: list[str], names: tuple[str, ...]) -> None:
     path = tmp_path / "t.csv"
     path.write_text("x,y\n" + "".join(f"{place % 7},{label}\n" for place, label in enumerate(labels * 5)))
-    assert read_table(path, "y").class_names == names
+    assert read_table(path, "t", "y").class_names == names
 
 
 def test_rows_without_a_target_are_left_out_and_counted(tmp_path: Path) -> None:
     path = table(tmp_path)
     path.write_text(path.read_text() + "1.0,a,\n2.0,b,NA\n")
-    source = read_table(path, "kind")
-    assert len(source.rows) == len(source.y) == 60
+    source = read_table(path, "t", "kind")
+    assert len(source.cells["size"]) == len(source.y) == 60
     assert "2 rows without kind left out" in source.notes[0]
 
 
@@ -70,14 +71,14 @@ def test_one_class_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "t.csv"
     path.write_text("x,y\n1,a\n2,a\n")
     with pytest.raises(DatasetError, match="two classes at least, but it says 'a'"):
-        read_table(path, "y")
+        read_table(path, "t", "y")
 
 
 def test_a_table_of_which_nothing_is_left_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "t.csv"
     path.write_text("x,y\nsame,a\nsame,b\n")
     with pytest.raises(DatasetError, match=r"all of .* are left out \(x: it is 'same' in every row"):
-        read_table(path, "y")
+        read_table(path, "t", "y")
 
 
 def test_a_target_is_of_a_table(tmp_path: Path) -> None:
@@ -91,7 +92,7 @@ def test_nothing_is_learned_from_rows_that_are_not_trained_on(tmp_path: Path) ->
     assert before.preparation is not None
     lines = path.read_text().splitlines()
     trained = {tuple(row.tolist()) for row in before.x_train}
-    features = before.preparation.transform(read_table(path, "kind").rows)
+    features = before.preparation.transform(pd.read_csv(path, dtype=str))
     for place, row in enumerate(features, start=1):
         if tuple(row.tolist()) not in trained:
             size, _, kind = lines[place].split(",")

@@ -1,10 +1,12 @@
-"""A table's cells, as text, from files as people have them."""
+"""A table's cells from files of separated values as people have them."""
 
 from pathlib import Path
 
 import pytest
 
-from smartmixed_search.datasets.tables.reading import RawTable, read_separated
+from smartmixed_search.datasets.tables.cells import texts
+from smartmixed_search.datasets.tables.raw import RawTable
+from smartmixed_search.datasets.tables.separated import read_separated
 from smartmixed_search.errors import DatasetError
 
 
@@ -14,34 +16,64 @@ def read(tmp_path: Path, content: str | bytes, name: str = "t.csv") -> RawTable:
     return read_separated(path)
 
 
+def said(table: RawTable, name: str) -> list[object]:
+    return texts(table.cells[name]).tolist()
+
+
 @pytest.mark.parametrize(
     ("separator", "words"), [(",", ()), (";", ("separated by semicolons",)), ("\t", ("separated by tabs",))]
 )
 def test_the_separator_is_found(tmp_path: Path, separator: str, words: tuple[str, ...]) -> None:
     table = read(tmp_path, f"a{separator}b\n1{separator}2\n3{separator}4\n")
-    assert table.cells.to_dict("list") == {"a": ["1", "3"], "b": ["2", "4"]}
+    assert {name: cells.tolist() for name, cells in table.cells.items()} == {"a": [1.0, 3.0], "b": [2.0, 4.0]}
     assert table.remarks == words
 
 
 def test_a_decimal_comma_is_no_separator(tmp_path: Path) -> None:
     table = read(tmp_path, "size;price\n1,5;2,5\n3,5;4,5\n")
-    assert table.cells["size"].tolist() == ["1,5", "3,5"]
+    assert said(table, "size") == ["1,5", "3,5"]
+    assert table.commas
 
 
 def test_quoted_fields_may_hold_separators_and_lines(tmp_path: Path) -> None:
     table = read(tmp_path, 'a,b\r\n"after rain, see log",1\r\n"two\nlines",2\r\n')
-    assert table.cells["a"].tolist() == ["after rain, see log", "two\nlines"]
+    assert said(table, "a") == ["after rain, see log", "two\nlines"]
 
 
 def test_spaces_after_separators_belong_to_nothing(tmp_path: Path) -> None:
-    table = read(tmp_path, "age, work class, y\n27, State-gov, <=50K\n")
-    assert table.cells.iloc[0].to_dict() == {"age": "27", "work class": "State-gov", "y": "<=50K"}
+    table = read(tmp_path, 'age, work class, y, z\n27, State-gov, <=50K, "a, b"\n')
+    row = {name: said(table, name)[0] for name in table.cells}
+    assert row == {"age": "27", "work class": "State-gov", "y": "<=50K", "z": "a, b"}
 
 
 def test_text_that_means_something_elsewhere_stays_text(tmp_path: Path) -> None:
-    cells = ["00123", "+5", "0x10", "NA", "9007199254740993", "1_000", "Inf"]
+    cells = ["00123", "+5", "0x10", "9007199254740993", "1_000", "Inf"]
     table = read(tmp_path, "a,b\n" + "".join(f"{cell},1\n" for cell in cells))
-    assert table.cells["a"].tolist() == cells
+    assert said(table, "a") == cells
+
+
+@pytest.mark.parametrize("strange", ["n.d.", "0123", "9007199254740993", "inf"])
+def test_a_column_of_numbers_stays_text_if_a_late_cell_is_no_plain_number(tmp_path: Path, strange: str) -> None:
+    lines = ["1.50,1"] * 200_000
+    table = read(tmp_path, "\n".join(["a,b", *lines, f"{strange},1"]))
+    assert said(table, "a")[-2:] == ["1.50", strange]
+    assert table.cells["b"].dtype == float
+
+
+def test_a_column_of_words_stays_text(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text("a,b\n1.50,1\n2,2\n")
+    assert texts(read_separated(path, {"a"}).cells["a"]).tolist() == ["1.50", "2"]
+
+
+def test_what_stands_for_nothing_is_missing(tmp_path: Path) -> None:
+    table = read(tmp_path, "a,b\n1,x\nNA,\n , n/a\n3,null\n")
+    assert table.cells["a"].isna().tolist() == [False, True, True, False]
+    assert table.cells["b"].isna().tolist() == [False, True, True, True]
+
+
+def test_blank_lines_are_no_rows(tmp_path: Path) -> None:
+    assert read(tmp_path, "\n\na,b\n\n1,2\n\n").rows == 1
 
 
 def test_windows_text_is_read_and_said(tmp_path: Path) -> None:
