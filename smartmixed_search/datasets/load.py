@@ -8,6 +8,8 @@ from typing import Any
 
 from smartmixed_search.datasets.dataset import Dataset
 from smartmixed_search.datasets.embedded import EMBEDDED, read_embedded
+from smartmixed_search.datasets.images.contents import ZIP
+from smartmixed_search.datasets.images.source import read_images
 from smartmixed_search.datasets.mnist import FOLDERS, download_mnist, missing_files, read_mnist
 from smartmixed_search.datasets.npz import read_npz
 from smartmixed_search.datasets.parts import Splitting
@@ -22,7 +24,7 @@ from smartmixed_search.errors.messages import one_of
 DATASETS = (*EMBEDDED, *FOLDERS)
 """Datasets with a name of their own; any other is the path of a file."""
 
-FILES = (".npz", *TABLES)
+FILES = (".npz", *TABLES, ZIP)
 """Endings of files that can be read."""
 
 _LONGEST = 4096  # characters of a path, on Linux
@@ -31,7 +33,7 @@ DATA_DIR_VARIABLE = "SMARTMIXED_DATA_DIR"
 
 
 def check_dataset(spec: str) -> None:
-    """Check that a dataset is known by name or is the path of an `.npz` file, without looking for it.
+    """Check that a dataset is known by name or is the path of a folder or file, without looking for it.
 
     Raises:
         DatasetError: it is neither; the message names the nearest one.
@@ -41,7 +43,7 @@ def check_dataset(spec: str) -> None:
 
 
 def dataset_name(spec: str) -> str:
-    """Return the name a dataset will have, without loading it: its own, or a file's without the ending.
+    """Return the name a dataset will have, without loading it: its own, a folder's, or a file's without the ending.
 
     Raises:
         DatasetError: the dataset is unknown, or a file would take the name of another dataset.
@@ -57,12 +59,16 @@ def dataset_name(spec: str) -> str:
         raise DatasetError(f"a dataset must have at most {_LONGEST} characters, but got {len(spec)}: {spec[:20]!r}…")
     path = Path(spec)
     if path.suffix not in FILES:
-        if spec and _is_folder(path):
-            raise DatasetError(f"a dataset must be a name or a file, but {spec!r} is a folder")
-        raise DatasetError(one_of("a dataset", spec, DATASETS, other="the path of an .npz, .csv or .parquet file"))
-    if path.stem in DATASETS:
+        if not spec or not (_is_folder(path) or ("/" in spec and not path.suffix)):
+            raise DatasetError(
+                one_of("a dataset", spec, DATASETS, other=f"the path of a folder or file ({', '.join(FILES)})")
+            )
+        name = path.name.strip(".") or path.resolve().name
+    else:
+        name = path.stem
+    if name in DATASETS:
         raise DatasetError(f"a file must not have a built-in dataset's name, but got {spec!r}; rename the file")
-    return path.stem
+    return name
 
 
 def own_name(name: str) -> str:
@@ -110,13 +116,15 @@ def load_dataset(
     folds: int | None = None,
     repeats: int = 1,
     name: str = "table",
+    image: Mapping[str, Any] | None = None,
 ) -> Dataset:
     """Load, split and scale a dataset onto the CPU; the MNIST family is downloaded unless its files are there.
 
     Args:
-        spec: `digits`, `breast-cancer`, `diabetes`, `mnist`, `fashion-mnist`, `kmnist`, the path of an `.npz` file
-            with arrays `x` and `y`, and `x_test` and `y_test` if there are test examples, or that of a table
-            (`.csv`, `.tsv`, `.parquet`, `.dta`); or a table itself: of pandas, polars, Arrow, or whatever hands its
+        spec: one of `DATASETS`, the path of an `.npz` file with arrays `x` and `y`, and `x_test` and `y_test` if there
+            are test examples, that of a table
+            (`.csv`, `.tsv`, `.parquet`, `.dta`), or that of images: a folder for each class, below `train`, `val` and
+            `test` or not, or a zip of such folders; or a table itself: of pandas, polars, Arrow, or whatever hands its
             columns over as Arrow does.
         data_dir: the folder that holds `MNIST/raw`, `FashionMNIST/raw`, `KMNIST/raw`; default: `SMARTMIXED_DATA_DIR`,
             else a folder in the user's cache.
@@ -129,6 +137,8 @@ def load_dataset(
         folds: K folds, each of which tests once, so that the dataset has K `splits`; None: a fifth tests.
         repeats: how often it is split, or divided into folds.
         name: that the dataset of a table in memory is to have.
+        image: of images, what all are made: `size` in pixels, `channels`, 1 or 3, and `range`, the values of black and
+            white of floating-point images.
 
     Raises:
         DatasetError: the dataset is unknown, missing, damaged or unsuitable.
@@ -144,6 +154,8 @@ def load_dataset(
     name, path = dataset_name(spec), Path(spec)
     if spec not in DATASETS and path.suffix in TABLES:
         return _load_table(path, name, target, columns, splitting, task)
+    if spec not in DATASETS and (path.suffix == ZIP or path.suffix not in FILES):
+        return split_up(read_images(path, name, image), splitting)
     if target is not None or columns or split:
         raise DatasetError(
             f"target, columns and split are of a table ({', '.join(TABLES)}), but {spec!r} is not one; leave them out"

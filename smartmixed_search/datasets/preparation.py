@@ -1,8 +1,10 @@
 """How raw examples become what a network takes: a network used elsewhere must be given the same, and cannot tell."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any, Self
+
+from smartmixed_search.datasets.images.reading import Reading
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,6 +20,13 @@ class Preparation:
     deviation: tuple[float, ...] | None = None
     """Their standard deviation, 1 where a feature is constant [D]."""
 
+    classes: tuple[str, ...] | None = None
+    """The names of the classes 0 … C-1; None: these numbers."""
+    reading: Reading | None = None
+    """How the bytes of an image are made from a file; None: they are not of files, or it is no image."""
+    layout: str | None = None
+    """Of arrays of images: `NCHW`, `NHWC` or `NHW`; None: as `shape` says."""
+
     @property
     def flattened(self) -> str | None:
         """From which shape examples are flattened, as "28 × 28"; None if they are not, or it is unknown."""
@@ -31,7 +40,9 @@ class Preparation:
     def __str__(self) -> str:
         flattened = f"flattened from {self.flattened} row by row, " if self.flattened else ""
         if self.divisor is not None:
-            return f"{flattened}divided by {self.divisor:g}"
+            read = f"; an image file is {self.reading}" if self.reading is not None else ""
+            laid = f"; of arrays laid out {self.layout}" if self.layout is not None else ""
+            return f"{flattened}divided by {self.divisor:g}{read}{laid}"
         return f"{flattened}each feature less its mean, divided by its standard deviation, of the training examples"
 
     def to_dict(self) -> dict[str, Any]:
@@ -41,7 +52,7 @@ class Preparation:
     @classmethod
     def from_dict(cls, plain: Mapping[str, Any]) -> Self:
         """Read what `to_dict` returned."""
-        shape, mean, deviation = (
-            None if plain.get(name) is None else tuple(plain[name]) for name in ("shape", "mean", "deviation")
-        )
-        return cls(shape=shape, divisor=plain.get("divisor"), mean=mean, deviation=deviation)
+        known = {one.name: plain[one.name] for one in fields(cls) if plain.get(one.name) is not None}
+        reading = {"reading": Reading.of(known["reading"])} if "reading" in known else {}
+        lists = {name: tuple(value) for name, value in known.items() if isinstance(value, list | tuple)}
+        return cls(**known | lists | reading)

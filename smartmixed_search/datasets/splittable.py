@@ -56,7 +56,9 @@ class Splittable(Protocol):
     def take(self, indices: Indices) -> Any:
         """Return examples by their places."""
 
-    def prepare(self, parts: Sequence[Any], *, last: bool = False) -> tuple[list[NDArray[np.float32]], AnyPreparation]:
+    def prepare(
+        self, parts: Sequence[Any], *, last: bool = False
+    ) -> tuple[Sequence[NDArray[Any]], AnyPreparation]:
         """Return parts, the first of which is trained on, as networks take them, and how they are made.
 
         Args:

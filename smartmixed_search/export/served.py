@@ -3,7 +3,6 @@
 import torch
 from torch import Tensor, nn
 
-from smartmixed_search.datasets.tables.preparation import TablePreparation
 from smartmixed_search.export.inputs import TableInputs, inputs_of
 from smartmixed_search.export.weights import TrainedNetwork
 
@@ -66,7 +65,7 @@ def served(network: TrainedNetwork) -> ServedNetwork | PreparedNetwork:
 
 def class_names(network: TrainedNetwork) -> list[str]:
     """Return the classes' names, in the order of the outputs; the numbers 0 … C-1 where there are no others."""
-    if isinstance(network.preparation, TablePreparation):
+    if network.preparation.classes is not None:
         return list(network.preparation.classes)
     return [str(label) for label in range(len(network.biases[-1]))]
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from smartmixed_search.trials.plain import check_keys
-from smartmixed_search.trials.rules import NamedBy, Text, WordFor, Words
+from smartmixed_search.trials.rules import NamedBy, Pictures, Text, WordFor, Words
 from smartmixed_search.trials.settings import SETTINGS, Setting, setting, settings_of
 
 TPE, RANDOM, GRID = "tpe", "random", "grid"
@@ -32,6 +32,8 @@ class DataSettings:
     """Kinds of columns that are not to be inferred, by name."""
     split: Mapping[str, str] | None = setting(NamedBy(words=SPLIT_KINDS), later=True)
     """The column by which examples are split: whose no two parts share, of which the newest test, or that says it."""
+    image: Mapping[str, Any] | None = setting(Pictures(), later=True)
+    """What images are made: `size`, `channels`, and the `range` of floating-point ones."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -180,6 +180,38 @@ class NamedBy:
         return {read_word(f"a word of {key}", word, self.words): named}
 
 
+@dataclass(frozen=True, kw_only=True)
+class Pictures:
+    """What pictures are made: `size` in pixels, `channels`, 1 or 3, `range`, of black and white; or `none`."""
+
+    def choice(self, key: str, value: object) -> dict[str, Any] | None:
+        """Return what is said of them, or None for nothing.
+
+        Raises:
+            ConfigError: it is not a mapping, has an unknown key, or a value breaks its rule.
+
+        """
+        if value is None or value == "none":
+            return None
+        if not isinstance(value, Mapping) or not value:
+            raise ConfigError(f"{key} must be such as {{size: 32, channels: 3}}, but got {show(value)}")
+        said = {read_word(f"a key of {key}", one, ("size", "channels", "range")): given for one, given in value.items()}
+        if "size" in said:
+            said["size"] = whole_number(1, 4096).read(f"{key}: size", said["size"])
+        if "channels" in said and said["channels"] not in (1, 3):
+            raise ConfigError(f"{key}: channels must be 1 (grey) or 3 (colour), but got {show(said['channels'])}")
+        if "range" in said:
+            said["range"] = self._range(f"{key}: range", said["range"])
+        return said
+
+    def _range(self, key: str, value: object) -> list[float]:
+        numbers = [as_number(one) for one in value] if isinstance(value, list | tuple) else []
+        low, high = numbers if len(numbers) == 2 else (None, None)
+        if low is None or high is None or not low < high:
+            raise ConfigError(f"{key} must be the values of black and white, such as [0, 1], but got {show(value)}")
+        return [float(low), float(high)]
+
+
 def whole_number(low: int, high: int = COUNT_LIMIT, *, optional: bool = False) -> Numbers:
     """Return the rule of a whole number from `low` to `high`."""
     text = f"a whole number from {low} to {high}" + (", or none" if optional else "")
