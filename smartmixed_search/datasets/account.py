@@ -17,8 +17,9 @@ _SPLITS_SHOWN = 10
 
 def rows_and_classes(source: Splittable, how: Mapping[str, str] | None, splits: Sequence[Parts]) -> Iterator[str]:
     """Say, a line each, how many rows and which classes the parts have; of several splits the classes of the first."""
-    kind, column = next(iter((how or {}).items()), ("chance", ""))
-    yield f"split by {kind if kind in ('chance', 'column') else f'{kind},'} {column}".rstrip() + (
+    unasked = "chance" if source.given is None else "its own parts"
+    kind, column = next(iter((how or {}).items()), (unasked, ""))
+    yield f"split by {kind if kind in (unasked, 'column') else f'{kind},'} {column}".rstrip() + (
         f", {len(splits)} times" if len(splits) > 1 else ""
     )
     for purpose, labels in _labels(source, splits[0]):

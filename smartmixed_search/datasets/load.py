@@ -152,14 +152,17 @@ def load_dataset(
     if is_frame(spec):
         return _load_table(spec, own_name(name), target, columns, splitting, task)
     name, path = dataset_name(spec), Path(spec)
+    of_images = spec not in DATASETS and (path.suffix == ZIP or path.suffix not in FILES)
+    if image and not of_images:
+        raise DatasetError(f"image is of a folder or zip of images, but {spec!r} is not one; leave it out")
     if spec not in DATASETS and path.suffix in TABLES:
         return _load_table(path, name, target, columns, splitting, task)
-    if spec not in DATASETS and (path.suffix == ZIP or path.suffix not in FILES):
-        return split_up(read_images(path, name, image), splitting)
     if target is not None or columns or split:
         raise DatasetError(
             f"target, columns and split are of a table ({', '.join(TABLES)}), but {spec!r} is not one; leave them out"
         )
+    if of_images:
+        return split_up(read_images(path, name, image, task), splitting)
     if name in EMBEDDED:
         return split_up(read_embedded(name).learned_as(task), splitting)
     if name not in DATASETS:

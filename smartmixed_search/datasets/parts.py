@@ -59,10 +59,13 @@ def divide(source: Splittable, how: Splitting) -> list[Parts]:
     """
     folds, repeats = how.folds, how.repeats
     kind, name = next(iter((how.by or {}).items()), (None, ""))
+    if kind is None and source.given is not None and folds is None and repeats == 1:
+        return [_as_given(source, source.given)]
     if folds is None and repeats == 1 and kind in (TIME, COLUMN):
         values = source.column(name, numeric=kind == TIME)
         return [_by_time(source, values) if kind == TIME else _as_given(source, values)]
-    if (folds is not None or repeats > 1) and (kind in (TIME, COLUMN) or source.x_test is not None):
+    tested = source.x_test is not None or source.given is not None
+    if (folds is not None or repeats > 1) and (kind in (TIME, COLUMN) or tested):
         why = f"{source.name!r} is split by its column {name!r}" if kind else f"{source.name!r} has a test part"
         raise DatasetError(
             f"folds and repeats must be of data whose test part is drawn, by chance or by group, but {why}; leave them "

@@ -38,6 +38,8 @@ class Source:
     """Value that is scaled to 1, as of pixels; None: features are standardised."""
     shape: tuple[int, ...] | None = None
     """Of an example before it was flattened; None: it was not."""
+    given: NDArray[Any] | None = None
+    """The part of every example, `train` or `val`, if the file says it. **Shape** [N]."""
     notes: tuple[str, ...] = ()
     """What was understood of it that a user should see, a line each."""
 

@@ -43,6 +43,10 @@ class Splittable(Protocol):
         """Their labels."""
 
     @property
+    def given(self) -> NDArray[Any] | None:
+        """The part of every example, `train`, `val` or `test`, if the source says it unasked, [N]."""
+
+    @property
     def notes(self) -> tuple[str, ...]:
         """What was understood that a user should see."""
 
@@ -56,9 +60,7 @@ class Splittable(Protocol):
     def take(self, indices: Indices) -> Any:
         """Return examples by their places."""
 
-    def prepare(
-        self, parts: Sequence[Any], *, last: bool = False
-    ) -> tuple[Sequence[NDArray[Any]], AnyPreparation]:
+    def prepare(self, parts: Sequence[Any], *, last: bool = False) -> tuple[Sequence[NDArray[Any]], AnyPreparation]:
         """Return parts, the first of which is trained on, as networks take them, and how they are made.
 
         Args:

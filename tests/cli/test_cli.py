@@ -57,7 +57,7 @@ def test_second_process_is_refused_before_anything_long(run_cli: object, tmp_pat
         (["run", "quickstart", "--set", "phase_fraction={low: 0.5, high: 0.1}"], ["phase_fraction", "0.1"]),
         (["run", "quickstart", "--dataset", "minst"], ["'minst'", "did you mean 'mnist'"]),
         (["run", "quickstart", "--dataset", "MNIST"], ["'MNIST'", "did you mean 'mnist'?"]),
-        (["run", "quickstart", "--dataset", "folder"], ["'folder' is a folder"]),
+        (["run", "quickstart", "--dataset", "folder"], ["'folder' must hold pictures", "1 other file"]),
         (["run", "quickstart", "--dataset", "none.npz"], ["none.npz"]),
         (["run", "quickstart", "--gpus-per-trial", "many"], ["gpus_per_trial", "many"]),
         (["run", "quickstart", "--cpus-per-trial", "4096", "--dry-run"], ["cpus_per_trial", "4096"]),

@@ -39,6 +39,7 @@ class TableSource:
     """What was understood, a line each."""
     input_shape: tuple[int, ...] = ()
     x_test: None = None
+    given: None = None
     y_test: None = None
 
     @property

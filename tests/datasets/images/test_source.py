@@ -132,6 +132,21 @@ def test_a_folder_has_its_name() -> None:
     assert dataset_name("somewhere/photos/") == "photos"
 
 
+def test_folds_of_pictures_are_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = class_folders(tmp_path / "folded", {"a": 9, "b": 9})
+    read: list[str] = []
+
+    def read_picture(name: str, content: bytes, reading: object) -> np.ndarray:
+        read.append(name)
+        return np.zeros((1, 2, 2), np.uint8)
+
+    monkeypatch.setattr(decoding, "read_picture", read_picture)
+    data = load_dataset(str(root), folds=3)
+    assert [len(one.x_test) for one in data.splits] == [6, 6, 6]
+    assert len(set(read)) == 18
+    assert len(read) == 18 + 1, "the first one is read twice"
+
+
 def test_processes_read_what_one_reads(pets: Dataset, divided: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(decoding, "_ALONE_SECONDS", -1.0)
     monkeypatch.setattr(decoding, "_TOGETHER", 4)
