@@ -15,6 +15,7 @@ from smartmixed_search.datasets.npz import read_npz
 from smartmixed_search.datasets.parts import Splitting
 from smartmixed_search.datasets.split import split as split_up
 from smartmixed_search.datasets.tables.frames import is_frame
+from smartmixed_search.datasets.tables.leaking import leaking
 from smartmixed_search.datasets.tables.reading import SUFFIXES as TABLES
 from smartmixed_search.datasets.tables.recurring import recurring
 from smartmixed_search.datasets.tables.source import read_table
@@ -128,7 +129,7 @@ def load_dataset(
             columns over as Arrow does.
         data_dir: the folder that holds `MNIST/raw`, `FashionMNIST/raw`, `KMNIST/raw`; default: `SMARTMIXED_DATA_DIR`,
             else a folder in the user's cache.
-        target: of a table, the column that names the classes.
+        target: of a table, the column to predict.
         columns: of a table, kinds of columns that are not to be inferred: `number`, `boolean`, `date`, `category` or
             `ignore`, by name.
         split: of a table, the column by which it is split, such as `{"group": "patient"}`: by `group`, which no two
@@ -183,6 +184,6 @@ def _load_table(
 ) -> Dataset:
     aside = {column: f"the rows are split by it ({kind})" for kind, column in (splitting.by or {}).items()}
     source = read_table(table, name, target, columns, aside, task)
-    warnings = () if splitting.by else tuple(recurring(source.cells, source.columns))
+    warnings = (*leaking(source), *(() if splitting.by else recurring(source.cells, source.columns)))
     dataset = split_up(source, splitting)
     return replace(dataset, warnings=(*warnings, *dataset.warnings))

@@ -27,6 +27,11 @@ class Preparation:
     layout: str | None = None
     """Of arrays of images: `NCHW`, `NHWC` or `NHW`; None: as `shape` says."""
 
+    target_mean: tuple[float, ...] | None = None
+    """Of numbers to predict, by target; networks answer in deviations from it. None: classes are learned."""
+    target_deviation: tuple[float, ...] | None = None
+    """Their standard deviation in training."""
+
     @property
     def flattened(self) -> str | None:
         """From which shape examples are flattened, as "28 × 28"; None if they are not, or it is unknown."""

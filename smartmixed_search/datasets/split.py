@@ -50,6 +50,8 @@ def _prepared(source: Splittable, parts: Parts, *, last: bool) -> Dataset:
     assert y_test is not None
     prepared, preparation = source.prepare([source.take(parts.train), source.take(parts.val), x_test], last=last)
     targets, task = _learned(source, [source.y[parts.train], source.y[parts.val], y_test])
+    if isinstance(task, Regression):
+        preparation = replace(preparation, target_mean=task.mean, target_deviation=task.deviation)
     arrays: dict[str, NDArray[Any]] = {f"x_{name}": x for name, x in zip(SPLITS, prepared, strict=True)}
     arrays |= {f"y_{name}": y for name, y in zip(SPLITS, targets, strict=True)}
     return Dataset.from_arrays(

@@ -18,6 +18,8 @@ ASHA = "asha"
 COLUMN_KINDS = ("number", "boolean", "date", "category", "ignore")
 """What a table's column can be, see `datasets.tables.columns.KINDS`: without numpy, which takes a while."""
 
+TASKS = ("classification", "regression")
+"""What may be learned, see `datasets.targets`."""
 SPLIT_KINDS = ("group", "time", "column")
 """By what a column can split, see `datasets.parts.KINDS`."""
 
@@ -27,7 +29,9 @@ class DataSettings:
     """How a table is read."""
 
     target: str | None = setting(Text(), later=True)
-    """The column that names the classes."""
+    """The column to predict."""
+    task: str | None = setting(Words(words=TASKS, optional=True), later=True)
+    """Whether classes are learned, or numbers; None: as the targets look."""
     columns: Mapping[str, str] | None = setting(WordFor(words=COLUMN_KINDS), later=True)
     """Kinds of columns that are not to be inferred, by name."""
     split: Mapping[str, str] | None = setting(NamedBy(words=SPLIT_KINDS), later=True)

@@ -72,14 +72,18 @@ class Words:
     """The words of which a field takes one."""
 
     words: tuple[str, ...]
+    optional: bool = False
+    """Whether the field may say `none`."""
 
-    def choice(self, key: str, value: object) -> str:
-        """Return one of the words.
+    def choice(self, key: str, value: object) -> str | None:
+        """Return one of the words, or None for `none`.
 
         Raises:
             ConfigError: it is not one of them.
 
         """
+        if self.optional and (value is None or value == "none"):
+            return None
         return read_word(key, value, self.words)
 
 

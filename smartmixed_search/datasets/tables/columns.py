@@ -123,7 +123,7 @@ def _understand(table: RawTable, name: str, given: str | None) -> Column:
         cells, missing, remark = _without_uncertain(cells)
     kind, reason, layout = _kind(name, cells, table) if given is None else (given, "as you say", "")
     if kind == NUMBER:
-        _refuse_infinite(name, table.cells[name])
+        refuse_infinite(name, table.cells[name])
         remark += _not_numbers(cells, table.commas)
     if kind == DATE and given is not None and not is_moment(cells) and not is_number(cells):
         layout = day_layout(_present(cells)) or ISO
@@ -217,7 +217,12 @@ def _not_numbers(cells: "pd.Series[Any]", commas: bool) -> str:
     return f", {_quoted(words[:3])} taken for missing ({counted(int(counts(cells)[strange].sum()), 'cell')})"
 
 
-def _refuse_infinite(name: str, cells: "pd.Series[Any]") -> None:
+def refuse_infinite(name: str, cells: "pd.Series[Any]") -> None:
+    """Make sure that numbers are finite, whether they were stored as such or as text.
+
+    Raises:
+        DatasetError: one is not; which, is said.
+    """
     if is_moment(cells):
         return
     infinite = np.isinf(cells.to_numpy()) if is_number(cells) else _places_of(cells, are_infinite)

@@ -16,6 +16,7 @@ from smartmixed_search.errors import DatasetError
 Places = NDArray[np.intp]
 
 _ROWS_AT_A_TIME = 4096
+_TARGET_SCALE = ("target_mean", "target_deviation")
 MOST_CATEGORIES = 30
 """Categories of a column with a feature of their own, the most frequent ones; all others share one."""
 
@@ -102,8 +103,12 @@ class TablePreparation:
 
     target: str
     classes: tuple[str, ...]
-    """The names of the classes 0 … C-1."""
+    """The names of the classes 0 … C-1; none: a number is predicted."""
     features: tuple[Feature, ...]
+    target_mean: tuple[float, ...] | None = None
+    """Of numbers to predict, by target; networks answer in deviations from it. None: classes are learned."""
+    target_deviation: tuple[float, ...] | None = None
+    """Their standard deviation in training."""
 
     @property
     def names(self) -> list[str]:
@@ -135,11 +140,13 @@ class TablePreparation:
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values, with what it does in words."""
+        scale = {name: getattr(self, name) for name in _TARGET_SCALE}
         return {
             "words": str(self),
             "target": self.target,
             "classes": list(self.classes),
             "features": [asdict(feature) | {"names": feature.names} for feature in self.features],
+            **{name: list(numbers) for name, numbers in scale.items() if numbers is not None},
         }
 
     @classmethod
@@ -149,6 +156,7 @@ class TablePreparation:
             target=plain["target"],
             classes=tuple(plain["classes"]),
             features=tuple(map(_read_feature, plain["features"])),
+            **{name: tuple(plain[name]) for name in _TARGET_SCALE if name in plain},
         )
 
 

@@ -1,4 +1,4 @@
-"""A table as a source: rows with a target that names their classes."""
+"""A table as a source: rows with a target, a class or a number."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -9,22 +9,19 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from smartmixed_search.datasets.tables.cells import Columns, as_text, is_number
+from smartmixed_search.datasets.tables.cells import Columns
 from smartmixed_search.datasets.tables.columns import CATEGORY, DATE, IGNORE, NUMBER, Column, find, understand
 from smartmixed_search.datasets.tables.preparation import Places, TablePreparation, prepare
 from smartmixed_search.datasets.tables.raw import RawTable
 from smartmixed_search.datasets.tables.reading import read_raw
-from smartmixed_search.datasets.targets import REGRESSION
+from smartmixed_search.datasets.tables.target import Target, read_target
 from smartmixed_search.errors import DatasetError
 from smartmixed_search.errors.messages import counted
-
-MOST_WHOLE_CLASSES = 20
-"""Different whole numbers up to which a numeric target names classes."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class TableSource:
-    """Rows that have a class; see `source.Source` for what is said of examples stored as arrays."""
+    """Rows that have a target; see `source.Source` for what is said of examples stored as arrays."""
 
     name: str
     cells: dict[str, "pd.Series[Any]"] = field(repr=False)
@@ -33,8 +30,8 @@ class TableSource:
     """What is learned from, and what is left out."""
     target: str
     class_names: tuple[str, ...]
-    y: NDArray[np.int64]
-    """The class of every row, a place among `class_names`. **Shape** [N]."""
+    y: NDArray[Any]
+    """The class of every row, a place among `class_names`, int64; or the number to predict, float64. **Shape** [N]."""
     notes: tuple[str, ...]
     """What was understood, a line each."""
     input_shape: tuple[int, ...] = ()
@@ -44,7 +41,7 @@ class TableSource:
 
     @property
     def classes(self) -> int:
-        """C: number of classes."""
+        """C: number of classes; 0: `y` are numbers to predict."""
         return len(self.class_names)
 
     def column(self, name: str, *, numeric: bool = False) -> NDArray[Any]:
@@ -91,17 +88,15 @@ def read_table(
     Args:
         table: the path of a file, or a table in memory.
         name: of the dataset.
-        target: the column that names the classes.
+        target: the column to predict.
         kinds: of columns that are not to be decided, by name.
         aside: columns that are not learned from, each with its reason.
         task: what is learned; None: what the target looks like.
 
     Raises:
-        DatasetError: the file is not one, there is no such target, it names no classes, or nothing is left to learn
+        DatasetError: the file is not one, there is no such target, it cannot be learned, or nothing is left to learn
             from.
     """
-    if task == REGRESSION:
-        raise DatasetError(f"task must be classification for a table, but got {task!r}")
     words = {column for column, kind in (kinds or {}).items() if kind == CATEGORY}
     raw = read_raw(table, words)
     if target is None:
@@ -109,13 +104,11 @@ def read_table(
             "a table must have a target, the column to predict; name one with --target or target: in the space, of "
             f"{', '.join(raw.names)}"
         )
-    labels = find(raw.cells, target)
-    (column,) = understand(replace(raw, cells={target: labels}, unreadable={}))
-    names, y = _classes(column, labels)
+    learned = read_target(raw, target, task)
     cells = {other: found for other, found in raw.cells.items() if other != target}
-    if (y < 0).any():
+    if not learned.present.all():
         for other in cells:
-            cells[other] = cells[other][y >= 0].reset_index(drop=True)
+            cells[other] = cells[other][learned.present].reset_index(drop=True)
     columns = _set_aside(understand(replace(raw, cells=cells), kinds), aside or {}, cells, target)
     if all(one.kind == IGNORE for one in columns):
         why = "; ".join(f"{one.name}: {one.reason}" for one in columns)
@@ -125,9 +118,9 @@ def read_table(
         cells=cells,
         columns=columns,
         target=target,
-        class_names=names,
-        y=y[y >= 0],
-        notes=_notes(raw, columns, target, names, int((y < 0).sum())),
+        class_names=learned.classes,
+        y=learned.y,
+        notes=_notes(raw, columns, learned),
     )
 
 
@@ -139,40 +132,13 @@ def _set_aside(columns: Sequence[Column], aside: Mapping[str, str], cells: Colum
     return tuple(replace(one, kind=IGNORE, reason=aside[one.name]) if one.name in aside else one for one in columns)
 
 
-def _notes(
-    raw: RawTable, columns: Sequence[Column], target: str, classes: Sequence[str], dropped: int
-) -> tuple[str, ...]:
+def _notes(raw: RawTable, columns: Sequence[Column], target: Target) -> tuple[str, ...]:
     """Say what was understood of a table, a line each."""
+    dropped = raw.rows - len(target.y)
     told = [
-        f"{raw.name}: {counted(raw.rows - dropped, 'row')} of {counted(len(columns) + 1, 'column')}",
+        f"{raw.name}: {counted(len(target.y), 'row')} of {counted(len(columns) + 1, 'column')}",
         *raw.remarks,
-        *([f"{counted(dropped, 'row')} without {target} left out"] if dropped else []),
+        *([f"{counted(dropped, 'row')} without {target.name} left out"] if dropped else []),
     ]
-    names = f"{', '.join(classes[:10])}{' …' if len(classes) > 10 else ''}"
     kinds = [f"  {one.name}: {one.kind if one.kind != IGNORE else 'left out'}, {one.reason}" for one in columns]
-    return ", ".join(told), f"target {target}: {len(classes)} classes, {names}", *kinds
-
-
-def _classes(column: Column, cells: "pd.Series[Any]") -> tuple[tuple[str, ...], NDArray[np.int64]]:
-    """Return the names of the classes, numbers in their order and words by the alphabet, and each row's; -1: none."""
-    numeric = is_number(cells) or column.kind == NUMBER
-    values = replace(column, kind=NUMBER if numeric else CATEGORY).values(cells)
-    present = np.array(sorted(pd.unique(pd.Series(values).dropna())))
-    if len(present) < 2:
-        raise DatasetError(
-            f"the target {column.name!r} must name two classes at least, but it says "
-            f"{_name(present[0])!r} wherever it has a value"
-            if len(present)
-            else f"the target {column.name!r} must name two classes at least, but it says nothing"
-        )
-    if numeric and not (len(present) <= MOST_WHOLE_CLASSES and (present == np.floor(present)).all()):
-        raise DatasetError(
-            f"a numeric target must name classes by at most {MOST_WHOLE_CLASSES} different whole numbers, but "
-            f"{column.name!r} has {len(present):,} different numbers; a column of classes can be a target"
-        )
-    y = pd.Categorical(values, categories=present).codes.astype(np.int64)
-    return tuple(map(_name, present)), y
-
-
-def _name(label: object) -> str:
-    return str(label) if isinstance(label, str) else as_text(label)
+    return ", ".join(told), target.words, *kinds

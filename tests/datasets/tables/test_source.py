@@ -1,5 +1,6 @@
 """From a file to a dataset: the target, what is left out, and nothing learned from test rows."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,8 @@ import pytest
 import torch
 
 from smartmixed_search.datasets import load_dataset
+from smartmixed_search.datasets.prepared import read_preparation
+from smartmixed_search.datasets.tables.preparation import TablePreparation
 from smartmixed_search.datasets.tables.source import read_table
 from smartmixed_search.errors import DatasetError
 
@@ -59,12 +62,64 @@ def test_rows_without_a_target_are_left_out_and_counted(tmp_path: Path) -> None:
     [
         (None, "must have a target, .* of size, colour, kind"),
         ("kinds", "no column 'kinds'; did you mean 'kind'"),
-        ("size", "at most 20 different whole numbers, but 'size' has 60"),
     ],
 )
 def test_a_target_that_will_not_do_is_refused(tmp_path: Path, target: str | None, message: str) -> None:
     with pytest.raises(DatasetError, match=message):
         load_dataset(str(table(tmp_path)), target=target)
+
+
+@pytest.mark.parametrize(
+    ("targets", "task", "words"),
+    [
+        (
+            [1, 2, 3] * 20,
+            None,
+            "3 classes, 1, 2, 3, for it says 3 different whole numbers; task: regression predicts a",
+        ),
+        ([1, 2, 3] * 20, "regression", "regression, a number from 1 to 3, as you say"),
+        ([0.5, 1.5, 3] * 20, None, "regression, a number from 0.5 to 3, for it says 3 different numbers; task: class"),
+        ([0.5, 1.5, 3] * 20, "classification", "3 classes, 0.5, 1.5, 3, as you say"),
+        (list(range(60)), None, "regression, a number from 0 to 59, for it says 60 different whole numbers"),
+        ([1, 2, 3] * 19 + ["n.d.", "", "NA"], None, "3 classes, 1, 2, 3, for it says"),
+        (["1,5", "2,5"] * 30, None, "regression, a number from 1.5 to 2.5"),
+        ([f"0{one}.03.2021" for one in range(1, 7)] * 10, None, "regression, a number from 18687 to 18692"),
+    ],
+)
+def test_whether_a_target_is_a_class_or_a_number_is_said_with_the_reason(
+    tmp_path: Path, targets: list[object], task: str | None, words: str
+) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text("x;y\n" + "".join(f"{place % 7};{target}\n" for place, target in enumerate(targets)))
+    assert read_table(path, "t", "y", task=task).notes[1].startswith(f"target y: {words}")
+
+
+def test_numbers_to_predict_are_standardised_by_the_training_rows_and_the_preparation_tells_by_what() -> None:
+    rng = np.random.default_rng(0)
+    prices = 1e5 + 1e4 * rng.normal(size=80)
+    data = load_dataset(pd.DataFrame({"row": np.arange(0.5, 80), "price": prices}), target="price")
+    assert isinstance(data.preparation, TablePreparation)
+    plain = read_preparation(json.loads(json.dumps(data.preparation.to_dict())))
+    assert plain == data.preparation
+    (mean,), (deviation,) = plain.target_mean, plain.target_deviation
+    places = data.x_train[:, 0].double() * plain.features[0].deviation + plain.features[0].mean
+    trained = prices[(places - 0.5).round().long()]
+    assert (mean, deviation) == pytest.approx((trained.mean(), trained.std()))
+    torch.testing.assert_close(data.y_train[:, 0].double() * deviation + mean, torch.from_numpy(trained))
+
+
+@pytest.mark.parametrize(
+    ("targets", "task", "message"),
+    [
+        (["a", "b"], "regression", "no number, but got regression, and 'y' says 'a'"),
+        ([1.5, 1.5], None, "must differ between rows, but 'y' says 1.5"),
+        ([1.5, np.inf], None, "'y' is inf in row 1"),
+        ([None, None], None, "two classes at least, but it says nothing"),
+    ],
+)
+def test_a_target_that_cannot_be_learned_is_refused(targets: list[object], task: str | None, message: str) -> None:
+    with pytest.raises(DatasetError, match=message):
+        load_dataset(pd.DataFrame({"x": range(40), "y": targets * 20}), target="y", task=task)
 
 
 def test_one_class_is_refused(tmp_path: Path) -> None:

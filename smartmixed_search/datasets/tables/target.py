@@ -1,0 +1,111 @@
+"""A table's target: which of its columns is predicted, whether it names classes or is a number, and why."""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from smartmixed_search.datasets.tables.cells import as_text, is_moment, is_number
+from smartmixed_search.datasets.tables.columns import (
+    CATEGORY,
+    DATE,
+    NUMBER,
+    Column,
+    find,
+    refuse_infinite,
+    understand,
+)
+from smartmixed_search.datasets.tables.raw import RawTable
+from smartmixed_search.datasets.targets import CLASSIFICATION, REGRESSION
+from smartmixed_search.errors import DatasetError
+from smartmixed_search.errors.messages import show
+
+MOST_WHOLE_CLASSES = 20
+"""Different whole numbers up to which a numeric target names classes."""
+_SHOWN = 10
+
+
+@dataclass(frozen=True, kw_only=True)
+class Target:
+    """What is predicted."""
+
+    name: str
+    y: NDArray[Any]
+    """Of every row that has one: a class, int64, a place among `classes`; or the number, float64. **Shape** [N]."""
+    present: NDArray[np.bool_]
+    """Which rows of the table have one."""
+    classes: tuple[str, ...]
+    """The classes' names, numbers in their order and words by the alphabet; none: numbers are predicted."""
+    words: str
+    """What it is, and why, in a line."""
+
+
+def read_target(raw: RawTable, name: str, task: str | None) -> Target:
+    """Decide what a column is as a target, unless `task` says it.
+
+    Words name classes. So do up to `MOST_WHOLE_CLASSES` different whole numbers, if half of the rows repeat one; all
+    other numbers, and days, are predicted as such.
+
+    Raises:
+        DatasetError: there is no such column, it never differs, is infinite, or cannot be what `task` says.
+    """
+    cells = find(raw.cells, name)
+    (column,) = understand(replace(raw, cells={name: cells}, unreadable={}))
+    numeric = is_number(cells) or is_moment(cells) or column.kind in (NUMBER, DATE)
+    if not numeric:
+        if task == REGRESSION:
+            raise DatasetError(
+                f"task must be classification where the target is no number, but got regression, and {name!r} says "
+                f"{show(cells.dropna().iloc[0]) if cells.notna().any() else 'nothing'}"
+            )
+        return _classes(column, cells, "" if task is None else ", as you say")
+    refuse_infinite(name, cells)
+    values = np.asarray((column if column.kind == DATE else replace(column, kind=NUMBER)).values(cells))
+    different = np.unique(values[np.isfinite(values)])
+    kind = f"{len(different):,} different {'whole ' if _are_whole(different) else ''}numbers"
+    if (task or _inferred(values, different)) == CLASSIFICATION:
+        why = ", as you say" if task else f", for it says {kind}; task: regression predicts a number"
+        return _classes(column, cells, why)
+    why = ", as you say" if task else f", for it says {kind}; task: classification makes classes of them"
+    return _numbers(name, values, why)
+
+
+def _inferred(values: NDArray[np.float64], different: NDArray[np.float64]) -> str:
+    few = len(different) <= MOST_WHOLE_CLASSES and 2 * len(different) <= len(values)
+    return CLASSIFICATION if few and _are_whole(different) else REGRESSION
+
+
+def _are_whole(values: NDArray[np.float64]) -> bool:
+    return bool((values == np.floor(values)).all())
+
+
+def _numbers(name: str, values: NDArray[np.float64], why: str) -> Target:
+    present = np.isfinite(values)
+    y = values[present]
+    if not y.size or (y == y[0]).all():
+        raise DatasetError(f"the target must differ between rows, but {name!r} {_always(y.tolist())}")
+    low, high = as_text(float(y.min())), as_text(float(y.max()))
+    words = f"target {name}: regression, a number from {low} to {high}{why}"
+    return Target(name=name, y=y, present=present, classes=(), words=words)
+
+
+def _classes(column: Column, cells: "pd.Series[Any]", why: str) -> Target:
+    numeric = is_number(cells) or column.kind == NUMBER
+    values = replace(column, kind=NUMBER if numeric else CATEGORY).values(cells)
+    present = np.array(sorted(pd.unique(pd.Series(values).dropna())))
+    names = tuple(str(label) if isinstance(label, str) else as_text(label) for label in present)
+    if len(names) < 2:
+        raise DatasetError(
+            f"the target {column.name!r} must name two classes at least, but it {_always(names)} "
+            "wherever it has a value"
+        )
+    y = pd.Categorical(values, categories=present).codes.astype(np.int64)
+    listed = f"{', '.join(names[:_SHOWN])}{' …' if len(names) > _SHOWN else ''}"
+    words = f"target {column.name}: {len(names)} classes, {listed}{why}"
+    return Target(name=column.name, y=y[y >= 0], present=y >= 0, classes=names, words=words)
+
+
+def _always(said: Any) -> str:
+    return f"says {said[0]!r}" if len(said) else "says nothing"
