@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from smartmixed_search.export.weights import load_network
     from smartmixed_search.method.activations import register_activation
     from smartmixed_search.method.modules import MixedActivation, SelectiveActivation, freeze_selections
+    from smartmixed_search.method.sites import find_sites, make_selective
     from smartmixed_search.reports import (
         plot_critical_difference,
         plot_curves,
@@ -83,11 +84,13 @@ _HOMES = {
     "confirmations": "tracking.questions.confirmations",
     "curves": "tracking.questions.curves",
     "effects": "tracking.questions.effects",
+    "find_sites": "method.sites",
     "freeze_selections": "method.modules",
     "importance": "analysis.tuning",
     "leaderboard": "analysis.leaderboard",
     "load_dataset": "datasets",
     "load_network": "export.weights",
+    "make_selective": "method.sites",
     "mean_agreement": "analysis.preferences",
     "plot_critical_difference": "reports",
     "plot_curves": "reports",
@@ -145,11 +148,13 @@ __all__ = [
     "confirmations",
     "curves",
     "effects",
+    "find_sites",
     "freeze_selections",
     "importance",
     "leaderboard",
     "load_dataset",
     "load_network",
+    "make_selective",
     "mean_agreement",
     "plot_critical_difference",
     "plot_curves",
