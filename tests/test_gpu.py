@@ -111,7 +111,7 @@ def test_a_trial_on_digits(precision: str) -> None:
     for one, other in zip(on_gpu.networks, on_cpu.networks, strict=True):
         assert one.status == other.status == "finished"
         assert one.steps == other.steps
-        assert abs(one.test_accuracy - other.test_accuracy) < 0.05
+        assert abs(one.test["accuracy"] - other.test["accuracy"]) < 0.05
 
 
 @pytest.mark.usefixtures("users_functions")

@@ -15,15 +15,15 @@ class Checkpoint:
     Args:
         states: parameters, and moments where a handoff will need them; copied at every improvement.
         logit_columns: the column of each of the J entries of `logits`.
-        sums: names of the task's sums.
+        quantities: what is measured, by `Metric.quantity`.
     """
 
-    def __init__(self, states: Sequence[Parameters], logit_columns: Sequence[int], sums: Sequence[str]) -> None:
+    def __init__(self, states: Sequence[Parameters], logit_columns: Sequence[int], quantities: Sequence[str]) -> None:
         networks, device = states[0].shared[0].shape[:2], states[0].shared[0].device
         self.states = [state.clone() for state in states]
         self.epoch = torch.full(networks, -1, device=device)
         self.loss = torch.full(networks, torch.inf, dtype=torch.float64, device=device)
-        self.sums = {name: torch.zeros(networks, dtype=torch.float64, device=device) for name in sums}
+        self.quantities = {name: torch.zeros(networks, dtype=torch.float64, device=device) for name in quantities}
         self._logit_columns = list(logit_columns)
 
     @property
@@ -32,16 +32,16 @@ class Checkpoint:
         return self.states[0]
 
     def figures(self) -> dict[str, Tensor]:
-        """Return `epoch`, `loss` and the task's sums by name, [R, S]; the epoch is -1 where there is none yet."""
-        return {"epoch": self.epoch, "loss": self.loss, **self.sums}
+        """Return `epoch`, `loss` and what was measured by name, [R, S]; the epoch is -1 where there is none yet."""
+        return {"epoch": self.epoch, "loss": self.loss, **self.quantities}
 
     def update(self, epoch: int, evaluation: Evaluation, states: Sequence[Parameters], eligible: Tensor) -> None:
         """Keep the networks that are eligible [R, S] and have never had so low a loss; NaN is never low."""
         better = eligible & (evaluation.loss < self.loss)
         self.epoch.masked_fill_(better, epoch)
         self.loss.copy_(evaluation.loss.where(better, self.loss))
-        for name, best in self.sums.items():
-            best.copy_(evaluation.sums[name].where(better, best))
+        for name, best in self.quantities.items():
+            best.copy_(evaluation.quantities[name].where(better, best))
         for kept, state in zip(self.states, states, strict=True):
             _keep(better, kept.shared, state.shared)
             _keep(better[:, self._logit_columns], kept.logits, state.logits)

@@ -9,8 +9,9 @@ import numpy as np
 from smartmixed_search.engine.networks import EpochReport
 from smartmixed_search.engine.parts import Part
 from smartmixed_search.families import format_architecture
+from smartmixed_search.tasks.metric import Metric
 from smartmixed_search.trials.config import SMARTMIXED, TrialConfig
-from smartmixed_search.trials.ranking import best_fixed, margin
+from smartmixed_search.trials.ranking import best_fixed, merit
 from smartmixed_search.trials.records import NetworkResult
 
 Report = Callable[[int, dict[str, float]], None]
@@ -54,33 +55,42 @@ class TrialEpochs:
 
     Args:
         config: the trial's configuration.
+        metric: what ranks.
         examples: number of validation examples of every split of the data.
+        uninformed: the metric's value of who knows nothing, which counts where a network has none.
         report: what is called; None: nothing.
     """
 
-    def __init__(self, config: TrialConfig, examples: Sequence[int], report: Report | None) -> None:
+    def __init__(
+        self, config: TrialConfig, metric: Metric, examples: Sequence[int], uninformed: float, report: Report | None
+    ) -> None:
         self._config = config
         self._whole = Part.whole(config)
+        self._metric = metric
         self._examples = np.tile(np.array(examples, dtype=np.float64), config.replicates)
         """Of every replicate."""
+        self._uninformed = uninformed
         self._report = report
-        self._correct = np.full((config.epochs, config.all_replicates, len(config.members)), np.nan)
+        self._quantities = np.full((config.epochs, config.all_replicates, len(config.members)), np.nan)
+        self._passed = np.zeros(self._quantities.shape, dtype=bool)
         self._next = 0
 
     def reuse(self, networks: Iterable[NetworkResult]) -> None:
         """Take networks as having passed all epochs already."""
         for network in networks:
-            column = self._whole.members.index(network.strategy)
-            accuracies = np.array(network.curves["val_accuracy"], dtype=np.float64)
-            self._correct[:, network.replicate, column] = accuracies * self._examples[network.replicate]
+            at = slice(None), network.replicate, self._whole.members.index(network.strategy)
+            values = np.array(network.curves[self._metric.val], dtype=np.float64)
+            self._quantities[at] = values * self._examples[network.replicate] if self._metric.count else values
+            self._passed[at] = True
 
     def of(self, part: Part) -> EpochReport:
         """Return what is to be called after every epoch of a part."""
-        columns = [self._whole.members.index(name) for name in part.members]
+        at = np.ix_(part.replicates, [self._whole.members.index(name) for name in part.members])
 
-        def after_epoch(epoch: int, correct: np.ndarray) -> None:
-            self._correct[epoch][np.ix_(part.replicates, columns)] = correct
-            if epoch == self._next and not np.isnan(self._correct[epoch]).any():
+        def after_epoch(epoch: int, measured: np.ndarray) -> None:
+            self._quantities[epoch][at] = measured
+            self._passed[epoch][at] = True
+            if epoch == self._next and self._passed[epoch].all():
                 self._next += 1
                 if self._report is not None:
                     self._report(epoch, self._metrics(epoch))
@@ -88,13 +98,18 @@ class TrialEpochs:
         return after_epoch
 
     def _metrics(self, epoch: int) -> dict[str, float]:
-        """Turn counts of correct validation examples into the figures at that epoch."""
-        examples = self._examples[0]
-        correct = self._correct[epoch] * (examples / self._examples[:, None])  # as if all splits were as large
-        accuracy = dict(zip(self._whole.members, correct.mean(0) / examples, strict=True))
-        figures = {"accuracy": float(accuracy[SMARTMIXED])}
-        rival = best_fixed({name: accuracy[name] for name in self._config.fixed_strategies})
+        """Turn what was measured on the validation examples into the figures at that epoch."""
+        metric, quantities = self._metric, self._quantities[epoch]
+        if metric.count:  # as if all splits were as large
+            quantities = quantities * (self._examples[0] / self._examples[:, None])
+            means = quantities.mean(0) / self._examples[0]
+        else:
+            means = np.nan_to_num(quantities, nan=self._uninformed).mean(0)
+        values = dict(zip(self._whole.members, means.tolist(), strict=True))
+        merits = {name: merit(of_one, metric) for name, of_one in zip(self._whole.members, quantities.T, strict=True)}
+        figures = dict.fromkeys(("metric", "accuracy"), metric.oriented(values[SMARTMIXED]))
+        rival = best_fixed({name: merits[name] for name in self._config.fixed_strategies})
         if rival is not None:
-            figures["margin"] = float(margin(accuracy[SMARTMIXED], accuracy[rival]))
+            figures["margin"] = metric.gain(values[SMARTMIXED], values[rival])
         reported = {name: figures[name] for name in (self._config.objective, "margin") if name in figures}
         return {"epoch": epoch, "epochs": self._config.epochs, **reported}

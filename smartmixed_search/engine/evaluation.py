@@ -7,7 +7,8 @@ import torch
 from torch import Tensor
 
 from smartmixed_search.engine.inputs import as_inputs
-from smartmixed_search.tasks.task import LOSS
+from smartmixed_search.tasks.metric import Metric
+from smartmixed_search.tasks.task import LOSS, Task, whole
 
 EVALUATION_BATCH = 1024
 SAMPLED_DRAWS = 8
@@ -20,20 +21,16 @@ class Evaluation:
 
     loss: Tensor
     """Mean loss, float64 [R, S]."""
-    sums: dict[str, Tensor]
-    """The task's own sums over the examples, float64 [R, S]; means over the draws where choices are sampled.
+    quantities: dict[str, Tensor]
+    """By `Metric.quantity`, what was measured, float64 [R, S]; means over the draws where choices are sampled.
 
-    0 where the loss is not finite: what a network answers then is no answer.
+    Where the loss is not finite, what a network answers is no answer: counts are 0, all else is NaN.
     """
-
-    @property
-    def correct(self) -> Tensor:
-        """Number of correct examples of a classification, [R, S]."""
-        return self.sums["correct"]
 
     def replace_columns(self, columns: Sequence[int], others: "Evaluation") -> None:
         """Put the columns of another evaluation, in turn, in place of some of this one's."""
-        for own, other in ((self.loss, others.loss), *((self.sums[name], others.sums[name]) for name in self.sums)):
+        pairs = [(own, others.quantities[name]) for name, own in self.quantities.items()]
+        for own, other in ((self.loss, others.loss), *pairs):
             for index, column in enumerate(columns):
                 own[:, column] = other[:, index]
 
@@ -44,14 +41,37 @@ def in_batches(x: Tensor, y: Tensor, shape: Sequence[int], dtype: torch.dtype) -
     return zip(inputs, torch.split(y, EVALUATION_BATCH), strict=True)
 
 
-def add_up(tallies: Sequence[Mapping[str, Tensor]], examples: int) -> Evaluation:
-    """Return the evaluation that tallies [R, S] of a split's batches amount to."""
-    total = {name: torch.stack([tally[name] for tally in tallies]).sum(0).double() for name in tallies[0]}
-    loss = total.pop(LOSS) / examples
-    return Evaluation(loss, {name: sums.where(loss.isfinite(), 0.0) for name, sums in total.items()})
+def add_up(
+    task: Task, tallies: Sequence[Mapping[str, Tensor]], target: Tensor, metrics: Sequence[Metric]
+) -> Evaluation:
+    """Return the evaluation that tallies [R, S] of a split's batches amount to.
+
+    Args:
+        task: what made the tallies.
+        tallies: of the batches.
+        target: of the whole split.
+        metrics: what to measure.
+    """
+    tally = whole(tallies)
+    loss = tally[LOSS].double() / len(target)
+    measured = task.quantities(tally, target, metrics)
+    missing = {metric.quantity: metric.nothing for metric in metrics}
+    return Evaluation(loss, {name: values.where(loss.isfinite(), missing[name]) for name, values in measured.items()})
+
+
+def uninformed(task: Task, target: Tensor, metric: Metric) -> float:
+    """Return the value of a metric for who knows nothing but how targets are distributed; 0 where it is undefined.
+
+    Raises:
+        ConfigError: a metric of the user's own cannot be computed.
+    """
+    tally = task.tally(task.uninformed(target), target, [metric])
+    quantity = float(task.quantities(tally, target, [metric])[metric.quantity])
+    return metric.value(quantity, len(target)) or 0.0
 
 
 def average(draws: Sequence[Evaluation]) -> Evaluation:
     """Return the mean of evaluations with different sampled choices."""
-    sums = {name: torch.stack([draw.sums[name] for draw in draws]).mean(0) for name in draws[0].sums}
-    return Evaluation(torch.stack([draw.loss for draw in draws]).mean(0), sums)
+    names = draws[0].quantities
+    quantities = {name: torch.stack([draw.quantities[name] for draw in draws]).mean(0) for name in names}
+    return Evaluation(torch.stack([draw.loss for draw in draws]).mean(0), quantities)

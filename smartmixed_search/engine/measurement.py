@@ -1,5 +1,6 @@
 """The figures of every network of a trained stack, at its checkpoints, on the host."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,8 +11,19 @@ from torch import Tensor
 from smartmixed_search.engine.evaluation import Evaluation
 from smartmixed_search.engine.training import TwoPhaseTraining
 from smartmixed_search.families import family_of
+from smartmixed_search.tasks.metric import Metric
 from smartmixed_search.trials.config import CONTROLS, SMARTMIXED
-from smartmixed_search.trials.records import CONTROL, DIVERGED, FINISHED, RANKED, Choice, NetworkResult, accuracy_at
+from smartmixed_search.trials.metrics import measured_by
+from smartmixed_search.trials.records import (
+    CONTROL,
+    DIVERGED,
+    FINISHED,
+    RANKED,
+    SPLITS,
+    Choice,
+    NetworkResult,
+    value_at,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,63 +49,66 @@ def measure(training: TwoPhaseTraining) -> Measured:
 
 def measure_networks(training: TwoPhaseTraining) -> list[NetworkResult]:
     """Compute every network's figures: the test split is looked at here, once per checkpoint, and nowhere else."""
-    part, data, networks = training.part, training.data, training.networks
-    tested, validated = len(data.y_test), len(data.y_val)
-    final = _Table(training.evaluate("test", training.final), tested)
-    at_handoff = {length: correct.cpu().numpy() for length, correct in training.test_correct_at.items()}
+    part, config, metric = training.part, training.config, training.metric
+    splits = {split: _at_checkpoints(training, split) for split in SPLITS}
+    at_handoff = {length: quantities.cpu().numpy() for length, quantities in training.test_at.items()}
     phase1 = _phase1(training) if SMARTMIXED in part.members else []
-    best = {name: tensor.cpu().numpy() for name, tensor in training.final.figures().items()}
     curves = _curves(training)
-    alive = networks.optimizer.alive.cpu().numpy()
+    best = training.final.epoch.cpu().numpy()
+    alive = training.networks.optimizer.alive.cpu().numpy()
     epochs = training.epochs_alive.cpu().numpy()
-    steps = (networks.optimizer.steps + training.steps_before_handoff).cpu().numpy()
-    architecture, shape = training.config.architecture, data.shape
-    parameters = family_of(architecture).parameters(architecture, shape, training.task.outputs)
+    steps = (training.networks.optimizer.steps + training.steps_before_handoff).cpu().numpy()
+    shape = training.data.shape
+    parameters = family_of(config.architecture).parameters(config.architecture, shape, training.task.outputs)
 
     def network(row: int, column: int) -> NetworkResult:
         at, name = (row, column), part.members[column]
-        found, is_smartmixed = best["epoch"][at] >= 0, name == SMARTMIXED
-        val_correct = round(best["correct"][at]) if found else 0
+        found, is_smartmixed = bool(best[at] >= 0), name == SMARTMIXED
         series = {key: values[row][column] for key, values in curves.items()}
-        test_correct_at = {} if is_smartmixed else {str(n): float(correct[at]) for n, correct in at_handoff.items()}
+        test_at = {} if is_smartmixed else {str(n): _finite(values[at]) for n, values in at_handoff.items()}
         return NetworkResult(
             strategy=name,
             role=CONTROL if name in CONTROLS else RANKED,
             replicate=part.replicates[row],
             status=FINISHED if alive[at] else DIVERGED,
             parameters=parameters,
-            best_epoch=int(best["epoch"][at]) if found else None,
-            val_loss=_finite(best["loss"][at]) if found else None,
-            val_accuracy=val_correct / validated,
-            val_correct=val_correct,
-            test_loss=final.loss(at) if found else None,
-            test_accuracy=final.accuracy(at) if found else 0.0,
-            test_correct=final.correct(at) if found else 0,
-            val_loss_last=series["val_loss"][-1],
-            val_accuracy_last=series["val_accuracy"][-1] or 0.0,
+            best_epoch=int(best[at]) if found else None,
+            val=splits["val"].figures(at, found),
+            test=splits["test"].figures(at, found),
+            val_last={"loss": series["val_loss"][-1], metric.name: _or_nothing(series[metric.val][-1], metric)},
             epochs=int(epochs[at]),
             steps=int(steps[at]),
-            test_accuracy_at_handoff=accuracy_at(training.config.selection_epochs, test_correct_at, tested),
-            test_correct_at=test_correct_at,
+            test_at_handoff=value_at(config.selection_epochs, test_at, metric, len(training.data.y_test)),
             phase1=phase1[row] if is_smartmixed else {},
             curves=series,
+            test_at=test_at,
         )
 
     return [network(row, column) for row in range(len(part.replicates)) for column in range(len(part.members))]
+
+
+def _at_checkpoints(training: TwoPhaseTraining, split: str) -> "_Table":
+    """Measure all networks at their best epochs by everything; what was kept of an epoch is not computed again."""
+    metrics = measured_by(training.task, training.metric)
+    evaluation = training.evaluate(split, training.final, metrics)
+    if split == "val":
+        kept = training.final
+        evaluation = Evaluation(kept.loss, {**evaluation.quantities, **kept.quantities})
+    return _Table(evaluation, metrics, len(getattr(training.data, f"y_{split}")))
 
 
 def _phase1(training: TwoPhaseTraining) -> list[dict[str, float | None]]:
     """Measure SmartMixed's phase-1 checkpoints with their argmax choices and with sampled ones, per replicate."""
     epochs = training.early.epoch[:, training.layout.columns[SMARTMIXED]].tolist()
     rows: list[dict[str, float | None]] = [{"best_epoch": epoch if epoch >= 0 else None} for epoch in epochs]
-    for split in ("val", "test"):
+    metric = training.metric
+    for split in SPLITS:
         examples = len(getattr(training.data, f"y_{split}"))
         for kind in ("argmax", "sampled"):
-            table = _Table(training.evaluate_selection(split, sampled=kind == "sampled"), examples)
+            table = _Table(training.evaluate_selection(split, sampled=kind == "sampled"), [metric], examples)
             for replicate, row in enumerate(rows):
-                found = row["best_epoch"] is not None
-                row[f"{split}_accuracy_{kind}"] = table.accuracy((replicate, 0)) if found else 0.0
-                row[f"{split}_loss_{kind}"] = table.loss((replicate, 0)) if found else None
+                figures = table.figures((replicate, 0), row["best_epoch"] is not None)
+                row |= {f"{split}_{name}_{kind}": figures[name] for name in (metric.name, "loss")}
     return rows
 
 
@@ -137,25 +152,28 @@ def frozen_weights(training: TwoPhaseTraining) -> dict[str, Tensor]:
 class _Table:
     """An evaluation on the host, in the units of a result."""
 
-    def __init__(self, evaluation: Evaluation, examples: int) -> None:
+    def __init__(self, evaluation: Evaluation, metrics: Sequence[Metric], examples: int) -> None:
         self._loss = evaluation.loss.cpu().numpy()
-        self._correct = evaluation.correct.cpu().numpy()
-        self._examples = examples
+        self._quantities = {name: tensor.cpu().numpy() for name, tensor in evaluation.quantities.items()}
+        self._metrics, self._examples = metrics, examples
 
-    def loss(self, at: tuple[int, int]) -> float | None:
-        return _finite(self._loss[at])
-
-    def correct(self, at: tuple[int, int]) -> int:
-        return round(float(self._correct[at]))
-
-    def accuracy(self, at: tuple[int, int]) -> float:
-        return float(self._correct[at]) / self._examples
+    def figures(self, at: tuple[int, int], found: bool) -> dict[str, float | None]:
+        """Return loss, metrics and counts of a network; without a checkpoint it has none, and counts are 0."""
+        figures = {"loss": _finite(self._loss[at]) if found else None}
+        for metric in self._metrics:
+            quantity = float(self._quantities[metric.quantity][at]) if found else metric.nothing
+            figures[metric.name] = metric.value(quantity, self._examples)
+            if metric.count:
+                figures[metric.count] = round(quantity)
+        return figures
 
 
 def _curves(training: TwoPhaseTraining) -> dict[str, list[list[list[float | None]]]]:
     """Return each curve as nested lists [R][S][epoch]."""
     stacked = {name: torch.stack(values, dim=-1).cpu().numpy() for name, values in training.curves.items()}
-    stacked["val_accuracy"] = stacked.pop("val_correct") / len(training.data.y_val)
+    metric = training.metric
+    if metric.count:
+        stacked[metric.val] = stacked.pop(metric.exact("val")) / len(training.data.y_val)
     return {
         name: [[[_finite(value) for value in series] for series in row] for row in values]
         for name, values in stacked.items()
@@ -164,3 +182,7 @@ def _curves(training: TwoPhaseTraining) -> dict[str, list[list[list[float | None
 
 def _finite(value: Any) -> float | None:
     return float(value) if np.isfinite(value) else None
+
+
+def _or_nothing(value: float | None, metric: Metric) -> float | None:
+    return _finite(metric.nothing) if value is None else value

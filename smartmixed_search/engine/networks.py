@@ -5,7 +5,7 @@ to every other engine that can train the same networks.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,9 +17,10 @@ from smartmixed_search.engine.layout import Layout
 from smartmixed_search.engine.optimizer import ClippedAdam
 from smartmixed_search.engine.parameters import Parameters
 from smartmixed_search.method.selection import one_hot
+from smartmixed_search.tasks.metric import Metric
 
 EpochReport = Callable[[int, np.ndarray], None]
-"""Called after every epoch with its number, from 0, and the correct validation examples [R, S]."""
+"""Called after every epoch with its number, from 0, and what ranks, measured on the validation examples, [R, S]."""
 
 
 @dataclass(frozen=True)
@@ -62,19 +63,34 @@ class Networks(ABC):
         """
 
     @abstractmethod
-    def evaluate(self, x: Tensor, y: Tensor, temperature: Tensor, parameters: Parameters | None = None) -> Evaluation:
+    def evaluate(
+        self,
+        x: Tensor,
+        y: Tensor,
+        temperature: Tensor,
+        metrics: Sequence[Metric],
+        parameters: Parameters | None = None,
+    ) -> Evaluation:
         """Evaluate all networks as they are now: those that select as the configuration says.
 
         Args:
             x: examples [N, …] as they are stored.
             y: targets [N].
             temperature: of the selecting columns, broadcastable to [R, J, H, K]; matters to sampled choices.
+            metrics: what to measure beside the loss.
             parameters: to evaluate them with; None: their own.
         """
 
     @abstractmethod
     def evaluate_selection(
-        self, x: Tensor, y: Tensor, temperature: Tensor, parameters: Parameters, *, sampled: bool
+        self,
+        x: Tensor,
+        y: Tensor,
+        temperature: Tensor,
+        metrics: Sequence[Metric],
+        parameters: Parameters,
+        *,
+        sampled: bool,
     ) -> Evaluation:
         """Evaluate SmartMixed as it selects, also after the handoff, by its argmax or by sampled choices; [R, 1]."""
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from smartmixed_search.trials.config import TrialConfig
-from smartmixed_search.trials.records import NetworkResult, accuracy_at
+from smartmixed_search.trials.records import NetworkResult, value_at
 from smartmixed_search.trials.result import TrialResult
 
 ENVIRONMENT = ("dataset_checksum", "device", "device_name", "threads", "torch", "numpy")
@@ -17,7 +17,7 @@ def reusable(
     """Return those networks of an earlier result that training them again would give again.
 
     Fixed strategies and `random-mixed` depend on nothing that `TrialConfig.baseline_key` leaves out, except for
-    `test_accuracy_at_handoff`, which is of this trial's selection length.
+    `test_at_handoff`, which is of this trial's selection length.
 
     Args:
         config: of the trial that is to reuse them.
@@ -40,8 +40,7 @@ def reusable(
 def _reused(config: TrialConfig, earlier: TrialResult, test_examples: Sequence[int]) -> Iterator[NetworkResult]:
     for network in earlier.networks:
         examples = test_examples[network.replicate % config.splits]
-        at_handoff = accuracy_at(config.selection_epochs, network.test_correct_at, examples)
-        wanted = network.strategy in config.baselines and network.replicate < config.all_replicates
-        if wanted and at_handoff is not None:
-            key = network.reused_from or earlier.key
-            yield replace(network, test_accuracy_at_handoff=at_handoff, reused_from=key)
+        known = str(config.selection_epochs) in network.test_at
+        if network.strategy in config.baselines and network.replicate < config.all_replicates and known:
+            at_handoff = value_at(config.selection_epochs, network.test_at, earlier.metric, examples)
+            yield replace(network, test_at_handoff=at_handoff, reused_from=network.reused_from or earlier.key)

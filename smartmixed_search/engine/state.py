@@ -23,6 +23,7 @@ from smartmixed_search.engine.networks import Selected
 from smartmixed_search.engine.parts import Part
 from smartmixed_search.engine.training import TwoPhaseTraining
 from smartmixed_search.system.files import read_bytes, write_atomically
+from smartmixed_search.trials.settings import SETTINGS
 
 SCHEMA = 1
 LEAST_SECONDS = 30.0
@@ -30,7 +31,6 @@ LEAST_SECONDS = 30.0
 LEAST_COSTS = 20.0
 """The same, in multiples of the time that the last one took to write: so states slow a trial down by 5 % at most."""
 
-_AT_HANDOFF = "test_correct_at."
 _SELECTED = ("choices", "probabilities", "changed")
 
 
@@ -119,6 +119,7 @@ def load(training: TwoPhaseTraining, content: bytes) -> float | None:
         about = json.loads(header["__metadata__"]["state"])
         # Of what the state says of itself nothing was covered by the checksums of earlier versions.
         intact = about.pop("crc32") in (_crc32(tensors, about), _crc32(tensors))
+        about["config"] = {**_unused(), **about["config"]}  # settings that have come since
     except (SafetensorError, LookupError, ValueError, TypeError, AttributeError, RecursionError):  # whatever it holds
         return None
     identity, live = json.loads(json.dumps(_identity(training))), _live(training)
@@ -172,7 +173,7 @@ def _live(training: TwoPhaseTraining) -> dict[str, Tensor]:
 def _recorded(training: TwoPhaseTraining) -> dict[str, Tensor]:
     """Return, by name, what training has recorded so far."""
     tensors = {f"curves.{name}": torch.stack(curve) for name, curve in training.curves.items()}
-    tensors |= {f"{_AT_HANDOFF}{length}": correct for length, correct in training.test_correct_at.items()}
+    tensors |= {f"{_tested(training)}{length}": measured for length, measured in training.test_at.items()}
     if training.choice_counts:
         tensors["choice_counts"] = torch.stack(training.choice_counts)
     if training.selected is not None:
@@ -189,11 +190,20 @@ def _restore_records(training: TwoPhaseTraining, tensors: Mapping[str, Tensor]) 
     if "choice_counts" in tensors:
         training.choice_counts[:] = tensors["choice_counts"].to(device).unbind()
     for name in tensors:
-        if name.startswith(_AT_HANDOFF):
-            training.test_correct_at[int(name.removeprefix(_AT_HANDOFF))] = tensors[name].to(device)
+        if name.startswith(_tested(training)):
+            training.test_at[int(name.removeprefix(_tested(training)))] = tensors[name].to(device)
     if "selected.choices.0" in tensors:
         fields = {name: [tensors[f"selected.{name}.{layer}"].to(device) for layer in layers] for name in _SELECTED}
         training.resume_fixed_phase(Selected(**fields))
+
+
+def _unused() -> dict[str, Any]:
+    return {name: one.unused for name, one in SETTINGS.items() if one.later}
+
+
+def _tested(training: TwoPhaseTraining) -> str:
+    """Return how the names of what was measured on the test examples begin; of accuracy `test_correct_at.`."""
+    return f"{training.metric.exact('test')}_at."
 
 
 def _alike(found: Tensor | None, tensor: Tensor) -> bool:

@@ -18,7 +18,9 @@ from smartmixed_search.engine.parameters import Parameters
 from smartmixed_search.engine.parts import Part
 from smartmixed_search.method.randomness import batch_orders
 from smartmixed_search.method.selection import temperatures
+from smartmixed_search.tasks.metric import Metric
 from smartmixed_search.trials.config import SMARTMIXED, TrialConfig
+from smartmixed_search.trials.metrics import metric_of
 
 
 class TwoPhaseTraining:
@@ -48,6 +50,9 @@ class TwoPhaseTraining:
         self.config = config
         self.data = dataset.to(device)
         self.task = dataset.task.receiving(config.output)
+        self.metric = metric_of(config.metric, config.objective, self.task)
+        """What ranks; measured after every epoch."""
+        measured = [self.metric.quantity]
         self.part = part or Part.whole(config)
         self.steps_per_epoch = -(-len(self.data.x_train) // config.batch_size)
         self.selection_steps = config.selection_epochs * self.steps_per_epoch
@@ -56,9 +61,9 @@ class TwoPhaseTraining:
         make = engine or engine_of(config)
         self.networks = make(config, self.part, self.data, self.task, self._temperatures, dtype)
         self.layout = self.networks.layout
-        self.early = Checkpoint(self._early_states(), self.layout.logit_columns, self.task.sums)
+        self.early = Checkpoint(self._early_states(), self.layout.logit_columns, measured)
         """Every network's best epoch of the selection phase."""
-        self.final = Checkpoint([self.networks.parameters], self.layout.logit_columns, self.task.sums)
+        self.final = Checkpoint([self.networks.parameters], self.layout.logit_columns, measured)
         """Every network's best epoch; of SmartMixed's, those of the fixed phase only."""
         self.selected: Selected | None = None
         self.epoch = 0
@@ -66,13 +71,13 @@ class TwoPhaseTraining:
         self.epochs_alive = torch.zeros_like(self.final.epoch)
         self.steps_before_handoff = torch.zeros_like(self.networks.optimizer.steps)
         """Optimiser steps of networks that started again at the handoff, [R, S]."""
-        self.curves: dict[str, list[Tensor]] = {"train_loss": [], "val_loss": []}
-        """One tensor [R, S] per epoch; `val_…` of every sum of the task."""
-        self.curves |= {f"val_{name}": [] for name in self.task.sums}
+        self.curves: dict[str, list[Tensor]] = {"train_loss": [], "val_loss": [], self.metric.exact("val"): []}
+        """One tensor [R, S] per epoch."""
         self.choice_counts: list[Tensor] = []
         """Units of SmartMixed that prefer each function, [R, L, K], at the end of every selection epoch."""
-        self.test_correct_at: dict[int, Tensor] = {}
-        """Correct test examples [R, S] of each network's best epoch of that many first ones; SmartMixed's has none."""
+        self.test_at: dict[int, Tensor] = {}
+        """What the metric measures of the test examples [R, S] at each network's best epoch of that many first ones;
+        SmartMixed's has none."""
         anything_fixed = set(self.part.members) != {SMARTMIXED}
         self._handoff_epochs = {config.selection_epochs, *handoff_epochs} if anything_fixed else set()
 
@@ -83,12 +88,12 @@ class TwoPhaseTraining:
                 if self.epoch == self.config.selection_epochs and self.selected is None:
                     self.hand_off()
                 loss = self._train_epoch()
-                correct = self._validate(loss)
+                measured = self._validate(loss)
                 self.epoch += 1
                 if self.epoch in self._handoff_epochs:
-                    self.test_correct_at[self.epoch] = self._test_correct()
+                    self.test_at[self.epoch] = self._tested_so_far()
                 if report is not None:
-                    report(self.epoch - 1, correct.cpu().numpy())
+                    report(self.epoch - 1, measured.cpu().numpy())
 
     def steps_of_epoch(self) -> Iterator[None]:
         """Train on the batches of the present epoch, one at each iteration."""
@@ -98,19 +103,28 @@ class TwoPhaseTraining:
         end = config.selection_epochs if before_handoff else config.epochs
         return self.networks.epoch(order, end - self.epoch)
 
-    def evaluate(self, split: str, checkpoint: Checkpoint | None = None) -> Evaluation:
-        """Evaluate all networks on a split, as they are now or, with a checkpoint's parameters, as they were then."""
+    def evaluate(
+        self, split: str, checkpoint: Checkpoint | None = None, metrics: Sequence[Metric] | None = None
+    ) -> Evaluation:
+        """Evaluate all networks on a split, as they are now or, with a checkpoint's parameters, as they were then.
+
+        Args:
+            split: whose examples.
+            checkpoint: None: as they are now.
+            metrics: what to measure; None: what ranks.
+        """
+        metrics = [self.metric] if metrics is None else metrics
         if checkpoint is None:
             temperature = self._temperatures[min(self.networks.taken, self.selection_steps) - 1]
-            return self.networks.evaluate(*self._split(split), temperature)
+            return self.networks.evaluate(*self._split(split), temperature, metrics)
         temperature = self._temperatures_at(checkpoint, self.networks.selecting_columns)
-        return self.networks.evaluate(*self._split(split), temperature, checkpoint.parameters)
+        return self.networks.evaluate(*self._split(split), temperature, metrics, checkpoint.parameters)
 
     def evaluate_selection(self, split: str, *, sampled: bool) -> Evaluation:
         """Evaluate SmartMixed's best selection epoch on a split, [R, 1]."""
         temperature = self._temperatures_at(self.early, [self.layout.columns[SMARTMIXED]])
         return self.networks.evaluate_selection(
-            *self._split(split), temperature, self.early.parameters, sampled=sampled
+            *self._split(split), temperature, [self.metric], self.early.parameters, sampled=sampled
         )
 
     def hand_off(self) -> None:
@@ -148,13 +162,14 @@ class TwoPhaseTraining:
         self.final.update(self.epoch, evaluation, [networks.parameters], eligible)
         self.curves["train_loss"].append(train_loss)
         self.curves["val_loss"].append(evaluation.loss)
-        for name, sums in evaluation.sums.items():
-            self.curves[f"val_{name}"].append(sums)
-        return evaluation.correct
+        measured = evaluation.quantities[self.metric.quantity]
+        self.curves[self.metric.exact("val")].append(measured)
+        return measured
 
-    def _test_correct(self) -> Tensor:
-        """Return the correct test examples [R, S] of every network's best epoch so far; 0 for those that have none."""
-        return self.evaluate("test", self.final).correct.where(self.final.epoch >= 0, 0.0)
+    def _tested_so_far(self) -> Tensor:
+        """Return what the metric measures of the test examples at every network's best epoch so far, [R, S]."""
+        measured = self.evaluate("test", self.final).quantities[self.metric.quantity]
+        return measured.where(self.final.epoch >= 0, self.metric.nothing)
 
     def _split(self, name: str) -> tuple[Tensor, Tensor]:
         """Return the examples of a split, as they are stored, and their targets."""

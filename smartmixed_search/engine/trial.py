@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Collection, Iterable, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,6 +15,7 @@ from torch import Tensor
 from smartmixed_search.datasets import Dataset
 from smartmixed_search.datasets.prepared import AnyPreparation
 from smartmixed_search.engine.epochs import Report, TrialEpochs, printed
+from smartmixed_search.engine.evaluation import uninformed
 from smartmixed_search.engine.measurement import Measured, measure
 from smartmixed_search.engine.networks import EpochReport
 from smartmixed_search.engine.parts import Part, in_parts
@@ -26,7 +28,9 @@ from smartmixed_search.system.checksums import checksum
 from smartmixed_search.system.denormals import flushed_denormals
 from smartmixed_search.system.files import locate, write_atomically
 from smartmixed_search.system.plugins import require_plugins
+from smartmixed_search.tasks.metric import ACCURACY, Metric
 from smartmixed_search.trials.config import TrialConfig
+from smartmixed_search.trials.metrics import metric_of
 from smartmixed_search.trials.ranking import objective
 from smartmixed_search.trials.records import Choice, NetworkResult
 from smartmixed_search.trials.result import TrialResult
@@ -87,12 +91,14 @@ def run_trial(
     if target is not None:
         target.parent.mkdir(parents=True, exist_ok=True)  # or be told before the training
     states, device = States(state_dir), torch.device(device)
+    metric = metric_of(config.metric, config.objective, dataset.task.receiving(config.output))
+    nothing = uninformed(dataset.task, dataset.y_val, metric)
     environment = _environment(device) | {"dataset_checksum": dataset.checksum}
     reused = reusable(config, environment, reuse, [len(split.x_test) for split in splits])
     part = Part.whole(config).without({network.strategy for network in reused})
     if progress:
         report = printed(config, report, sys.stderr)
-    epochs = TrialEpochs(config, [len(split.x_val) for split in splits], report)
+    epochs = TrialEpochs(config, metric, [len(split.x_val) for split in splits], nothing, report)
     epochs.reuse(reused)
     attempt = _Attempt(config, splits, device, epochs, states, stop, handoff_epochs, networks=part.networks)
     with flushed_denormals():
@@ -113,6 +119,10 @@ def run_trial(
         selection_steps=config.selection_epochs * -(-len(splits[0].x_train) // config.batch_size),
         seconds=states.seconds,
         environment=environment | {"parts": str(len(parts))},
+        metric=metric,
+        uninformed=nothing,
+        task=dataset.task.name,
+        target_deviation=dataset.task.target_deviation(dataset.y_test),
         weights_path=None if target is None else str(target),
         weights_checksum=weights_checksum,
     )
@@ -155,16 +165,16 @@ class _Attempt:
         training = TwoPhaseTraining(self._config, split, self._device, part=part, handoff_epochs=self._handoff_epochs)
         self._states.restore(training)
         report = self._epochs.of(part)
-        for epoch, correct in enumerate(training.curves["val_correct"]):
-            report(epoch, correct.cpu().numpy())
+        for epoch, measured in enumerate(training.curves[training.metric.exact("val")]):
+            report(epoch, measured.cpu().numpy())
         training.run(partial(self._after_epoch, training, report))
         with torch.no_grad():
-            measured = measure(training)
+            outcome = measure(training)
         self._left -= part.networks
-        return measured
+        return outcome
 
-    def _after_epoch(self, training: TwoPhaseTraining, report: EpochReport, epoch: int, correct: np.ndarray) -> None:
-        report(epoch, correct)
+    def _after_epoch(self, training: TwoPhaseTraining, report: EpochReport, epoch: int, measured: np.ndarray) -> None:
+        report(epoch, measured)
         ends = training.epoch == self._config.epochs
         if ends and training.part.networks == self._left:
             return  # of the last part: only the result is missing
@@ -185,8 +195,9 @@ def assemble(
     selection_steps: int,
     seconds: float,
     environment: dict[str, str],
-    weights_path: str | None = None,
-    weights_checksum: str | None = None,
+    metric: Metric = ACCURACY,
+    uninformed: float = 0.0,
+    **facts: Any,
 ) -> TrialResult:
     """Put a trial's networks and choices together, whichever parts trained them, in the configuration's order.
 
@@ -197,8 +208,9 @@ def assemble(
         selection_steps: see `TrialResult`, as for the others.
         seconds: wall time of all parts.
         environment: what the trial ran with.
-        weights_path: where SmartMixed's networks were written.
-        weights_checksum: of that file.
+        metric: what ranks.
+        uninformed: see `ranking.objective`.
+        facts: what else a result has.
     """
     places = {name: place for place, name in enumerate(config.members)}
     ordered = sorted(networks, key=lambda network: (network.replicate, places[network.strategy]))
@@ -208,13 +220,13 @@ def assemble(
         key=config.key,
         networks=ordered,
         choices=sorted(choices, key=lambda choice: choice.replicate),
-        objective=objective(ordered, config.objective),
+        objective=objective(ordered, config.objective, metric, uninformed),
         selection_epochs=config.selection_epochs,
         selection_steps=selection_steps,
         seconds=seconds,
         environment=environment,
-        weights_path=weights_path,
-        weights_checksum=weights_checksum,
+        metric=Metric.from_dict(metric.to_dict()),
+        **facts,
     )
 
 

@@ -1,17 +1,19 @@
 """Classification: one of C classes, learned by cross-entropy."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import torch
 from torch import Tensor
 
-from smartmixed_search.tasks.metric import ACCURACY, NATS, Metric
-from smartmixed_search.tasks.task import LOSS, Task
+from smartmixed_search.tasks.metric import ACCURACY, AUROC, BALANCED_ACCURACY, LOG_LOSS, MACRO_F1, Metric
+from smartmixed_search.tasks.ranks import area_under_curve
+from smartmixed_search.tasks.task import LOSS, OUTPUTS, Task
 
-CORRECT = "correct"
-"""The sum of examples whose largest output is their class's."""
+CORRECT, HITS, GIVEN, SURPRISE = "correct", "hits", "given", "surprise"
+"""The number of examples whose largest output is their class's, the same by class, how many were given each class, and
+the sum of minus the logarithms of the probabilities that the right classes are given."""
 
 
 @dataclass(frozen=True)
@@ -20,7 +22,7 @@ class Classification(Task):
 
     Example:
         >>> import torch
-        >>> Classification(3).tally(torch.eye(3), torch.tensor([0, 1, 1]))["correct"]
+        >>> Classification(3).tally(torch.eye(3), torch.tensor([0, 1, 1]), [ACCURACY])["correct"]
         tensor(2)
     """
 
@@ -29,11 +31,13 @@ class Classification(Task):
     """Apply the softmax before the cross-entropy, which applies its own (the published code)."""
 
     name: ClassVar[str] = "classification"
-    metrics: ClassVar[tuple[Metric, ...]] = (
-        ACCURACY,
-        Metric(name="loss", label="loss", direction="min", unit=NATS),
-    )
-    sums: ClassVar[tuple[str, ...]] = (CORRECT,)
+    needs: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        ACCURACY.name: (CORRECT,),
+        BALANCED_ACCURACY.name: (HITS,),
+        MACRO_F1.name: (HITS, GIVEN),
+        AUROC.name: (OUTPUTS,),
+        LOG_LOSS.name: (SURPRISE,),
+    }
 
     @property
     def outputs(self) -> int:
@@ -61,20 +65,56 @@ class Classification(Task):
             gradient = torch.ops.aten._softmax_backward_data(gradient, received, -2, received.dtype)
         return loss, gradient
 
-    def tally(self, output: Tensor, target: Tensor) -> dict[str, Tensor]:
-        """Return `loss` and `correct`; see `Task`."""
+    def _tally(self, output: Tensor, target: Tensor, parts: Collection[str]) -> dict[str, Tensor]:
+        """See `Task`."""
         received = self._received(output)
-        log_p = received.log_softmax(-2).gather(-2, _rows(target, output))
-        return {
-            LOSS: -log_p.sum((-2, -1), dtype=torch.float64),
-            CORRECT: (received.argmax(-2) == target).sum(-1),
+        rows = _rows(target, output)
+        tally = {LOSS: -received.log_softmax(-2).gather(-2, rows).sum((-2, -1), dtype=torch.float64)}
+        answer = received.argmax(-2)
+        right = answer == target
+        made = {
+            CORRECT: lambda: right.sum(-1),
+            HITS: lambda: self._by_class(target.expand(right.shape), right),
+            GIVEN: lambda: self._by_class(answer, torch.ones_like(right)),
+            SURPRISE: lambda: -output.double().log_softmax(-2).gather(-2, rows).sum((-2, -1)),
+            OUTPUTS: lambda: output,
         }
+        return tally | {part: made[part]() for part in parts}
 
-    def figures(self, tally: Mapping[str, Tensor], examples: int) -> dict[str, Tensor]:
-        """Return `accuracy` and `loss`; the argmax of NaN is no answer, so without a finite loss no answer counts."""
-        loss = tally[LOSS] / examples
-        correct = tally[CORRECT].double().where(loss.isfinite(), 0.0)
-        return {"accuracy": correct / examples, "loss": loss}
+    def _measure(self, metric: Metric, tally: Mapping[str, Tensor], target: Tensor) -> Tensor:
+        """See `Task`; classes that do not occur are in no mean, unless they are answered."""
+        if metric == ACCURACY:
+            return tally[CORRECT].double()
+        if metric == LOG_LOSS:
+            return tally[SURPRISE] / target.shape[-1]
+        present = self._by_class(target, torch.ones_like(target, dtype=torch.bool))
+        if metric == AUROC:  # of two classes the one's is the other's, but for the rounding of 1 - p
+            first = 1 if self.classes == 2 else 0
+            classes = torch.arange(first, self.classes, device=target.device).unsqueeze(-1)
+            shares = self.answers(tally[OUTPUTS])[..., first:, :]
+            return area_under_curve(shares, target.unsqueeze(-2) == classes).nanmean(-1)
+        if metric == BALANCED_ACCURACY:
+            return (tally[HITS] / present.double()).nanmean(-1)
+        assert metric == MACRO_F1
+        return (2 * tally[HITS].double() / (tally[GIVEN] + present)).nanmean(-1)
+
+    def answers(self, output: Tensor) -> Tensor:
+        """Return probabilities; see `Task`."""
+        return output.double().softmax(-2)
+
+    def restored(self, target: Tensor) -> Tensor:
+        """See `Task`."""
+        return target
+
+    def uninformed(self, target: Tensor) -> Tensor:
+        """See `Task`."""
+        shares = self._by_class(target, torch.ones_like(target, dtype=torch.bool)).double() / len(target)
+        return shares.log().unsqueeze(-1).expand(-1, len(target))
+
+    def _by_class(self, classes: Tensor, counted: Tensor) -> Tensor:
+        """Count, by class, the examples [..., B] that are to be; [..., C]."""
+        counts = torch.zeros(*classes.shape[:-1], self.classes, dtype=torch.int64, device=classes.device)
+        return counts.scatter_add_(-1, classes, counted.long())
 
     def _received(self, output: Tensor) -> Tensor:
         """Return what the cross-entropy receives."""

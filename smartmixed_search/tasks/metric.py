@@ -1,6 +1,8 @@
 """Metrics: the figures by which networks are compared, each with the direction in which it is better."""
 
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from math import isnan, nan
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
 
 if TYPE_CHECKING:
@@ -40,6 +42,22 @@ class Metric:
     """The whole number of examples, if it is the share of one: by these, networks tie exactly."""
 
     @property
+    def quantity(self) -> str:
+        """What is measured of a network: the count where there is one, else the value itself."""
+        return self.count or self.name
+
+    @property
+    def nothing(self) -> float:
+        """What is measured of a network that answers nothing: a count of 0; all else is unknown, NaN."""
+        return 0.0 if self.count else nan
+
+    def value(self, quantity: float, examples: int) -> float | None:
+        """Return the value that a quantity, of so many examples, stands for; None: it is undefined."""
+        if isnan(quantity):
+            return None
+        return quantity / examples if self.count else quantity
+
+    @property
     def val(self) -> str:
         """The column of its values on the validation examples."""
         return f"val_{self.name}"
@@ -51,7 +69,7 @@ class Metric:
 
     def exact(self, split: str) -> str:
         """Return the column by which networks are compared: of counts where there are any, else of values."""
-        return f"{split}_{self.count or self.name}"
+        return f"{split}_{self.quantity}"
 
     def oriented(self, values: Values) -> Values:
         """Return values, or differences, so that the larger is better."""
@@ -62,8 +80,8 @@ class Metric:
         return self.oriented(own - rival)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return its facts by name."""
-        return asdict(self)
+        """Return its facts by name; what a user's own has beside them is left out."""
+        return {one.name: getattr(self, one.name) for one in fields(Metric)}
 
     @classmethod
     def from_dict(cls, plain: dict[str, Any]) -> Self:
@@ -73,5 +91,23 @@ class Metric:
 
 ACCURACY = Metric(name="accuracy", label="accuracy", direction="max", unit=SHARE, count="correct")
 """The share of examples whose largest output is their class's: what ranks where nothing else is said."""
+BALANCED_ACCURACY = Metric(name="balanced_accuracy", label="balanced accuracy", direction="max", unit=SHARE)
+"""The mean over the classes that occur of the share of their examples that are found."""
+MACRO_F1 = Metric(name="macro_f1", label="macro F1", direction="max", unit=SHARE)
+"""The mean over the classes that occur, or are answered, of the harmonic mean of precision and recall."""
+AUROC = Metric(name="auroc", label="AUROC", direction="max", unit=SHARE)
+"""The mean over the classes that occur of the area under the curve of one against the rest; ties count half."""
+LOG_LOSS = Metric(name="log_loss", label="log loss", direction="min", unit=NATS)
+"""The mean of minus the logarithm of the probability that the right class is given."""
 RMSE = Metric(name="rmse", label="RMSE", direction="min", unit=TARGET)
-"""The root of the mean squared error."""
+"""The root of the mean squared error; of several targets the mean of theirs, as of the others."""
+MAE = Metric(name="mae", label="MAE", direction="min", unit=TARGET)
+"""The mean absolute error."""
+R2 = Metric(name="r2", label="R²", direction="max", unit=NONE)
+"""The share of the variance that is explained; of a constant target there is none, and it is undefined."""
+
+METRICS: Mapping[str, tuple[Metric, ...]] = {
+    "classification": (ACCURACY, BALANCED_ACCURACY, MACRO_F1, AUROC, LOG_LOSS),
+    "regression": (RMSE, MAE, R2),
+}
+"""By task, those that every network is measured by; the first one ranks where nothing else is said."""

@@ -78,7 +78,7 @@ class TrialConfig(Settings):
         if self.objective == "margin" and not self.fixed_strategies:
             raise ConfigError(
                 f"strategies must hold a fixed one beside smartmixed for objective 'margin', but got "
-                f"{self.strategies!r}; add one, or use objective 'accuracy'"
+                f"{self.strategies!r}; add one, or use objective 'metric'"
             )
 
     @property

@@ -3,6 +3,9 @@
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any, Self
+
+from smartmixed_search.tasks.metric import Metric
 
 FINISHED = "finished"
 
@@ -27,14 +30,18 @@ CONTROL = "control"
 
 
 Curves = dict[str, list[float | None]]
+SPLITS = ("val", "test")
+"""What networks are measured on."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class NetworkResult:
     """The figures of one network of a trial: one strategy or control, trained with one replicate's seeds.
 
-    Accuracies lie in [0, 1], losses are in nats and None where a diverged network has none. `val_…` and `test_…` are
-    of the network's checkpoint: its epoch of lowest validation loss (`smartmixed`: of the fixed phase).
+    `val` and `test` are of the network's checkpoint, its epoch of lowest validation loss (`smartmixed`: of the fixed
+    phase): `loss`, the value of every metric by its name, and of accuracy also `correct`, the number of examples. None
+    where there is none: of a network that diverged before it had a checkpoint, which has an accuracy of 0, or where a
+    metric is undefined.
     """
 
     strategy: str
@@ -47,30 +54,40 @@ class NetworkResult:
     """Weights and biases; the selection's logits are not counted."""
     best_epoch: int | None
     """Epoch of the checkpoint, counted from 0; None if the network diverged before it had one."""
-    val_loss: float | None
-    val_accuracy: float
-    val_correct: int
-    test_loss: float | None
-    test_accuracy: float
-    test_correct: int
-    val_loss_last: float | None
-    val_accuracy_last: float
+    val: dict[str, float | None]
+    test: dict[str, float | None]
+    val_last: dict[str, float | None]
+    """Loss and the metric that ranks after the last epoch."""
     epochs: int
     """Epochs trained."""
     steps: int
     """Optimiser steps taken."""
-    test_accuracy_at_handoff: float | None
-    """Test accuracy of the best checkpoint within the first `selection_epochs`; None for `smartmixed`."""
+    test_at_handoff: float | None
+    """What the metric that ranks is on the test examples, by the best checkpoint within the first `selection_epochs`;
+    None for `smartmixed`."""
     phase1: dict[str, float | None]
-    """`smartmixed`'s phase-1 checkpoint: `{val,test}_{accuracy,loss}_{argmax,sampled}` and `best_epoch`; else empty."""
+    """`smartmixed`'s phase-1 checkpoint, `best_epoch`, and `{val,test}_{loss,…}_{argmax,sampled}` with the name of the
+    metric that ranks; else empty."""
     curves: Curves
-    """`train_loss`, `val_loss`, `val_accuracy`: one value per epoch; None where it is not finite."""
-    test_correct_at: dict[str, float] = field(default_factory=dict)
-    """By selection length in epochs, the correct test examples of the best checkpoint within it: what
-    `test_accuracy_at_handoff` is in a trial of that length, for which the network can be reused. Empty for
-    `smartmixed`."""
+    """`train_loss`, `val_loss`, `val_…` of the metric that ranks: a value for every epoch; None where it has none."""
+    test_at: dict[str, float | None] = field(default_factory=dict)
+    """By selection length in epochs, the same as `test_at_handoff` in a trial of that length, for which the network can
+    be reused, as `Metric.quantity` has it. Empty for `smartmixed`."""
     reused_from: str | None = None
     """Key of the trial that trained the network, if it was not this one: then it has cost this one nothing."""
+
+    @classmethod
+    def from_dict(cls, plain: Mapping[str, Any]) -> Self:
+        """Read a network's fields, also as they were when accuracy was the only metric."""
+        return cls(**(plain if "val" in plain else _of_accuracy(plain)))
+
+
+def _of_accuracy(plain: Mapping[str, Any]) -> dict[str, Any]:
+    old = dict(plain)
+    groups = {split: {name: old.pop(f"{split}_{name}") for name in ("loss", "accuracy", "correct")} for split in SPLITS}
+    last = {name: old.pop(f"val_{name}_last") for name in ("loss", "accuracy")}
+    at_handoff, test_at = old.pop("test_accuracy_at_handoff"), old.pop("test_correct_at", {})
+    return {**old, **groups, "val_last": last, "test_at_handoff": at_handoff, "test_at": test_at}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,10 +107,10 @@ class Choice:
     """By selection epoch, layer and function of the pool: number of neurons whose most likely function it was."""
 
 
-def accuracy_at(selection_epochs: int, test_correct_at: Mapping[str, float], examples: int) -> float | None:
-    """Return a network's `test_accuracy_at_handoff` for a selection phase of that many epochs; None if it has none."""
-    correct = test_correct_at.get(str(selection_epochs))
-    return None if correct is None else correct / examples
+def value_at(selection_epochs: int, test_at: Mapping[str, float | None], metric: Metric, examples: int) -> float | None:
+    """Return a network's `test_at_handoff` for a selection phase of that many epochs; None if it has none."""
+    quantity = test_at.get(str(selection_epochs))
+    return None if quantity is None else metric.value(quantity, examples)
 
 
 Metrics = dict[str, float]

@@ -7,6 +7,7 @@ from typing import Any, Self
 
 from smartmixed_search.families import format_architecture
 from smartmixed_search.method.selection_rate import logit_rate
+from smartmixed_search.tasks.metric import ACCURACY, Metric
 from smartmixed_search.trials.config import TrialConfig
 from smartmixed_search.trials.records import Choice, NetworkResult
 
@@ -31,6 +32,12 @@ class TrialResult:
     """Wall time of training and measuring all networks."""
     environment: dict[str, str]
     """Device and versions the trial ran with, and in how many parts it was trained."""
+    metric: Metric = ACCURACY
+    """What ranks."""
+    task: str = "classification"
+    """What was learned."""
+    target_deviation: float | None = None
+    """Standard deviation of the test examples' targets in their unit, mean over several; None: they are classes."""
     weights_path: str | None = field(default=None)
     """Where SmartMixed's frozen networks were written (safetensors), if they were."""
     weights_checksum: str | None = None
@@ -46,6 +53,7 @@ class TrialResult:
         """Return plain numbers, strings, lists and dicts, fit for JSON."""
         return vars(self) | {
             "config": self.config.to_dict(),
+            "metric": self.metric.to_dict(),
             "networks": [dict(vars(network)) for network in self.networks],
             "choices": [dict(vars(choice)) for choice in self.choices],
         }
@@ -53,7 +61,8 @@ class TrialResult:
     def _repr_html_(self) -> str:
         from smartmixed_search.trials.ranking import rank_networks  # which reads this module, and brings pandas
 
-        shown = rank_networks(self.networks)[["rank", "strategy", "test_accuracy", "val_accuracy", "replicates"]]
+        ranking = rank_networks(self.networks, self.metric)
+        shown = ranking[["rank", "strategy", self.metric.test, self.metric.val, "replicates"]]
         table = shown.to_html(index=False, na_rep="–", float_format="{:z.4f}".format)
         name = format_architecture(self.config.architecture)
         return f"<p>{name} on {html.escape(self.config.dataset)}, objective {self.objective:+z.4f}</p>{table}"
@@ -63,6 +72,8 @@ class TrialResult:
         """Read what `to_dict` wrote."""
         values = dict(plain)
         values["config"] = TrialConfig.from_dict(values["config"])
-        values["networks"] = [NetworkResult(**network) for network in values["networks"]]
+        values["networks"] = [NetworkResult.from_dict(network) for network in values["networks"]]
+        if "metric" in values:
+            values["metric"] = Metric.from_dict(values["metric"])
         values["choices"] = [Choice(**choice) for choice in values["choices"]]
         return cls(**values)

@@ -8,13 +8,18 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from smartmixed_search.errors import ConfigError
-from smartmixed_search.errors.messages import show
+from smartmixed_search.errors.messages import one_of, show
+from smartmixed_search.tasks.metric import METRICS
 from smartmixed_search.trials.plain import Number, Value, as_number, read_word
 
 COUNT_LIMIT = 10**6
 """Largest value of the fields that count something, and the most values a range may have."""
 
 _LEAST_FLOAT, _LARGEST_FLOAT = 2.0**-126, (2.0 - 2.0**-23) * 2.0**127  # float32's smallest normal number, and largest
+
+
+_TAKEN = ("loss", "correct", "rank")
+"""What is recorded of every network, so that no function of a user's may be called so."""
 
 
 class Rule(Protocol):
@@ -214,6 +219,31 @@ class Pictures:
         if low is None or high is None or not low < high:
             raise ConfigError(f"{key} must be the values of black and white, such as [0, 1], but got {show(value)}")
         return [float(low), float(high)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class MetricName:
+    """A metric of some task, `module:function` for a user's own, or `none`; whose it is, is not checked here."""
+
+    def choice(self, key: str, value: object) -> str | None:
+        """Return the name, or None for nothing.
+
+        Raises:
+            ConfigError: it is neither.
+
+        """
+        if value is None or value == "none":
+            return None
+        names = [metric.name for metrics in METRICS.values() for metric in metrics]
+        if not isinstance(value, str) or value in names:
+            return read_word(key, value, names)
+        module, colon, function = value.partition(":")
+        if not colon:
+            raise ConfigError(one_of(key, value, names, other="module:function"))
+        words = [*module.split("."), function]
+        if not all(word.isidentifier() and word.isascii() for word in words) or function in (*names, *_TAKEN):
+            raise ConfigError(f"{key} must be module:function, whose name no other figure has, but got {show(value)}")
+        return value
 
 
 def whole_number(low: int, high: int = COUNT_LIMIT, *, optional: bool = False) -> Numbers:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-from smartmixed_search.trials.rules import FRACTION, Names, Rule, Words, positive_number, whole_number
+from smartmixed_search.trials.rules import FRACTION, MetricName, Names, Rule, Words, positive_number, whole_number
 
 PUBLISHED_SETTING: Mapping[str, float] = {"phase_fraction": 0.125, "temperature": 0.3}
 """The published values of the settings that are tuned; an architecture's first trial, if the space contains them."""
@@ -140,8 +140,11 @@ class Settings:
     """Which selection epoch hands off: the `last`, or the `best` by validation loss."""
     evaluation: str = setting(Words(words=("argmax", "sampled")), "argmax")
     """What validates a selecting network each epoch: its `argmax` choice, or `sampled` choices. Both are recorded."""
-    objective: str = setting(Words(words=("margin", "accuracy")), "margin", fixed=True)
-    """What tuning maximises: SmartMixed's `margin` over the best fixed strategy, or its `accuracy` (validation)."""
+    metric: str | None = setting(MetricName(), fixed=True, baseline=True, later=True)
+    """What ranks, such as `macro_f1`, or `module:function`; None: the task's first, accuracy or RMSE."""
+    objective: str = setting(Words(words=("margin", "metric", "accuracy")), "margin", fixed=True)
+    """What tuning improves: SmartMixed's `margin` over the best fixed strategy, or its value of the `metric`
+    (validation); `accuracy` is the metric where that is accuracy."""
     precision: str = setting(Words(words=("float32", "tf32", "bf16")), "float32", baseline=True)
     """Of the matrix products: `float32`; `tf32`, where a GPU has it; or `bf16` inputs. All else is float32."""
     seed: int = setting(whole_number(0, 2**63 - 1), 0, fixed=True, baseline=True)

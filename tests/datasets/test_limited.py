@@ -53,7 +53,7 @@ def test_a_trial_takes_as_many_steps_as_its_examples_make() -> None:
 def test_a_trial_on_all_examples_by_number_is_that_on_all() -> None:
     digits = load_dataset("digits")
     by_number, whole = (run_trial(config(train_examples=n), digits) for n in (1293, None))
-    assert [n.val_loss for n in by_number.networks] == [n.val_loss for n in whole.networks]
+    assert [n.val["loss"] for n in by_number.networks] == [n.val["loss"] for n in whole.networks]
 
 
 def test_baselines_are_shared_only_between_trials_on_equally_many_examples() -> None:

@@ -40,8 +40,8 @@ def figures(made: TwoPhaseTraining) -> dict[str, torch.Tensor]:
 
 def outcome(network: NetworkResult) -> dict[str, float | None]:
     """What is known of a network's checkpoints on the test split, and of SmartMixed's while it selected."""
-    figures = {"loss": network.test_loss, "correct": network.test_correct}
-    return {**figures, **network.test_correct_at, **network.phase1}
+    figures = {"loss": network.test["loss"], "correct": network.test["correct"]}
+    return {**figures, **network.test_at, **network.phase1}
 
 
 def _named(name: str, text: str) -> str:
@@ -177,7 +177,7 @@ def test_weights_are_the_familys_own(engine: str) -> None:
         network.load_state_dict(state, strict=False)
         correct = int((network(data.x_test.double()).argmax(1) == data.y_test).sum())
         (own,) = (n for n in measured.networks if (n.strategy, n.replicate) == (SMARTMIXED, choice.replicate))
-        assert own.test_correct == correct
+        assert own.test["correct"] == correct
 
 
 @every_engine

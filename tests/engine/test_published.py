@@ -233,8 +233,8 @@ def test_the_result_is_that_of_the_published_checkpoint(reading: str, strategy: 
     assert ours.curves["val_accuracy"] == close(list(accuracies))
     epoch = theirs.checkpoint(3 if strategy == SMARTMIXED else 0, theirs.reading.epochs)
     assert (ours.best_epoch, ours.steps) == (epoch, len(theirs.steps))
-    assert (ours.val_loss, ours.val_accuracy) == close(theirs.figures["val"][epoch])
-    assert (ours.test_loss, ours.test_accuracy) == close(theirs.figures["test"][epoch])
+    assert (ours.val["loss"], ours.val["accuracy"]) == close(theirs.figures["val"][epoch])
+    assert (ours.test["loss"], ours.test["accuracy"]) == close(theirs.figures["test"][epoch])
 
 
 @smartmixed
@@ -254,7 +254,7 @@ def test_in_float32_as_sweeps_run(strategy: str) -> None:
     losses = [loss for loss, _ in theirs.figures["val"]]
     assert ours.curves["val_loss"] == pytest.approx(losses, abs=1e-4)
     one_example = 1 / len(toy().y_test)
-    assert ours.test_accuracy == pytest.approx(theirs.figures["test"][ours.best_epoch][1], abs=1.01 * one_example)
+    assert ours.test["accuracy"] == pytest.approx(theirs.figures["test"][ours.best_epoch][1], abs=1.01 * one_example)
 
 
 @functools.cache

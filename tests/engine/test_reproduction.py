@@ -14,10 +14,11 @@ import torch
 from smartmixed_search.analysis.confirmed import Confirmed
 from smartmixed_search.cli import main
 from smartmixed_search.datasets import Dataset, load_dataset
-from smartmixed_search.engine.reproduction import compare_trials, reproduce_trial, without_members
+from smartmixed_search.engine.reproduction import compare_trials, figures_of, reproduce_trial, without_members
 from smartmixed_search.engine.trial import run_trial
 from smartmixed_search.errors import ConfigError, DatasetError, TrackingError
 from smartmixed_search.search.reproduce import reproduce
+from smartmixed_search.tasks.metric import ACCURACY
 from smartmixed_search.tracking.questions import recorded as reproducing
 from smartmixed_search.tracking.questions.recorded import recorded_trial
 from smartmixed_search.tracking.writing.writer import Tracker
@@ -138,7 +139,7 @@ def test_figures_that_do_not_agree_are_told_and_fail(recorded: str, capsys: pyte
 
 
 def record_of(result: TrialResult, **environment: str) -> RecordedTrial:
-    networks = [{name: getattr(n, name) for name in vars(n)} for n in result.networks]
+    networks = [figures_of(network, ACCURACY) for network in result.networks]
     return RecordedTrial(
         key=result.key,
         config=result.config,
@@ -150,7 +151,10 @@ def record_of(result: TrialResult, **environment: str) -> RecordedTrial:
 
 def test_elsewhere_a_point_of_accuracy_is_tolerated_and_what_differs_is_named() -> None:
     first, _ = trained()
-    networks = [replace(first.networks[0], test_accuracy=first.networks[0].test_accuracy + 0.009), *first.networks[1:]]
+    one = first.networks[0]
+    accuracy = one.test["accuracy"]
+    assert accuracy is not None
+    networks = [replace(one, test={**one.test, "accuracy": accuracy + 0.009}), *first.networks[1:]]
     found = compare_trials(record_of(first, torch="1.0", threads="64"), replace(first, networks=networks))
     assert found.differences == {"threads": ("64", str(torch.get_num_threads())), "torch": ("1.0", torch.__version__)}
     assert not found.identical
@@ -161,7 +165,12 @@ def test_elsewhere_a_point_of_accuracy_is_tolerated_and_what_differs_is_named() 
 
 def test_networks_that_diverged_both_times_are_identical() -> None:
     first, _ = trained()
-    lost = replace(first.networks[0], val_loss=None, test_loss=None, best_epoch=None, test_accuracy=0.0)
+    lost = replace(
+        first.networks[0],
+        val={"loss": None, "accuracy": 0.0},
+        test={"loss": None, "accuracy": 0.0},
+        best_epoch=None,
+    )
     again = replace(first, networks=[lost, *first.networks[1:]])
     assert compare_trials(record_of(again), again).identical
     assert not compare_trials(record_of(again), first).identical

@@ -46,7 +46,7 @@ def reuse(config: TrialConfig, earlier: TrialResult | None, **environment: str) 
 
 def figures(result: TrialResult) -> dict[str, Any]:
     """Return all that a trial says of its networks, but for what tells a reused one."""
-    networks = [dataclasses.replace(n, reused_from=None, test_correct_at={}) for n in result.networks]
+    networks = [dataclasses.replace(n, reused_from=None, test_at={}) for n in result.networks]
     plain = dataclasses.replace(result, networks=networks, seconds=0.0).to_dict()
     return dict(leaves("", plain))
 
@@ -108,9 +108,9 @@ def test_accuracy_at_a_handoff_is_of_the_best_epoch_before_it(earlier: TrialResu
     """The first epochs of a longer training are a shorter one; only SmartMixed notices where it ends."""
     shorter = run_trial(dataclasses.replace(BASE, epochs=length), toy_dataset())
     for network, same in zip(earlier.networks, shorter.networks, strict=True):
-        assert network.test_correct_at.get(str(length)) == (
-            None if network.strategy == SMARTMIXED else same.test_correct
-        ), network.strategy
+        assert network.test_at.get(str(length)) == (None if network.strategy == SMARTMIXED else same.test["correct"]), (
+            network.strategy
+        )
 
 
 @pytest.mark.parametrize(

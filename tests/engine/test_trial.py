@@ -41,13 +41,13 @@ def test_one_network_result_per_strategy_and_replicate(result: TrialResult) -> N
 
 def test_figures_are_consistent(result: TrialResult) -> None:
     for network in result.networks:
-        assert network.val_accuracy == network.val_correct / 19
-        assert network.test_accuracy == network.test_correct / 23
+        assert network.val["accuracy"] == network.val["correct"] / 19
+        assert network.test["accuracy"] == network.test["correct"] / 23
         assert network.best_epoch is not None
-        assert network.val_loss == network.curves["val_loss"][network.best_epoch]
-        assert network.val_loss_last == network.curves["val_loss"][-1]
+        assert network.val["loss"] == network.curves["val_loss"][network.best_epoch]
+        assert network.val_last["loss"] == network.curves["val_loss"][-1]
         assert all(len(curve) == 5 for curve in network.curves.values())
-        assert (network.test_accuracy_at_handoff is None) == (network.strategy == "smartmixed")
+        assert (network.test_at_handoff is None) == (network.strategy == "smartmixed")
         assert bool(network.phase1) == (network.strategy == "smartmixed")
 
 
@@ -79,9 +79,9 @@ def test_saved_weights_are_the_frozen_network(result: TrialResult) -> None:
                 if layer < 2:
                     functions = choices[str(network.replicate)][layer]
                     x = torch.stack([get_activation(f).function(x[:, i]) for i, f in enumerate(functions)], 1)
-            assert (x.argmax(1) == data.y_test).sum() == network.test_correct
+            assert (x.argmax(1) == data.y_test).sum() == network.test["correct"]
             assert torch.nn.functional.cross_entropy(x, data.y_test).item() == pytest.approx(
-                network.test_loss, abs=1e-6
+                network.test["loss"], abs=1e-6
             )
 
 
@@ -99,8 +99,8 @@ def test_the_objective_never_touches_test_data(result: TrialResult) -> None:
     arrays["x_test"], arrays["y_test"] = -7 * arrays["x_test"], arrays["y_test"][::-1].copy()
     other = run_trial(BASE, Dataset.from_arrays(arrays, name="toy", checksum="1" * 16, task=data.task))
     assert other.objective == result.objective
-    assert [n.val_loss for n in other.networks] == [n.val_loss for n in result.networks]
-    assert [n.test_correct for n in other.networks] != [n.test_correct for n in result.networks]
+    assert [n.val["loss"] for n in other.networks] == [n.val["loss"] for n in result.networks]
+    assert [n.test["correct"] for n in other.networks] != [n.test["correct"] for n in result.networks]
 
 
 @pytest.mark.parametrize("kind", ["margin", "accuracy"])
@@ -155,7 +155,7 @@ def test_sampled_evaluation_is_the_mean_of_eight_draws_at_the_epochs_temperature
     assert training.curves["val_loss"][0][0, 0].item() == pytest.approx(expected, rel=1e-9)
 
 
-def test_accuracy_at_handoff_is_of_the_best_selection_epoch(result: TrialResult) -> None:
+def test_at_handoff_is_of_the_best_selection_epoch(result: TrialResult) -> None:
     data = toy_dataset()
     training = TwoPhaseTraining(BASE, data, torch.device("cpu"))
     training.run()
@@ -167,7 +167,7 @@ def test_accuracy_at_handoff_is_of_the_best_selection_epoch(result: TrialResult)
             x = x @ parameters.weights[layer][at].T + parameters.biases[layer][at]
             x = get_activation(network.strategy).function(x) if layer < 2 else x
         expected = (x.argmax(1) == data.y_test).double().mean().item()
-        assert network.test_accuracy_at_handoff == pytest.approx(expected)
+        assert network.test_at_handoff == pytest.approx(expected)
 
 
 def test_a_network_that_never_had_a_finite_loss_is_recorded_and_the_objective_is_finite() -> None:
@@ -175,7 +175,7 @@ def test_a_network_that_never_had_a_finite_loss_is_recorded_and_the_objective_is
     diverged = [n for n in result.networks if n.status == "diverged"]
     assert diverged
     for network in (n for n in diverged if n.best_epoch is None):
-        assert (network.val_loss, network.test_loss, network.test_accuracy) == (None, None, 0.0)
+        assert (network.val["loss"], network.test["loss"], network.test["accuracy"]) == (None, None, 0.0)
         assert network.steps < 15
     assert -1 <= result.objective <= 1
     json.dumps(result.to_dict(), allow_nan=False)

@@ -92,5 +92,5 @@ def test_the_files_rows_give_the_recorded_accuracy_by_class_names(tmp_path: Path
     names = np.array(preparation.to_dict()["classes"])[answers]
     truth = rows["kind"].to_numpy()[held_out]
     (own,) = (one for one in result.networks if one.strategy == "smartmixed")
-    assert (names == truth).sum() == own.test_correct
+    assert (names == truth).sum() == own.test["correct"]
     assert len(held_out) == len(data.y_test)

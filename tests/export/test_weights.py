@@ -36,8 +36,8 @@ def test_a_trials_networks_score_as_the_stack_said(tmp_path: Path, output: str) 
         with torch.inference_mode():
             logits = load_network(tmp_path / "weights.safetensors", network.replicate)(digits.x_test)
         received = logits if output == "logits" else logits.softmax(1)
-        assert F.cross_entropy(received, digits.y_test).item() == pytest.approx(network.test_loss, rel=1e-5)
-        assert (logits.argmax(1) == digits.y_test).sum() == network.test_correct
+        assert F.cross_entropy(received, digits.y_test).item() == pytest.approx(network.test["loss"], rel=1e-5)
+        assert (logits.argmax(1) == digits.y_test).sum() == network.test["correct"]
     assert read_network(tmp_path / "weights.safetensors", 0).preparation == digits.preparation
 
 

@@ -92,17 +92,12 @@ def make_network(
         "status": FINISHED,
         "parameters": 123,
         "best_epoch": epochs - 1,
-        "val_loss": 1 - val_accuracy,
-        "val_accuracy": val_accuracy,
-        "val_correct": round(val_accuracy * EXAMPLES),
-        "test_loss": 1 - test_accuracy,
-        "test_accuracy": test_accuracy,
-        "test_correct": round(test_accuracy * EXAMPLES),
-        "val_loss_last": 1 - val_accuracy,
-        "val_accuracy_last": val_accuracy,
+        "val": _figures(val_accuracy),
+        "test": _figures(test_accuracy),
+        "val_last": {"loss": 1 - val_accuracy, "accuracy": val_accuracy},
         "epochs": epochs,
         "steps": epochs * STEPS_PER_EPOCH,
-        "test_accuracy_at_handoff": None if is_smartmixed else test_accuracy - 0.01,
+        "test_at_handoff": None if is_smartmixed else test_accuracy - 0.01,
         "phase1": _phase1(val_accuracy, test_accuracy) if is_smartmixed else {},
         "curves": {
             "train_loss": [1.0 / (epoch + 1) for epoch in range(epochs)],
@@ -123,12 +118,16 @@ def diverged_network(*, strategy: str, replicate: int = 0, epochs: int = 4) -> N
         val_accuracy=0.0,
         status=DIVERGED,
         best_epoch=None,
-        val_loss=None,
-        test_loss=None,
-        val_loss_last=None,
+        val={**_figures(0.0), "loss": None},
+        test={**_figures(0.0), "loss": None},
+        val_last={"loss": None, "accuracy": 0.0},
         epochs=epochs,
         curves={"train_loss": nothing, "val_loss": nothing, "val_accuracy": nothing},
     )
+
+
+def _figures(accuracy: float) -> dict[str, float | None]:
+    return {"loss": 1 - accuracy, "accuracy": accuracy, "correct": round(accuracy * EXAMPLES)}
 
 
 def _of(values: float | Sequence[float], replicate: int) -> float:

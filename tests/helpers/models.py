@@ -24,7 +24,9 @@ def trial(folder: Path, seed: int, diverged: int | None = None, plugins: Sequenc
     )
     write_weights(folder / f"weights-{seed}", [replicate for replicate in range(3) if replicate != diverged], plugins)
     lost = ("smartmixed", diverged)
-    networks = [replace(n, val_loss=None) if (n.strategy, n.replicate) == lost else n for n in result.networks]
+    networks = [
+        replace(n, val={**n.val, "loss": None}) if (n.strategy, n.replicate) == lost else n for n in result.networks
+    ]
     return replace(result, networks=networks)
 
 

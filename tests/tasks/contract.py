@@ -23,34 +23,55 @@ class Example:
     targets: Tensor
     """[R, 1, B, …]."""
     expected: Callable[[np.ndarray, np.ndarray], dict[str, float]]
-    """Metrics by name, of outputs [C, B] and targets [B, …]."""
+    """Loss and metrics by name, of outputs [C, B] and targets [B, …]."""
 
 
-def _classified(output: np.ndarray, target: np.ndarray) -> dict[str, float]:
-    shares = torch.tensor(output).softmax(0).numpy()
+def classified(output: np.ndarray, target: np.ndarray) -> dict[str, float]:
+    """What scikit-learn says of logits."""
+    shares, answers = torch.tensor(output).softmax(0).numpy().T, output.argmax(0)
+    scores = shares[:, 1] if len(output) == 2 else shares
+    log_loss = metrics.log_loss(target, shares, labels=range(len(output)))
     return {
-        "accuracy": metrics.accuracy_score(target, output.argmax(0)),
-        "loss": metrics.log_loss(target, shares.T, labels=range(len(output))),
+        "loss": log_loss,
+        "accuracy": metrics.accuracy_score(target, answers),
+        "balanced_accuracy": metrics.balanced_accuracy_score(target, answers),
+        "macro_f1": metrics.f1_score(target, answers, average="macro"),
+        "auroc": metrics.roc_auc_score(target, scores, multi_class="ovr"),
+        "log_loss": log_loss,
     }
 
 
 def _classified_twice(output: np.ndarray, target: np.ndarray) -> dict[str, float]:
-    return _classified(torch.tensor(output).softmax(0).numpy(), target)
+    twice = torch.tensor(output).softmax(0).numpy()
+    return classified(output, target) | {"loss": classified(twice, target)["loss"]}
 
 
-def _predicted(output: np.ndarray, target: np.ndarray) -> dict[str, float]:
+def predicted(output: np.ndarray, target: np.ndarray) -> dict[str, float]:
+    """What scikit-learn says of numbers."""
     return {
-        "rmse": metrics.mean_squared_error(target.ravel(), output.T.ravel()) ** 0.5,
-        "mae": metrics.mean_absolute_error(target, output.T),
         "loss": metrics.mean_squared_error(target, output.T),
+        "rmse": metrics.root_mean_squared_error(target, output.T),
+        "mae": metrics.mean_absolute_error(target, output.T),
+        "r2": metrics.r2_score(target, output.T),
     }
 
 
+MEAN, DEVIATION = np.array([100.0, -3.0]), np.array([20.0, 0.5])
+
+
+def _predicted_in_units(output: np.ndarray, target: np.ndarray) -> dict[str, float]:
+    restored = predicted((output.T * DEVIATION + MEAN).T, target * DEVIATION + MEAN)
+    return restored | {"loss": predicted(output, target)["loss"]}
+
+
 _rng = torch.Generator().manual_seed(0)
-_classes = torch.randint(4, (R, 1, B), generator=_rng)
+_classes = (torch.arange(B) % 4)[torch.stack([torch.randperm(B, generator=_rng) for _ in range(R)])].unsqueeze(1)
+_pairs = torch.randn(R, 1, B, 2, generator=_rng, dtype=torch.float64)
 EXAMPLES = {
-    "classification": Example(Classification(4), _classes, _classified),
+    "classification": Example(Classification(4), _classes, classified),
+    "two classes": Example(Classification(2), _classes % 2, classified),
     "softmax twice": Example(Classification(4, softmax_output=True), _classes, _classified_twice),
-    "regression": Example(Regression(1), torch.randn(R, 1, B, 1, generator=_rng, dtype=torch.float64), _predicted),
-    "two targets": Example(Regression(2), torch.randn(R, 1, B, 2, generator=_rng, dtype=torch.float64), _predicted),
+    "regression": Example(Regression(1), _pairs[..., :1], predicted),
+    "two targets": Example(Regression(2), _pairs, predicted),
+    "units": Example(Regression(2, tuple(MEAN), tuple(DEVIATION)), _pairs, _predicted_in_units),
 }

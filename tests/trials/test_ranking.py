@@ -71,7 +71,8 @@ def test_ranking_does_not_depend_on_the_order_of_the_networks() -> None:
 
 def test_ranking_has_its_columns_and_mean_accuracies() -> None:
     ranking = rank_networks(make_result(accuracies={"smartmixed": [0.9, 0.7], "relu": [0.6, 0.6]}).networks)
-    assert list(ranking.columns) == RANKING_COLUMNS
+    of_accuracy = ["val_accuracy", "val_correct", "test_accuracy", "test_correct"]
+    assert list(ranking.columns) == [*RANKING_COLUMNS, *of_accuracy]
     assert ranking["test_accuracy"].tolist() == pytest.approx([0.8, 0.6])
     assert ranking["replicates"].tolist() == [2, 2]
 
@@ -114,10 +115,8 @@ def _poisoned(network: NetworkResult) -> NetworkResult:
     poisoned_phase1 = {name: nan if name.startswith("test") else value for name, value in network.phase1.items()}
     return replace(
         network,
-        test_loss=nan,
-        test_accuracy=nan,
-        test_correct=-(10**9),
-        test_accuracy_at_handoff=nan,
+        test={"loss": nan, "accuracy": nan, "correct": -(10**9)},
+        test_at_handoff=nan,
         phase1=poisoned_phase1,
     )
 

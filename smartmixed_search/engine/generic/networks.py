@@ -29,6 +29,7 @@ from smartmixed_search.families.family import Activate, Site
 from smartmixed_search.method.activations import INITIAL_TILT
 from smartmixed_search.method.modules import FixedActivation, MixedActivation
 from smartmixed_search.method.randomness import seed_sequence
+from smartmixed_search.tasks.metric import Metric
 from smartmixed_search.tasks.task import Task
 from smartmixed_search.trials.config import RANDOM_MIXED, SMARTMIXED, TrialConfig
 
@@ -96,24 +97,39 @@ class GenericNetworks(Networks):
             self.taken += 1
             yield
 
-    def evaluate(self, x: Tensor, y: Tensor, temperature: Tensor, parameters: Parameters | None = None) -> Evaluation:
+    def evaluate(
+        self,
+        x: Tensor,
+        y: Tensor,
+        temperature: Tensor,
+        metrics: Sequence[Metric],
+        parameters: Parameters | None = None,
+    ) -> Evaluation:
         """See `Networks`."""
-        evaluation = self._evaluate(self._modules, x, y, parameters or self.parameters)
+        evaluation = self._evaluate(self._modules, x, y, metrics, parameters or self.parameters)
         columns = self.selecting_columns
         if self.layout.config.evaluation == "sampled" and columns:
             modules = [[row[column] for column in columns] for row in self._modules]
-            sampled = self._evaluate_sampled(modules, columns, x, y, temperature, parameters or self.parameters)
+            own = parameters or self.parameters
+            sampled = self._evaluate_sampled(modules, columns, x, y, temperature, metrics, own)
             evaluation.replace_columns(columns, sampled)
         return evaluation
 
     def evaluate_selection(
-        self, x: Tensor, y: Tensor, temperature: Tensor, parameters: Parameters, *, sampled: bool
+        self,
+        x: Tensor,
+        y: Tensor,
+        temperature: Tensor,
+        metrics: Sequence[Metric],
+        parameters: Parameters,
+        *,
+        sampled: bool,
     ) -> Evaluation:
         """See `Networks`."""
         modules, columns = [[module] for module in self._selecting], [self.layout.columns[SMARTMIXED]]
         if sampled:
-            return self._evaluate_sampled(modules, columns, x, y, temperature, parameters)
-        return self._evaluate(modules, x, y, parameters, columns)
+            return self._evaluate_sampled(modules, columns, x, y, temperature, metrics, parameters)
+        return self._evaluate(modules, x, y, metrics, parameters, columns)
 
     def draw(self, stream: str) -> list[np.ndarray]:
         """See `Networks`; parameters, then buffers."""
@@ -168,6 +184,7 @@ class GenericNetworks(Networks):
         modules: list[list[nn.Module]],
         x: Tensor,
         y: Tensor,
+        metrics: Sequence[Metric],
         parameters: Parameters,
         columns: Sequence[int] | None = None,
     ) -> Evaluation:
@@ -187,8 +204,8 @@ class GenericNetworks(Networks):
                     with self._precision():
                         outputs.append(self._run(partial(functional_call, network, state), inputs))
             stacked = torch.stack(outputs).view(len(modules), len(places), *outputs[0].shape)
-            tallies.append(self._task.tally(stacked, targets))
-        return add_up(tallies, len(x))
+            tallies.append(self._task.tally(stacked, targets, metrics))
+        return add_up(self._task, tallies, y, metrics)
 
     def _evaluate_sampled(
         self,
@@ -197,6 +214,7 @@ class GenericNetworks(Networks):
         x: Tensor,
         y: Tensor,
         temperature: Tensor,
+        metrics: Sequence[Metric],
         parameters: Parameters,
     ) -> Evaluation:
         """Evaluate selecting modules [R][columns] with sampled choices, with the same draws at every call."""
@@ -206,7 +224,7 @@ class GenericNetworks(Networks):
             for row, networks in enumerate(modules):
                 for place, network in enumerate(networks):
                     give_noise(self._choosing_in(network), [site[row] for site in draw], at[row, place, 0])
-            draws.append(self._evaluate(modules, x, y, parameters, columns))
+            draws.append(self._evaluate(modules, x, y, metrics, parameters, columns))
         for network in itertools.chain(*modules):
             give_noise(self._choosing_in(network), None, temperature)
         return average(draws)

@@ -19,6 +19,7 @@ from smartmixed_search.engine.stack.parameters import LinearParameters, original
 from smartmixed_search.engine.stack.steps import Steps
 from smartmixed_search.method.freezing import group_sizes, neuron_orders
 from smartmixed_search.method.selection import one_hot, relaxed_sample
+from smartmixed_search.tasks.metric import Metric
 from smartmixed_search.tasks.task import Task
 from smartmixed_search.trials.config import SMARTMIXED, TrialConfig
 
@@ -65,29 +66,43 @@ class StackNetworks(Networks):
             self.taken += 1
             yield
 
-    def evaluate(self, x: Tensor, y: Tensor, temperature: Tensor, parameters: Parameters | None = None) -> Evaluation:
+    def evaluate(
+        self,
+        x: Tensor,
+        y: Tensor,
+        temperature: Tensor,
+        metrics: Sequence[Metric],
+        parameters: Parameters | None = None,
+    ) -> Evaluation:
         """See `Networks`."""
         stack = self.stack
         if parameters is not None:
             assert isinstance(parameters, LinearParameters)
             stack = self.layout.stack(parameters, stack.assignments, stack.selecting)
-        evaluation = evaluate(stack, x, y, argmax_mixes(stack.parameters))
+        evaluation = evaluate(stack, x, y, metrics, argmax_mixes(stack.parameters))
         columns = self.selecting_columns
         if self.layout.config.evaluation == "sampled" and columns:
-            sampled = self._evaluate_sampled(selecting_part(stack, columns), x, y, temperature)
+            sampled = self._evaluate_sampled(selecting_part(stack, columns), x, y, temperature, metrics)
             evaluation.replace_columns(columns, sampled)
         return evaluation
 
     def evaluate_selection(
-        self, x: Tensor, y: Tensor, temperature: Tensor, parameters: Parameters, *, sampled: bool
+        self,
+        x: Tensor,
+        y: Tensor,
+        temperature: Tensor,
+        metrics: Sequence[Metric],
+        parameters: Parameters,
+        *,
+        sampled: bool,
     ) -> Evaluation:
         """See `Networks`."""
         assert isinstance(parameters, LinearParameters)
         selecting = self.layout.stack(parameters, self.layout.assignments(), self.layout.selecting())
         stack = selecting_part(selecting, [self.layout.columns[SMARTMIXED]])
         if sampled:
-            return self._evaluate_sampled(stack, x, y, temperature)
-        return evaluate(stack, x, y, argmax_mixes(stack.parameters))
+            return self._evaluate_sampled(stack, x, y, temperature, metrics)
+        return evaluate(stack, x, y, metrics, argmax_mixes(stack.parameters))
 
     def draw(self, stream: str) -> list[np.ndarray]:
         """See `Networks`."""
@@ -117,35 +132,48 @@ class StackNetworks(Networks):
             named |= {f"layer{layer}.weight": weight, f"layer{layer}.bias": bias}
         return named
 
-    def _evaluate_sampled(self, stack: Stack, x: Tensor, y: Tensor, temperature: Tensor) -> Evaluation:
+    def _evaluate_sampled(
+        self, stack: Stack, x: Tensor, y: Tensor, temperature: Tensor, metrics: Sequence[Metric]
+    ) -> Evaluation:
         """Evaluate a stack of selecting columns with sampled choices, with the same draws at every call."""
         hard = self.layout.config.estimator == "hard"
-        return evaluate_sampled(stack, x, y, self._draws, temperature, hard=hard)
+        return evaluate_sampled(stack, x, y, metrics, self._draws, temperature, hard=hard)
 
 
-def evaluate(stack: Stack, x: Tensor, y: Tensor, mixes: Sequence[Tensor] = ()) -> Evaluation:
+def evaluate(stack: Stack, x: Tensor, y: Tensor, metrics: Sequence[Metric], mixes: Sequence[Tensor] = ()) -> Evaluation:
     """Evaluate every network of a stack.
 
     Args:
         stack: R × S networks.
         x: examples [N, …] as they are stored.
-        y: targets [N].
+        y: targets [N, …].
+        metrics: what to measure beside the loss.
         mixes: how the selecting columns weigh the pool, per hidden layer [R, J, H, K].
     """
     batches = in_batches(x, y, (x[0].numel(),), stack.parameters.biases[0].dtype)
-    tallies = [stack.task.tally(stack.forward(inputs.unsqueeze(0), mixes), targets) for inputs, targets in batches]
-    return add_up(tallies, len(x))
+    tallies = [
+        stack.task.tally(stack.forward(inputs.unsqueeze(0), mixes), targets, metrics) for inputs, targets in batches
+    ]
+    return add_up(stack.task, tallies, y, metrics)
 
 
 def evaluate_sampled(
-    stack: Stack, x: Tensor, y: Tensor, noise: Sequence[Tensor], temperature: Tensor, *, hard: bool
+    stack: Stack,
+    x: Tensor,
+    y: Tensor,
+    metrics: Sequence[Metric],
+    noise: Sequence[Tensor],
+    temperature: Tensor,
+    *,
+    hard: bool,
 ) -> Evaluation:
     """Evaluate a stack of selecting columns with sampled choices: the mean over fixed draws.
 
     Args:
         stack: R × J networks, all of them selecting.
         x: inputs [N, D].
-        y: targets [N].
+        y: targets [N, …].
+        metrics: what to measure beside the loss.
         noise: Gumbel noise of the draws, per hidden layer [draws, R, H, K].
         temperature: broadcastable to [R, J, H, K].
         hard: one-hot samples, else relaxed ones.
@@ -154,7 +182,7 @@ def evaluate_sampled(
     for draw in zip(*noise, strict=True):
         logits = stack.parameters.logits
         relaxed = [relaxed_sample(logit, g, temperature) for logit, g in zip(logits, draw, strict=True)]
-        draws.append(evaluate(stack, x, y, [one_hot(sample) for sample in relaxed] if hard else relaxed))
+        draws.append(evaluate(stack, x, y, metrics, [one_hot(sample) for sample in relaxed] if hard else relaxed))
     return average(draws)
 
 

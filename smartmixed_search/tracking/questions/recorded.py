@@ -1,7 +1,7 @@
 """A trial as MLflow holds it: what `reproduce` trains again, and compares with."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,19 +11,17 @@ import pandas as pd
 from smartmixed_search.datasets import Dataset, load_dataset
 from smartmixed_search.space.keys import as_read
 from smartmixed_search.system.plugins import import_plugins, require_plugins
+from smartmixed_search.tasks.metric import ACCURACY, Metric
 from smartmixed_search.tracking import schema
 from smartmixed_search.tracking.runs import doubles, runs
 from smartmixed_search.tracking.store.store import open_store, resolve_tracking_uri, store_errors
 from smartmixed_search.tracking.tables.trials import find_trial
 from smartmixed_search.trials.config import TrialConfig
-from smartmixed_search.trials.recorded import FIGURES, RecordedTrial
+from smartmixed_search.trials.recorded import RecordedTrial, compared
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import Run
-
-_TYPES = {"strategy": "str", "replicate": "int64"} | dict.fromkeys(FIGURES, "float64")
-_OF_REPLICATE = re.compile(rf"({'|'.join(FIGURES)})_r(\d+)")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,13 +69,16 @@ def recorded_trial(
         }
         config = TrialConfig.from_dict(runs.read_json(client, run.info.artifact_uri, "config.json"))
         require_plugins(config.plugins)
+        metric = ACCURACY
+        found = [_figures(strategy, metric) for strategy in strategies]
         return Recorded(
             trial=RecordedTrial(
                 key=run.data.tags[schema.TAG_TRIAL],
                 config=config,
                 environment=_environment(client, run),
-                figures=pd.concat([_no_figures(), *map(_figures, strategies)], ignore_index=True),
+                figures=pd.concat([_table([], metric), *found], ignore_index=True),
                 reused=reused,
+                metric=metric,
             ),
             sweep=run.data.tags[schema.TAG_SWEEP],
             space=_space(client, above),
@@ -98,15 +99,17 @@ def _environment(client: "MlflowClient", trial: "Run") -> dict[str, str]:
     return dict(runs.read_json(client, trial.info.artifact_uri, schema.ENVIRONMENT_FILE))
 
 
-def _figures(strategy: "Run") -> pd.DataFrame:
+def _figures(strategy: "Run", metric: Metric) -> pd.DataFrame:
     """Return one row per replicate; what a diverged network does not have is missing."""
+    of_replicate = re.compile(rf"({'|'.join(compared(metric))})_r(\d+)")
     values: dict[int, dict[str, Any]] = {}
     for name, value in strategy.data.metrics.items():
-        if match := _OF_REPLICATE.fullmatch(name):
+        if match := of_replicate.fullmatch(name):
             values.setdefault(int(match[2]), {})[match[1]] = value
     rows = [{"strategy": strategy.data.tags[schema.TAG_STRATEGY], "replicate": r} | of for r, of in values.items()]
-    return pd.DataFrame(rows, columns=list(_TYPES)).astype(_TYPES)
+    return _table(rows, metric)
 
 
-def _no_figures() -> pd.DataFrame:
-    return pd.DataFrame(columns=list(_TYPES)).astype(_TYPES)
+def _table(rows: Sequence[Mapping[str, Any]], metric: Metric) -> pd.DataFrame:
+    types = {"strategy": "str", "replicate": "int64"} | dict.fromkeys(compared(metric), "float64")
+    return pd.DataFrame(rows, columns=list(types)).astype(types)

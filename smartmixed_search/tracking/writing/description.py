@@ -9,6 +9,7 @@ import pandas as pd
 
 from smartmixed_search.datasets.dataset import describe_sizes
 from smartmixed_search.errors.messages import counted, one_line
+from smartmixed_search.tasks.metric import ACCURACY, Metric
 from smartmixed_search.trials.config import SMARTMIXED
 from smartmixed_search.trials.records import CONTROL, FINISHED, RANKED, SETTLED
 
@@ -81,13 +82,13 @@ def models_note(name: str, alias: str) -> str:
     )
 
 
-def trial_note(ranking: pd.DataFrame) -> str:
-    """Return the description of a trial's run from its ranking, see `ranking.rank_networks`."""
+def trial_note(ranking: pd.DataFrame, metric: Metric = ACCURACY) -> str:
+    """Return the description of a trial's run from its ranking by a metric, see `ranking.rank_networks`."""
     rows = [
-        (_whole(row["rank"]), _escaped(row["strategy"]), _share(row["test_accuracy"]), _share(row["val_accuracy"]))
+        (_whole(row["rank"]), _escaped(row["strategy"]), _share(row[metric.test]), _share(row[metric.val]))
         for _, row in ranking.iterrows()
     ]
-    return _table(["rank", "strategy", "test accuracy", "validation accuracy"], rows)
+    return _table(["rank", "strategy", f"test {metric.label}", f"validation {metric.label}"], rows)
 
 
 def _heading(what: str, name: str, dataset: str, trials: pd.DataFrame) -> str:

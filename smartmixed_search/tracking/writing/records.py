@@ -12,9 +12,10 @@ from typing import Any
 import pandas as pd
 
 from smartmixed_search.families import family_of
+from smartmixed_search.tasks.metric import ACCURACY, Metric
 from smartmixed_search.trials.config import SMARTMIXED, TrialConfig
 from smartmixed_search.trials.ranking import best_fixed_strategy
-from smartmixed_search.trials.records import DIVERGED, Choice, Metrics, NetworkResult, choice_metrics
+from smartmixed_search.trials.records import DIVERGED, SPLITS, Choice, Metrics, NetworkResult, choice_metrics
 from smartmixed_search.trials.result import TrialResult
 
 Params = dict[str, str]
@@ -23,9 +24,6 @@ Curve = list[tuple[int, float]]
 _PARAM_LENGTH = 6000
 """MLflow's limit on a parameter's value; the whole value is in the artifact."""
 _COUNTED = ("rank", "rank_mean", "val_rank", "val_correct", "test_correct")
-_RANKED = [*_COUNTED, "test_accuracy"]
-_SCORES = ("val_accuracy", "val_loss", "test_accuracy", "test_loss")
-_CURVES = ("train_loss", "val_loss", "val_accuracy")
 
 
 def sweep_params(space: Mapping[str, Any], seed: int) -> Params:
@@ -64,10 +62,11 @@ def trial_metrics(result: TrialResult, ranking: pd.DataFrame) -> Metrics:
     }
     smartmixed = _row(ranking, SMARTMIXED)
     metrics["smartmixed_rank"] = smartmixed["rank"]
-    metrics["smartmixed_test_accuracy"] = smartmixed["test_accuracy"]
-    rival = best_fixed_strategy(result.networks)
+    tested = result.metric.test
+    metrics[f"smartmixed_{tested}"] = smartmixed[tested]
+    rival = best_fixed_strategy(result.networks, result.metric)
     if rival is not None:
-        metrics["best_fixed_test_accuracy"] = _row(ranking, rival)["test_accuracy"]
+        metrics[f"best_fixed_{tested}"] = _row(ranking, rival)[tested]
     return metrics | choice_metrics(result.choices)
 
 
@@ -94,21 +93,22 @@ def strategy_params(config: TrialConfig, networks: Sequence[NetworkResult]) -> P
     }
 
 
-def strategy_metrics(networks: Sequence[NetworkResult], ranking: pd.DataFrame) -> Metrics:
-    """Return the metrics of a strategy run, from its networks and the ranking of its trial."""
+def strategy_metrics(networks: Sequence[NetworkResult], ranking: pd.DataFrame, metric: Metric = ACCURACY) -> Metrics:
+    """Return the metrics of a strategy run, from its networks and the ranking of its trial by a metric."""
     row = _row(ranking, networks[0].strategy)
     metrics: dict[str, float | None] = {name: row.get(name) for name in _COUNTED}
-    for name in _SCORES:
-        metrics |= _over_replicates(name, networks)
-    for name in ("val_loss_last", "val_accuracy_last"):
-        metrics[name] = _mean(getattr(network, name) for network in networks)
+    for name in (metric.name, "loss"):
+        for split in SPLITS:
+            values = {network.replicate: getattr(network, split)[name] for network in networks}
+            metrics |= _over_replicates(f"{split}_{name}", values)
+        metrics[f"val_{name}_last"] = _mean(network.val_last[name] for network in networks)
     metrics |= {f"best_epoch_r{network.replicate}": network.best_epoch for network in networks}
     metrics["epochs"] = statistics.fmean(network.epochs for network in networks)
     metrics["optimizer_steps"] = statistics.fmean(network.steps for network in networks)
     # What this trial has spent: a reused network's training is counted where it took place.
     metrics["optimizer_steps_spent"] = statistics.fmean(0 if n.reused_from else n.steps for n in networks)
     metrics["diverged"] = sum(network.status == DIVERGED for network in networks)
-    metrics["test_accuracy_at_handoff"] = _mean(network.test_accuracy_at_handoff for network in networks)
+    metrics[f"{metric.test}_at_handoff"] = _mean(network.test_at_handoff for network in networks)
     for name in networks[0].phase1:
         metrics[f"phase1_{name}"] = _mean(network.phase1[name] for network in networks)
     return {name: float(value) for name, value in metrics.items() if value is not None}
@@ -116,12 +116,11 @@ def strategy_metrics(networks: Sequence[NetworkResult], ranking: pd.DataFrame) -
 
 def _row(ranking: pd.DataFrame, strategy: str) -> Metrics:
     """Return a strategy's figures in the ranking; a control's have no ranks."""
-    row = ranking.loc[ranking["strategy"] == strategy, _RANKED].iloc[0].dropna()
+    row = ranking.loc[ranking["strategy"] == strategy].drop(columns=["strategy", "role"]).iloc[0].dropna()
     return {str(name): float(value) for name, value in row.items()}
 
 
-def _over_replicates(name: str, networks: Sequence[NetworkResult]) -> dict[str, float | None]:
-    values = {network.replicate: getattr(network, name) for network in networks}
+def _over_replicates(name: str, values: Mapping[int, float | None]) -> dict[str, float | None]:
     present = [value for value in values.values() if value is not None]
     return {
         name: _mean(present),
@@ -138,7 +137,7 @@ def _mean(values: Iterable[float | None]) -> float | None:
 def strategy_curves(networks: Sequence[NetworkResult]) -> dict[str, Curve]:
     """Return (epoch, mean over the replicates) of every curve, under its own key."""
     curves: dict[str, Curve] = {}
-    for name in _CURVES:
+    for name in networks[0].curves:
         by_epoch = enumerate(zip_longest(*(network.curves[name] for network in networks)))
         means = ((epoch, _mean(values)) for epoch, values in by_epoch)
         curves[f"epoch/{name}"] = [(epoch, mean) for epoch, mean in means if mean is not None]

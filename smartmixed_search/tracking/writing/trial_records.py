@@ -35,7 +35,7 @@ def record_strategies(
         found = [run for run in known if run.data.tags[schema.TAG_STRATEGY] == strategy]
         run = doubles.keep_one(client, found) or _create_strategy(client, trial, result.config, networks[0])
         if not runs.has_settled(run, FINISHED):
-            metrics = records.strategy_metrics(networks, ranking)
+            metrics = records.strategy_metrics(networks, ranking, result.metric)
             run = runs.log(
                 client,
                 run,
@@ -81,7 +81,7 @@ def contradicts(trial: "Run", strategies: "Iterable[Run]", result: TrialResult, 
     figures = [(trial, records.trial_metrics(result, ranking))]
     for run in strategies:
         networks = _networks(result, run.data.tags[schema.TAG_STRATEGY])
-        figures.append((run, records.strategy_metrics(networks, ranking)))
+        figures.append((run, records.strategy_metrics(networks, ranking, result.metric)))
     return any(
         metrics.get(name, value) != value for run, metrics in figures for name, value in run.data.metrics.items()
     )

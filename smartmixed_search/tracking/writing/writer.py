@@ -161,7 +161,7 @@ class Tracker:
             if self._has_ended(trial, FINISHED):
                 return
             trial = self._opened_again(trial)
-            ranking = rank_networks(result.networks)
+            ranking = rank_networks(result.networks, result.metric)
             known = doubles.children(self._client, trial)
             if contradicts(trial, known, result, ranking):
                 doubles.delete(self._client, trial)
@@ -169,8 +169,8 @@ class Tracker:
             ended = trial.info.start_time + round(1000 * result.seconds)
             strategies = record_strategies(self._client, trial, known, result, ranking, ended)
             log_artifacts(self._client, trial.info.run_id, result)
-            rival, weights = best_fixed_strategy(result.networks), result.weights_checksum
-            tags = {description.NOTE: description.trial_note(ranking)}
+            rival, weights = best_fixed_strategy(result.networks, result.metric), result.weights_checksum
+            tags = {description.NOTE: description.trial_note(ranking, result.metric)}
             tags |= {} if rival is None else {schema.TAG_BEST_FIXED: rival}
             tags |= {} if weights is None else {schema.TAG_WEIGHTS: weights}
             trial = runs.log(

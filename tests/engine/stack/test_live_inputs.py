@@ -71,9 +71,9 @@ def test_results_are_those_of_training_on_all_inputs(handoff: str, monkeypatch: 
     )
     everything = trained(handoff)
     for one, other in zip(without.networks, everything.networks, strict=True):
-        assert one.test_loss == pytest.approx(other.test_loss, rel=1e-9)
+        assert one.test["loss"] == pytest.approx(other.test["loss"], rel=1e-9)
         assert one.curves["train_loss"] == pytest.approx(other.curves["train_loss"], rel=1e-9)
-        assert (one.parameters, one.test_correct) == (other.parameters, other.test_correct)
+        assert (one.parameters, one.test["correct"]) == (other.parameters, other.test["correct"])
     assert without.weights.keys() == everything.weights.keys()
     for name, weight in everything.weights.items():
         torch.testing.assert_close(without.weights[name], weight)
