@@ -56,8 +56,8 @@ def test_a_replicate_is_trained_on_its_split_from_its_seed(number: int) -> None:
     training = TwoPhaseTraining(FOLDED, data().splits[number], CPU, part=part)
     training.run()
     with torch.no_grad():
-        alone = {(n.replicate, n.strategy): n.val_loss for n in measure_networks(training)}
-    together = {(n.replicate, n.strategy): n.val_loss for n in whole().networks if n.replicate % 4 == number}
+        alone = {(n.replicate, n.strategy): n.val["loss"] for n in measure_networks(training)}
+    together = {(n.replicate, n.strategy): n.val["loss"] for n in whole().networks if n.replicate % 4 == number}
     assert alone == together
 
 
@@ -70,7 +70,7 @@ def test_each_split_is_prepared_by_its_own_training_rows() -> None:
 
 def test_the_objective_is_the_mean_over_all_splits() -> None:
     assert whole().objective == objective(whole().networks, FOLDED.objective)
-    assert {n.val_accuracy for n in whole().networks} <= {
+    assert {n.val["accuracy"] for n in whole().networks} <= {
         correct / len(one.x_val) for one in data().splits for correct in range(len(one.x_val) + 1)
     }
 
@@ -82,8 +82,8 @@ def test_a_trial_that_was_interrupted_in_any_split_goes_on_to_the_same_numbers(t
         run_trial(FOLDED, data(), state_dir=tmp_path, stop=lambda: next(asked) == epochs)
     resumed = run_trial(FOLDED, data(), state_dir=tmp_path, handoff_epochs=range(1, FOLDED.epochs))
     assert [n.curves for n in resumed.networks] == [n.curves for n in whole().networks]
-    assert [(n.test_correct, n.test_loss) for n in resumed.networks] == [
-        (n.test_correct, n.test_loss) for n in whole().networks
+    assert [(n.test["correct"], n.test["loss"]) for n in resumed.networks] == [
+        (n.test["correct"], n.test["loss"]) for n in whole().networks
     ]
 
 
@@ -94,8 +94,8 @@ def test_baselines_of_an_earlier_trial_are_taken_over_on_every_split() -> None:
     assert {n.strategy for n in reused.networks if n.reused_from} == {"relu", "tanh", "random-mixed"}
     trained = [n for n in run_trial(other, data()).networks if n.strategy in ("relu", "tanh")]
     taken = [n for n in reused.networks if n.strategy in ("relu", "tanh")]
-    for figure in ("test_loss", "test_accuracy_at_handoff"):
-        assert [getattr(n, figure) for n in taken] == pytest.approx([getattr(n, figure) for n in trained], rel=1e-5)
+    for figure in (lambda n: n.test["loss"], lambda n: n.test_at_handoff):
+        assert [figure(n) for n in taken] == pytest.approx([figure(n) for n in trained], rel=1e-5)
 
 
 @pytest.mark.parametrize("change", [{"folds": 4, "repeats": 1}, {"folds": None, "repeats": 4}])

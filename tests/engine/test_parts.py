@@ -114,7 +114,7 @@ def test_a_replicate_is_known_by_its_number() -> None:
     places = len(MEMBERS)
     for place in range(places):
         assert later[f"/result/networks/{place}/replicate"] == 1
-        path = f"/result/networks/{place}/val_loss", f"/result/networks/{places + place}/val_loss"
+        path = f"/result/networks/{place}/val/loss", f"/result/networks/{places + place}/val/loss"
         assert later[path[0]] == pytest.approx(both[path[1]], rel=1e-9)
 
 

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import Run
 
+_RESOLVED = "resolved.json"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Recorded:
@@ -87,8 +89,10 @@ def recorded_trial(
 
 
 def _space(client: "MlflowClient", sweep: "Run") -> dict[str, Any]:
-    """Return what a sweep searched, as far as it says how its data are read."""
-    space: dict[str, Any] = runs.read_json(client, sweep.info.artifact_uri, "resolved.json")["space"]
+    """Return what a sweep searched, as far as it says how its data are read; early ones kept no more than a name."""
+    if _RESOLVED not in (artifact.path for artifact in client.list_artifacts(sweep.info.run_id)):
+        return {"dataset": sweep.data.params["dataset"]}
+    space: dict[str, Any] = runs.read_json(client, sweep.info.artifact_uri, _RESOLVED)["space"]
     return space
 
 
