@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 @click.option("--seed", type=int, help="Seed of everything.  [default: 0]")
 @click.option(
     "--dataset",
-    help="digits, breast-cancer, diabetes, mnist, fashion-mnist, kmnist, or the path of a .npz or .csv file.",
+    help="A known one, such as digits, or the path of a table, an .npz file, or a folder or zip of images.",
 )
 @click.option("--target", help="Of a table, the column that names the classes.")
 @click.option("--split", metavar="KIND=COLUMN", help="Of a table, what it is split by: group=, time= or column=NAME.")

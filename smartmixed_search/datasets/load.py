@@ -19,10 +19,11 @@ from smartmixed_search.datasets.tables.leaking import leaking
 from smartmixed_search.datasets.tables.reading import SUFFIXES as TABLES
 from smartmixed_search.datasets.tables.recurring import recurring
 from smartmixed_search.datasets.tables.source import read_table
+from smartmixed_search.datasets.torchvision_sets import SETS, read_set
 from smartmixed_search.errors import DatasetError
 from smartmixed_search.errors.messages import one_of
 
-DATASETS = (*EMBEDDED, *FOLDERS)
+DATASETS = (*EMBEDDED, *FOLDERS, *SETS)
 """Datasets with a name of their own; any other is the path of a file."""
 
 FILES = (".npz", *TABLES, ZIP)
@@ -154,8 +155,8 @@ def load_dataset(
         return _load_table(spec, own_name(name), target, columns, splitting, task)
     name, path = dataset_name(spec), Path(spec)
     of_images = spec not in DATASETS and (path.suffix == ZIP or path.suffix not in FILES)
-    if image and not of_images:
-        raise DatasetError(f"image is of a folder or zip of images, but {spec!r} is not one; leave it out")
+    if image and not of_images and (spec in DATASETS or path.suffix != ".npz"):
+        raise DatasetError(f"image is of a folder, zip or .npz of images, but {spec!r} is not one; leave it out")
     if spec not in DATASETS and path.suffix in TABLES:
         return _load_table(path, name, target, columns, splitting, task)
     if target is not None or columns or split:
@@ -167,8 +168,10 @@ def load_dataset(
     if name in EMBEDDED:
         return split_up(read_embedded(name).learned_as(task), splitting)
     if name not in DATASETS:
-        return split_up(read_npz(path, task), splitting)
+        return split_up(read_npz(path, task, image), splitting)
     folder = data_directory(data_dir)
+    if name in SETS:
+        return split_up(read_set(name, folder).learned_as(task), splitting)
     if missing_files(name, folder):
         download_mnist(name, folder)
     return split_up(read_mnist(name, folder).learned_as(task), splitting)

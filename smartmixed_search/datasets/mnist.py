@@ -69,7 +69,7 @@ def download_mnist(name: str, data_dir: Path) -> None:
     missing = missing_files(name, data_dir)
     try:
         data_dir.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=data_dir, prefix=".download-") as staging, _network_timeout():
+        with tempfile.TemporaryDirectory(dir=data_dir, prefix=".download-") as staging, network_timeout():
             from torchvision import datasets
 
             getattr(datasets, FOLDERS[name])(staging, download=True)
@@ -119,7 +119,7 @@ def _read_part(folder: Path, part: str) -> tuple[NDArray[Any], NDArray[Any]]:
 
 
 @contextmanager
-def _network_timeout() -> Iterator[None]:
+def network_timeout() -> Iterator[None]:
     """Keep torchvision, which sets no timeout of its own, from waiting for a silent mirror forever."""
     before = socket.getdefaulttimeout()
     socket.setdefaulttimeout(_NETWORK_TIMEOUT)

@@ -7,6 +7,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from smartmixed_search.datasets.images.arrays import LARGEST, taken
 from smartmixed_search.datasets.preparation import Preparation
 from smartmixed_search.datasets.scaling import divide, standardise
 from smartmixed_search.datasets.targets import REGRESSION, as_classes, as_numbers
@@ -29,7 +30,10 @@ class Source:
 
     name: str
     x: NDArray[Any]
-    """Examples to train and validate with; also to test with, unless `x_test` is given. **Shape** [N, D]."""
+    """Examples to train and validate with; also to test with, unless `x_test` is given.
+
+    **Shape** [N, D]; of images stored as bytes [N, channels, height, width], in memory as `layout` says.
+    """
     y: NDArray[Any]
     """Their labels, of an integer type, [N]; or numbers to predict, float64, [N, C]."""
     x_test: NDArray[Any] | None = None
@@ -38,6 +42,10 @@ class Source:
     """Value that is scaled to 1, as of pixels; None: features are standardised."""
     shape: tuple[int, ...] | None = None
     """Of an example before it was flattened; None: it was not."""
+    layout: str | None = None
+    """Of images stored as bytes, see `images.arrays`; None: examples are rows of numbers."""
+    names: tuple[str, ...] | None = None
+    """Of the classes; None: their numbers."""
     given: NDArray[Any] | None = None
     """The part of every example, `train` or `val`, if the file says it. **Shape** [N]."""
     notes: tuple[str, ...] = ()
@@ -96,8 +104,8 @@ class Source:
 
     @property
     def class_names(self) -> tuple[str, ...]:
-        """What the classes are called: their numbers."""
-        return tuple(map(str, range(self.classes)))
+        """What the classes are called."""
+        return tuple(map(str, range(self.classes))) if self.names is None else self.names
 
     def column(self, name: str, *, numeric: bool = False) -> NDArray[Any]:
         """Refuse: stored arrays have no columns with names."""
@@ -110,23 +118,25 @@ class Source:
 
     def take(self, indices: NDArray[np.intp]) -> NDArray[Any]:
         """Return examples by their places."""
-        taken: NDArray[Any] = self.x[indices]
-        return taken
+        return taken(self.x, indices)
 
     def prepare(
         self, parts: Sequence[NDArray[Any]], *, last: bool = False
-    ) -> tuple[list[NDArray[np.float32]], Preparation]:
+    ) -> tuple[Sequence[NDArray[Any]], Preparation]:
         """Return parts, the first of which is trained on, as networks take them, and how they are made.
 
         Raises:
             DatasetError: scaled features leave the range of float32.
         """
         shape = self.x.shape[1:] if self.shape is None else self.shape
+        if self.layout is not None:
+            made = Preparation(shape=shape, divisor=LARGEST, classes=self.names, layout=self.layout)
+            return [np.ascontiguousarray(part) for part in parts], made
         if self.largest is not None:
-            return divide(parts, self.largest), Preparation(shape=shape, divisor=self.largest)
+            return divide(parts, self.largest), Preparation(shape=shape, divisor=self.largest, classes=self.names)
         scaled, mean, deviation = standardise(parts, self.name)
         mean_of, deviation_of = tuple(mean.tolist()), tuple(deviation.tolist())
-        return scaled, Preparation(shape=shape, mean=mean_of, deviation=deviation_of)
+        return scaled, Preparation(shape=shape, mean=mean_of, deviation=deviation_of, classes=self.names)
 
 
 def _renumbered(labels: NDArray[Any]) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from smartmixed_search.datasets.images.arrays import LARGEST
 from smartmixed_search.datasets.images.decoding import decode
 from smartmixed_search.datasets.images.files import Pictures, find_pictures
 from smartmixed_search.datasets.images.reading import Reading
@@ -15,9 +16,6 @@ from smartmixed_search.datasets.preparation import Preparation
 from smartmixed_search.datasets.targets import REGRESSION
 from smartmixed_search.errors import DatasetError
 from smartmixed_search.errors.messages import counted
-
-LARGEST = 255.0
-"""A byte's greatest value, which is scaled to 1."""
 
 
 @dataclass(frozen=True, kw_only=True)
