@@ -14,6 +14,7 @@ from smartmixed_search.errors.messages import counted
 from smartmixed_search.search.driving.progress import END_SECONDS
 from smartmixed_search.search.placing.cluster import slots, trial_resources
 from smartmixed_search.search.proposing.proposals import Proposer
+from smartmixed_search.search.sweep import ranking
 from smartmixed_search.space.outlook import Reach, count_trials, remarks
 from smartmixed_search.space.space import SearchSpace
 from smartmixed_search.system.durations import in_words
@@ -60,6 +61,7 @@ def print_estimate(
         click.echo(note)
     for warning in dataset.warnings:
         click.echo(f"warning: {warning}")
+    click.echo(ranking(space, dataset))
     click.echo(_describe_data(dataset, [config.train_examples for config in configs]))
     click.echo(_describe(space, cost, at_once, Counter(config.epochs for config in configs).most_common(1)[0][0]))
     for line in (*remarks(space), Reach.of(space, len(dataset.x_train)).in_words()):

@@ -50,7 +50,7 @@ class TwoPhaseTraining:
         self.config = config
         self.data = dataset.to(device)
         self.task = dataset.task.receiving(config.output)
-        self.metric = metric_of(config.metric, config.objective, self.task)
+        self.metric = metric_of(config.metric, config.objective, self.task.name)
         """What ranks; measured after every epoch."""
         measured = [self.metric.quantity]
         self.part = part or Part.whole(config)

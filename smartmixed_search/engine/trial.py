@@ -91,7 +91,7 @@ def run_trial(
     if target is not None:
         target.parent.mkdir(parents=True, exist_ok=True)  # or be told before the training
     states, device = States(state_dir), torch.device(device)
-    metric = metric_of(config.metric, config.objective, dataset.task.receiving(config.output))
+    metric = metric_of(config.metric, config.objective, dataset.task.name)
     nothing = uninformed(dataset.task, dataset.y_val, metric)
     environment = _environment(device) | {"dataset_checksum": dataset.checksum}
     reused = reusable(config, environment, reuse, [len(split.x_test) for split in splits])

@@ -57,7 +57,8 @@ def carry_out(plan: Plan, execution: Execution, run: TrialFunction) -> SweepSumm
     Raises:
         UserError: something given is not valid; no sweep has been begun or changed.
     """
-    printer = ProgressPrinter(sys.stderr, plan.space.options["objective"], quiet=not execution.progress)
+    metric = plan.space.metric_for(plan.dataset.task)
+    printer = ProgressPrinter(sys.stderr, plan.space.options["objective"], metric, quiet=not execution.progress)
     directory = plan.directory
     with directory.in_use(), ExitStack() as stack:
         lost = lost_results(directory, plan.resolved, plan.tracking_uri)

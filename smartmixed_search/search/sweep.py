@@ -6,6 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Unpack
 
+from smartmixed_search.datasets import Dataset
+from smartmixed_search.engine.evaluation import uninformed
 from smartmixed_search.engine.trial import run_trial
 from smartmixed_search.search.driving.progress import ProgressPrinter
 from smartmixed_search.search.execution import Execution, ExecutionOptions, check_count
@@ -84,6 +86,7 @@ def _plan(
     directory = SweepDirectory.of(output, name or space.default_sweep_name)
     refuse_if_held(directory.lock, directory.name)
     dataset = space.load_dataset(data_dir)
+    ranking(space, dataset)
     resolved = Resolved.of(directory.name, space, dataset)
     directory.check(resolved)
     uri = resolve_tracking_uri(tracking_uri, output)
@@ -104,12 +107,26 @@ def say_outlook(plan: Plan, wanted: SearchSpace, printer: ProgressPrinter) -> No
         printer.say(f"{plan.directory.name} goes on with the defaults of when it was begun: {keys}")
     for note in plan.dataset.notes:
         printer.step(note)
+    printer.step(ranking(plan.space, plan.dataset))
     for warning in plan.dataset.warnings:
         printer.say(f"warning: {warning}")
     for remark in remarks(plan.space):
         printer.say(remark)
     reach = Reach.of(plan.space, len(plan.dataset.x_train))
     (printer.step if reach.enough else printer.say)(reach.in_words())
+
+
+def ranking(space: SearchSpace, dataset: Dataset) -> str:
+    """Say what is learned and what ranks.
+
+    Raises:
+        ConfigError: that is not of the dataset's task, or cannot be computed.
+    """
+    metric = space.metric_for(dataset.task)
+    uninformed(dataset.task, dataset.y_val, metric)
+    best = "largest" if metric.direction == "max" else "smallest"
+    improved = "SmartMixed's margin over the best fixed strategy" if space.options["objective"] == "margin" else "it"
+    return f"task: {dataset.task.name}; {metric.label} ranks, the {best} first, and tuning improves {improved}"
 
 
 def as_begun(space: SearchSpace, name: str | None, output_dir: str | Path) -> SearchSpace:

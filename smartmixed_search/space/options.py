@@ -6,11 +6,12 @@ from typing import Any
 from smartmixed_search.method.activations import registered_activations
 from smartmixed_search.system.plugins import import_plugins
 from smartmixed_search.trials.config import SMARTMIXED
+from smartmixed_search.trials.metrics import modules_of
 from smartmixed_search.trials.settings import ALL, SETTINGS
 
 
 def parse_options(plain: Mapping[str, Any]) -> dict[str, Any]:
-    """Read the options among the keys of a space, and import its plugins.
+    """Read the options among the keys of a space, and import its plugins, and the module of its metric.
 
     Whether names are known and fit together is for `TrialConfig` to say.
 
@@ -18,7 +19,10 @@ def parse_options(plain: Mapping[str, Any]) -> dict[str, Any]:
         ConfigError: a value breaks its rule, or a plugin cannot be imported.
 
     """
-    import_plugins(SETTINGS["plugins"].rule.choice("plugins", plain.get("plugins", ())))
+    modules = {
+        key: SETTINGS[key].rule.choice(key, plain.get(key, SETTINGS[key].space)) for key in ("plugins", "metric")
+    }
+    import_plugins(modules_of(modules))
     said = {"pool": registered_activations(), **plain}  # with those of the plugins
     options = {key: one.rule.choice(key, said.get(key, one.space)) for key, one in SETTINGS.items() if one.fixed}
     if options["strategies"] == ALL:

@@ -33,7 +33,10 @@ from smartmixed_search.space.keys import (
 from smartmixed_search.space.options import parse_options
 from smartmixed_search.space.resources import Resources, parse_resources
 from smartmixed_search.space.schedule import check_rungs, rungs, selection_lengths
+from smartmixed_search.tasks.metric import Metric
+from smartmixed_search.tasks.task import Task
 from smartmixed_search.trials.config import TrialConfig
+from smartmixed_search.trials.metrics import metric_of
 from smartmixed_search.trials.plain import Value
 from smartmixed_search.trials.rules import COUNT_LIMIT, whole_number
 from smartmixed_search.trials.settings import PUBLISHED_SETTING, SETTINGS, fingerprint
@@ -131,6 +134,8 @@ class SearchSpace(DataSettings, SearchSettings):
         )
         for extreme in (0, 1):  # values that are valid one by one may still not fit together
             space.config((1,), {key: field.extremes[extreme] for key, field in settings.items()})
+        for task in [space.task] if space.task else []:
+            metric_of(space.options["metric"], space.options["objective"], task)
         if space.scheduler == ASHA:
             check_rungs(space.settings, space.options["strategies"])
         return space
@@ -171,6 +176,17 @@ class SearchSpace(DataSettings, SearchSettings):
             moved: where the dataset's file is now, if not where the space has it.
         """
         return load_dataset(moved or self.dataset, data_dir, **as_read(self.to_dict()))
+
+    def metric_for(self, task: Task) -> Metric:
+        """Return what ranks the networks of its trials, where they learn a task.
+
+        Raises:
+            ConfigError: the space's metric, objective or output is none of the task's.
+        """
+        outputs = self.settings["output"]
+        for place in range(outputs.size or 0):
+            task.receiving(str(outputs.at(place)))
+        return metric_of(self.options["metric"], self.options["objective"], task.name)
 
     @property
     def former(self) -> Self:

@@ -14,13 +14,13 @@ from smartmixed_search.tasks.task import Task
 _DIRECTIONS = ("max", "min")
 
 
-def metric_of(name: str | None, objective: str, task: Task) -> Metric:
+def metric_of(name: str | None, objective: str, task: str) -> Metric:
     """Return what ranks networks that learn a task.
 
     Args:
         name: what a configuration says of the metric, and
         objective: of what tuning improves.
-        task: what is learned.
+        task: the name of what is learned.
 
     Raises:
         ConfigError: the metric is none of the task's, the objective does not fit it, or a function of the user's own
@@ -37,15 +37,15 @@ def measured_by(task: Task, ranking: Metric) -> list[Metric]:
     return [*task.metrics, *([] if ranking in task.metrics else [ranking])]
 
 
-def _named(name: str | None, task: Task) -> Metric:
+def _named(name: str | None, task: str) -> Metric:
     if name is None:
-        return task.metrics[0]
+        return METRICS[task][0]
     if ":" in name:
         return own_metric(name)
-    known = {metric.name: metric for metric in task.metrics}
+    known = {metric.name: metric for metric in METRICS[task]}
     if name not in known:
         others = {metric.name for metrics in METRICS.values() for metric in metrics}
-        why = f"{name!r}, which is not of a {task.name}" if name in others else repr(name)
+        why = f"{name!r}, which is not of a {task}" if name in others else repr(name)
         raise ConfigError(
             f"metric must be one of {', '.join(known)}, or module:function, but got {why}"
             + (f"; did you mean {near!r}?" if (near := nearest(name, known)) else "")
@@ -81,7 +81,7 @@ def own_metric(spec: str) -> OwnMetric:
     )
 
 
-def metric_modules(settings: Mapping[str, Any]) -> list[str]:
-    """Return the module that a configuration's or a space's metric comes from, if it is the user's own."""
-    spec = settings.get("metric")
-    return [spec.partition(":")[0]] if isinstance(spec, str) and ":" in spec else []
+def modules_of(settings: Mapping[str, Any]) -> list[str]:
+    """Return the modules that settings name: plugins, and where a metric of the user's own is."""
+    module, colon, _ = (settings["metric"] or "").partition(":")
+    return [*settings["plugins"], *([module] if colon else [])]

@@ -4,6 +4,7 @@ import dataclasses
 
 import torch
 
+from smartmixed_search.datasets import Dataset
 from smartmixed_search.engine.engines import Engine
 from smartmixed_search.engine.generic.networks import GenericNetworks
 from smartmixed_search.engine.stack.networks import StackNetworks
@@ -52,15 +53,19 @@ OPTIONS: dict[str, dict[str, object]] = {
 }
 
 
-def training(engine: str, dtype: torch.dtype = torch.float64, **changes: object) -> TwoPhaseTraining:
-    """A training that has not begun."""
+def training(
+    engine: str, dtype: torch.dtype = torch.float64, data: Dataset | None = None, **changes: object
+) -> TwoPhaseTraining:
+    """A training that has not begun; without data, one of the toy dataset's classes."""
     config = dataclasses.replace(CONFIG, **changes)
-    dataset = toy_dataset().limited(config.train_examples)
+    dataset = (data or toy_dataset()).limited(config.train_examples)
     return TwoPhaseTraining(config, dataset, torch.device("cpu"), dtype, engine=ENGINES[engine])
 
 
-def trained(engine: str, dtype: torch.dtype = torch.float64, **changes: object) -> TwoPhaseTraining:
+def trained(
+    engine: str, dtype: torch.dtype = torch.float64, data: Dataset | None = None, **changes: object
+) -> TwoPhaseTraining:
     """A training that has ended."""
-    made = training(engine, dtype, **changes)
+    made = training(engine, dtype, data, **changes)
     made.run()
     return made

@@ -21,7 +21,7 @@ from smartmixed_search.method.modules import MixedActivation
 from smartmixed_search.trials.config import RANDOM_MIXED, SELECTIVE, SMARTMIXED
 from smartmixed_search.trials.records import NetworkResult
 from tests.engine.contract import CONFIG, ENGINES, OPTIONS, trained, training
-from tests.helpers.reference import toy_dataset
+from tests.helpers.reference import toy_dataset, toy_numbers
 
 FIRST, *OTHERS = ENGINES
 every_engine = pytest.mark.parametrize("engine", ENGINES)
@@ -40,8 +40,7 @@ def figures(made: TwoPhaseTraining) -> dict[str, torch.Tensor]:
 
 def outcome(network: NetworkResult) -> dict[str, float | None]:
     """What is known of a network's checkpoints on the test split, and of SmartMixed's while it selected."""
-    figures = {"loss": network.test["loss"], "correct": network.test["correct"]}
-    return {**figures, **network.test_at, **network.phase1}
+    return {**network.test, **network.test_at, **network.phase1}
 
 
 def _named(name: str, text: str) -> str:
@@ -58,7 +57,24 @@ def assert_agree(one: TwoPhaseTraining, other: TwoPhaseTraining, tolerance: floa
 @pytest.mark.parametrize("options", OPTIONS)
 @pytest.mark.parametrize("engine", OTHERS)
 def test_all_engines_agree(engine: str, options: str) -> None:
-    one, other = (trained(name, **OPTIONS[options]) for name in (FIRST, engine))
+    assert_same_outcome(*(trained(name, **OPTIONS[options]) for name in (FIRST, engine)))
+
+
+@pytest.mark.parametrize("options", ["published", "sampled", "reinitialized"])
+@pytest.mark.parametrize("targets", [1, 2])
+@pytest.mark.parametrize("engine", OTHERS)
+def test_all_engines_agree_on_numbers(engine: str, targets: int, options: str) -> None:
+    data = toy_numbers(targets)
+    assert_same_outcome(*(trained(name, data=data, **OPTIONS[options]) for name in (FIRST, engine)))
+
+
+@pytest.mark.parametrize("metric", ["auroc", "macro_f1"])
+@pytest.mark.parametrize("engine", OTHERS)
+def test_all_engines_agree_whatever_ranks(engine: str, metric: str) -> None:
+    assert_same_outcome(*(trained(name, metric=metric, evaluation="sampled") for name in (FIRST, engine)))
+
+
+def assert_same_outcome(one: TwoPhaseTraining, other: TwoPhaseTraining) -> None:
     assert_agree(one, other, 1e-9)
     expected, measured = measure(one), measure(other)
     assert expected.weights.keys() == measured.weights.keys()

@@ -21,6 +21,7 @@ from smartmixed_search.method.modules import MixedActivation, SelectiveActivatio
 from smartmixed_search.method.randomness import GumbelNoise, batch_orders
 from smartmixed_search.method.selection import temperatures
 from smartmixed_search.tasks.classification import Classification
+from smartmixed_search.tasks.regression import Regression
 from smartmixed_search.trials.config import RANDOM_MIXED, SELECTIVE, SMARTMIXED, TrialConfig
 
 
@@ -39,6 +40,17 @@ def _toy_arrays(examples: int = 44, features: int = 12, classes: int = 3, seed: 
         arrays[f"x_{split}"] = (centres[y] + rng.normal(size=(n, features))).astype(np.float32)
         arrays[f"y_{split}"] = y.astype(np.int64)
     return arrays
+
+
+def toy_numbers(targets: int = 1) -> Dataset:
+    """Return the toy dataset's examples with numbers to predict, which depend on them."""
+    arrays, rng = _toy_arrays(features=6), np.random.default_rng(1)
+    weights = rng.normal(size=(6, targets))
+    for split in ("train", "val", "test"):
+        x = arrays[f"x_{split}"]
+        arrays[f"y_{split}"] = (np.tanh(x @ weights) + 0.1 * rng.normal(size=(len(x), targets))).astype(np.float32)
+    task = Regression(targets, (100.0,) * targets, (20.0, 0.5)[:targets])
+    return Dataset.from_arrays(arrays, name="toy", checksum="0" * 16, task=task)
 
 
 def toy_images() -> Dataset:

@@ -6,6 +6,7 @@ from scipy.stats import rankdata
 
 from smartmixed_search.analysis.leaderboard import block_rankings, leaderboard, leaderboard_columns
 from smartmixed_search.errors import ConfigError
+from smartmixed_search.tasks.metric import RMSE
 from smartmixed_search.trials.ranking import (
     RANKING_COLUMNS,
     accuracy_of,
@@ -329,3 +330,43 @@ def test_accuracy_of_a_strategy_that_a_block_lacks_is_missing() -> None:
     found = accuracy_of(table, pd.Series(["relu", "elu"], index=["8", "8-8"]))
     assert found["8"] == 0.7
     assert pd.isna(found["8-8"])
+
+
+def of_rmse(strategy: str, *values: float | None) -> list[NetworkResult]:
+    """Networks of a regression: one for each validation and test value, that are equal."""
+    return [
+        make_network(strategy=strategy, replicate=replicate, val={"loss": value, "rmse": value}, test={"rmse": value})
+        for replicate, value in enumerate(values)
+    ]
+
+
+def test_the_smallest_rmse_is_first_and_strategies_that_lack_values_are_last() -> None:
+    networks = [
+        *of_rmse("smartmixed", 0.5, 0.7),
+        *of_rmse("relu", 0.1, None),
+        *of_rmse("tanh", None, None),
+        *of_rmse("elu", 0.7, 0.5),
+        *of_rmse("selu", 0.3, 0.5),
+    ]
+    ranking = rank_networks(networks, RMSE)
+    assert dict(zip(ranking["strategy"], ranking["rank"], strict=True)) == {
+        "selu": 1,
+        "elu": 2,
+        "smartmixed": 2,
+        "relu": 4,
+        "tanh": 5,
+    }
+    assert list(ranking.columns) == [*RANKING_COLUMNS, "val_rmse", "test_rmse"]
+    assert best_fixed_strategy(networks, RMSE) == "selu"
+    assert objective(networks, "margin", RMSE) == pytest.approx(-0.2)
+    assert objective(networks, "metric", RMSE) == pytest.approx(-0.6)
+
+
+def test_values_that_no_network_has_tie() -> None:
+    ranking = rank_networks([*of_rmse("smartmixed", None), *of_rmse("relu", None)], RMSE)
+    assert ranking["rank"].tolist() == [1, 1]
+
+
+def test_a_missing_value_counts_as_that_of_who_knows_nothing_in_the_objective() -> None:
+    networks = [*of_rmse("smartmixed", 0.5, None), *of_rmse("relu", 0.5, 0.5)]
+    assert objective(networks, "margin", RMSE, uninformed=1.0) == pytest.approx(-0.25)

@@ -8,6 +8,7 @@ from typing import TextIO
 
 from smartmixed_search.errors.messages import concealed
 from smartmixed_search.system.durations import in_words
+from smartmixed_search.tasks.metric import ACCURACY, Metric
 
 _REWRITE_SECONDS = 0.5
 _LINE_SECONDS = 10.0
@@ -54,8 +55,8 @@ class Progress:
         return max(0.0, self.total - self.settled - partly) * self.training / done
 
 
-def format_progress(progress: Progress, objective: str) -> str:
-    """Write a sweep's progress as one line; `objective` is `margin` or `accuracy`.
+def format_progress(progress: Progress, objective: str, metric: Metric = ACCURACY) -> str:
+    """Write a sweep's progress as one line; `objective` is `margin`, or `metric`: SmartMixed's value of it.
 
     Example:
         >>> half = Progress(total=8, settled=3, failed=0, stopped=0, running={3: 0.5, 4: 0.5}, best=(0.0125, "512-256"),
@@ -77,15 +78,18 @@ def format_progress(progress: Progress, objective: str) -> str:
     if progress.stopped:
         parts.append(f"{progress.stopped} stopped early")
     if progress.best is not None:
-        parts.append(_best(progress.best, *progress.objectives, objective))
+        parts.append(_best(progress.best, *progress.objectives, None if objective == "margin" else metric))
     parts.append(f"{in_words(progress.elapsed)} elapsed")
     if progress.settled < progress.total and progress.seconds_left is not None:
         parts.append(f"about {in_words(progress.seconds_left + END_SECONDS)} left")
     return " · ".join(parts)
 
 
-def _best(best: tuple[float, str], count: int, median: float, objective: str) -> str:
-    write = ("{:+z.4f}" if objective == "margin" else "{:.4f}").format
+def _best(best: tuple[float, str], count: int, median: float, metric: Metric | None) -> str:
+    def write(value: float) -> str:
+        return f"{value:+z.4f}" if metric is None else f"{metric.oriented(value):.4f}"
+
+    objective = "margin" if metric is None else metric.name
     of = f" of {count}" if count > 1 else ""
     beside = f", median {write(median)}" if count > 1 else ""
     return f"best{of} on validation: {objective} {write(best[0])} ({best[1]}){beside}"
@@ -95,10 +99,16 @@ class ProgressPrinter:
     """Prints progress: one line rewritten in place on a terminal, a line every so often anywhere else."""
 
     def __init__(
-        self, stream: TextIO, objective: str, *, quiet: bool = False, clock: Callable[[], float] = time.monotonic
+        self,
+        stream: TextIO,
+        objective: str,
+        metric: Metric = ACCURACY,
+        *,
+        quiet: bool = False,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._stream = stream
-        self._objective = objective
+        self._objective, self._metric = objective, metric
         self._quiet = quiet
         self._clock = clock
         self._live = stream.isatty()
@@ -133,7 +143,7 @@ class ProgressPrinter:
         self._write(f"\r\x1b[K{message}\n" if self._live else f"{message}\n")
 
     def _print(self, progress: Progress) -> None:
-        line = format_progress(progress, self._objective)
+        line = format_progress(progress, self._objective, self._metric)
         if self._live:
             width = shutil.get_terminal_size().columns - 1
             self._write(f"\r\x1b[K{line if len(line) <= width else line[: width - 1] + '…'}")

@@ -24,6 +24,7 @@ from smartmixed_search.system.determinism import deterministic
 from smartmixed_search.system.files import remove_temporaries, write_atomically
 from smartmixed_search.system.plugins import import_plugins
 from smartmixed_search.trials.config import TrialConfig
+from smartmixed_search.trials.metrics import modules_of
 from smartmixed_search.trials.result import TrialResult
 
 REPORT_SECONDS = 1.0
@@ -83,7 +84,7 @@ def trainable(job: Job) -> Callable[[dict[str, Any]], None]:
         os.environ["TUNE_FUNCTION_THREAD_TIMEOUT_S"] = "60"
         if not job.resources.gpus:
             os.environ["CUDA_VISIBLE_DEVICES"] = ""  # Ray leaves it as it is, and whatever is trained may look for one
-        import_plugins(job.space.options["plugins"], job.folder)
+        import_plugins(modules_of(job.space.options), job.folder)
         work(job, TrialConfig.from_dict(suggestion["config"]), tune.report, suggestion["baselines_of"])
 
     return train
