@@ -20,6 +20,9 @@ from smartmixed_search.tasks.task import Task
 
 SPLITS = ("train", "val", "test")
 ARRAYS = tuple(f"{letter}_{split}" for split in SPLITS for letter in "xy")
+WEIGHTS = tuple(f"w_{split}" for split in SPLITS)
+"""Arrays that only some datasets have."""
+_TENSORS = (*ARRAYS, *WEIGHTS, "others")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -51,6 +54,10 @@ class Dataset:
     x_test: Tensor = field(repr=False)
     """Examples to test, as `x_train`."""
     y_test: Tensor = field(repr=False)
+    w_train: Tensor | None = field(default=None, repr=False)
+    """What each example counts in the loss, over the mean of the training part, float32 [N]; None: all alike."""
+    w_val: Tensor | None = field(default=None, repr=False)
+    w_test: Tensor | None = field(default=None, repr=False)
     shape: tuple[int, ...] = ()
     """Of one example as a network takes it; unless it is given, as it is stored. An image may be stored as one row."""
     preparation: AnyPreparation | None = field(default=None, repr=False)
@@ -93,14 +100,16 @@ class Dataset:
     @property
     def facts(self) -> dict[str, Any]:
         """All but tensors, by name: what `from_arrays` takes beside `arrays`; without the other splits."""
-        return {one.name: getattr(self, one.name) for one in fields(self) if one.name not in (*ARRAYS, "others")}
+        return {one.name: getattr(self, one.name) for one in fields(self) if one.name not in _TENSORS}
 
     def to(self, device: str | torch.device) -> Self:
         """Return the dataset with its tensors on a device; itself if they are there already."""
         # Towards the CPU a copy that does not block could be read before it has arrived.
         non_blocking = torch.device(device).type == "cuda"
-        moved = {name: getattr(self, name).to(device, non_blocking=non_blocking) for name in ARRAYS}
-        return self if all(moved[name] is getattr(self, name) for name in ARRAYS) else replace(self, **moved)
+        moved: dict[str, Any] = {
+            name: tensor.to(device, non_blocking=non_blocking) for name, tensor in self._tensors().items()
+        }
+        return self if all(moved[name] is getattr(self, name) for name in moved) else replace(self, **moved)
 
     def limited(self, train_examples: int | None) -> Self:
         """Return the dataset with at most this many training examples, the first in the split's order; None: all.
@@ -109,18 +118,25 @@ class Dataset:
         """
         if train_examples is None or train_examples >= len(self.x_train):
             return self
-        return replace(self, x_train=self.x_train[:train_examples], y_train=self.y_train[:train_examples])
+        kept: dict[str, Any] = {
+            name: tensor[:train_examples] for name, tensor in self._tensors().items() if name.endswith("_train")
+        }
+        return replace(self, **kept)
 
     def arrays(self) -> dict[str, NDArray[Any]]:
-        """Return the six tensors as numpy arrays by name, sharing memory on the CPU."""
-        return {name: getattr(self, name).cpu().numpy() for name in ARRAYS}
+        """Return the six tensors, and weights if there are any, as numpy arrays by name, sharing memory on the CPU."""
+        return {name: tensor.cpu().numpy() for name, tensor in self._tensors().items()}
+
+    def _tensors(self) -> dict[str, Tensor]:
+        held = {name: getattr(self, name) for name in (*ARRAYS, *WEIGHTS)}
+        return {name: tensor for name, tensor in held.items() if tensor is not None}
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, NDArray[Any]], **facts: Any) -> Self:
         """Build a dataset upon what `arrays` returned, without a copy; the arrays may be read-only.
 
         Args:
-            arrays: the six, by name.
+            arrays: the six, and weights if there are any, by name.
             facts: the other fields.
 
         Example:
@@ -133,7 +149,7 @@ class Dataset:
         with warnings.catch_warnings():
             # Shared memory between processes is read-only, and torch cannot say so of a tensor: nothing here writes.
             warnings.filterwarnings("ignore", "The given NumPy array is not writable", UserWarning)
-            tensors: dict[str, Any] = {array: torch.from_numpy(arrays[array]) for array in ARRAYS}
+            tensors: dict[str, Any] = {name: torch.from_numpy(array) for name, array in arrays.items()}
         return cls(**tensors, **facts)
 
 
@@ -160,14 +176,14 @@ def describe_sizes(sizes: Mapping[str, Any]) -> str:
 
 
 def checksum(arrays: Mapping[str, NDArray[Any]], task: Task | None = None) -> str:
-    """Return the first 16 hex digits of the SHA-256 over names, types, shapes and contents of the six arrays.
+    """Return the first 16 hex digits of the SHA-256 over names, types, shapes and contents of the arrays.
 
     Of a regression, given as `task`, the scale of the targets counts too: its arrays do not tell metres from feet.
     """
     digest = hashlib.sha256()
     if isinstance(task, Regression):  # in float32, for last digits differ between machines
         digest.update(np.array([task.mean, task.deviation], np.float32).tobytes())
-    for name in ARRAYS:
+    for name in (*ARRAYS, *(name for name in WEIGHTS if name in arrays)):
         array = np.ascontiguousarray(arrays[name])
         digest.update(f"{name} {array.dtype.str} {array.shape}\n".encode())
         digest.update(array.data)

@@ -114,6 +114,7 @@ def load_dataset(
     target: str | None = None,
     columns: Mapping[str, str] | None = None,
     split: Mapping[str, str] | None = None,
+    weight: str | None = None,
     task: str | None = None,
     folds: int | None = None,
     repeats: int = 1,
@@ -135,6 +136,7 @@ def load_dataset(
             `ignore`, by name.
         split: of a table, the column by which it is split, such as `{"group": "patient"}`: by `group`, which no two
             parts share; by `time`, of which the newest test; or by the `column` that names the parts.
+        weight: of a table, the column that says what each row counts in the loss.
         task: `classification` or `regression`; None: what the targets look like, see `targets.inferred_task`.
         folds: K folds, each of which tests once, so that the dataset has K `splits`; None: a fifth tests.
         repeats: how often it is split, or divided into folds.
@@ -152,16 +154,17 @@ def load_dataset(
     """
     splitting = Splitting(by=split, folds=folds, repeats=repeats)
     if is_frame(spec):
-        return _load_table(spec, own_name(name), target, columns, splitting, task)
+        return _load_table(spec, own_name(name), target, columns, splitting, weight, task)
     name, path = dataset_name(spec), Path(spec)
     of_images = spec not in DATASETS and (path.suffix == ZIP or path.suffix not in FILES)
     if image and not of_images and (spec in DATASETS or path.suffix != ".npz"):
         raise DatasetError(f"image is of a folder, zip or .npz of images, but {spec!r} is not one; leave it out")
     if spec not in DATASETS and path.suffix in TABLES:
-        return _load_table(path, name, target, columns, splitting, task)
-    if target is not None or columns or split:
+        return _load_table(path, name, target, columns, splitting, weight, task)
+    if target is not None or columns or split or weight:
         raise DatasetError(
-            f"target, columns and split are of a table ({', '.join(TABLES)}), but {spec!r} is not one; leave them out"
+            f"target, columns, split and weight are of a table ({', '.join(TABLES)}), but {spec!r} is not one; leave "
+            "them out"
         )
     if of_images:
         return split_up(read_images(path, name, image, task), splitting)
@@ -183,10 +186,14 @@ def _load_table(
     target: str | None,
     columns: Mapping[str, str] | None,
     splitting: Splitting,
+    weight: str | None,
     task: str | None,
 ) -> Dataset:
     aside = {column: f"the rows are split by it ({kind})" for kind, column in (splitting.by or {}).items()}
+    if weight is not None:
+        aside[weight] = "it says what the rows count"
     source = read_table(table, name, target, columns, aside, task)
     warnings = (*leaking(source), *(() if splitting.by else recurring(source.cells, source.columns)))
-    dataset = split_up(source, splitting)
+    weights = None if weight is None else source.column(weight, numeric=True)
+    dataset = split_up(source, splitting, weights)
     return replace(dataset, warnings=(*warnings, *dataset.warnings))

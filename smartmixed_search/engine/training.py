@@ -16,6 +16,7 @@ from smartmixed_search.engine.handoff import freeze, hand_off
 from smartmixed_search.engine.networks import EpochReport, Selected
 from smartmixed_search.engine.parameters import Parameters
 from smartmixed_search.engine.parts import Part
+from smartmixed_search.engine.weighting import weighted
 from smartmixed_search.method.randomness import batch_orders
 from smartmixed_search.method.selection import temperatures
 from smartmixed_search.tasks.metric import Metric
@@ -48,8 +49,9 @@ class TwoPhaseTraining:
         engine: Engine | None = None,
     ) -> None:
         self.config = config
-        self.data = dataset.to(device)
-        self.task = dataset.task.receiving(config.output)
+        self.task, self.data = weighted(
+            dataset.task.receiving(config.output), dataset.to(device), balanced=config.class_weight == "balanced"
+        )
         self.metric = metric_of(config.metric, config.objective, self.task.name)
         """What ranks; measured after every epoch."""
         measured = [self.metric.quantity]

@@ -36,6 +36,8 @@ class DataSettings:
     """Kinds of columns that are not to be inferred, by name."""
     split: Mapping[str, str] | None = setting(NamedBy(words=SPLIT_KINDS), later=True)
     """The column by which examples are split: whose no two parts share, of which the newest test, or that says it."""
+    weight: str | None = setting(Text(), later=True)
+    """The column that says what each row counts in the loss."""
     image: Mapping[str, Any] | None = setting(Pictures(), later=True)
     """What images are made: `size`, `channels`, and the `range` of floating-point ones."""
 

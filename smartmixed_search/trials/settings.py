@@ -140,6 +140,8 @@ class Settings:
     """Which selection epoch hands off: the `last`, or the `best` by validation loss."""
     evaluation: str = setting(Words(words=("argmax", "sampled")), "argmax")
     """What validates a selecting network each epoch: its `argmax` choice, or `sampled` choices. Both are recorded."""
+    class_weight: str = setting(Words(words=("none", "balanced")), "none", baseline=True, later=True)
+    """What an example counts in the loss: all alike, or `balanced`, such that classes count alike together."""
     metric: str | None = setting(MetricName(), fixed=True, baseline=True, later=True)
     """What ranks, such as `macro_f1`, or `module:function`; None: the task's first, accuracy or RMSE."""
     objective: str = setting(Words(words=("margin", "metric", "accuracy")), "margin", fixed=True)

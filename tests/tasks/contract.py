@@ -11,6 +11,7 @@ from torch import Tensor
 from smartmixed_search.tasks.classification import Classification
 from smartmixed_search.tasks.regression import Regression
 from smartmixed_search.tasks.task import Task
+from smartmixed_search.tasks.weighted import Weighted, packed
 
 R, S, B = 2, 3, 17
 
@@ -56,6 +57,20 @@ def predicted(output: np.ndarray, target: np.ndarray) -> dict[str, float]:
     }
 
 
+def _weighted_classes(output: np.ndarray, target: np.ndarray) -> dict[str, float]:
+    """Metrics count every example once, the loss as often as its factor says."""
+    labels, weights = target[:, 0].astype(int), target[:, 1]
+    shares = torch.tensor(output).softmax(0).numpy()
+    loss = metrics.log_loss(labels, shares.T, labels=range(len(output)), sample_weight=weights, normalize=False)
+    return classified(output, labels) | {"loss": loss / B}
+
+
+def _weighted_numbers(output: np.ndarray, target: np.ndarray) -> dict[str, float]:
+    weights = target[:, -1]
+    loss = metrics.mean_squared_error(target[:, :-1], output.T, sample_weight=weights) * weights.mean()
+    return predicted(output, target[:, :-1]) | {"loss": loss}
+
+
 MEAN, DEVIATION = np.array([100.0, -3.0]), np.array([20.0, 0.5])
 
 
@@ -67,6 +82,7 @@ def _predicted_in_units(output: np.ndarray, target: np.ndarray) -> dict[str, flo
 _rng = torch.Generator().manual_seed(0)
 _classes = (torch.arange(B) % 4)[torch.stack([torch.randperm(B, generator=_rng) for _ in range(R)])].unsqueeze(1)
 _pairs = torch.randn(R, 1, B, 2, generator=_rng, dtype=torch.float64)
+_factors = torch.rand(R, 1, B, generator=_rng) * 3
 EXAMPLES = {
     "classification": Example(Classification(4), _classes, classified),
     "two classes": Example(Classification(2), _classes % 2, classified),
@@ -74,4 +90,8 @@ EXAMPLES = {
     "regression": Example(Regression(1), _pairs[..., :1], predicted),
     "two targets": Example(Regression(2), _pairs, predicted),
     "units": Example(Regression(2, tuple(MEAN), tuple(DEVIATION)), _pairs, _predicted_in_units),
+    "weighted classification": Example(
+        Weighted(Classification(4), labels=True), packed(_classes, _factors), _weighted_classes
+    ),
+    "weighted regression": Example(Weighted(Regression(2), labels=False), packed(_pairs, _factors), _weighted_numbers),
 }

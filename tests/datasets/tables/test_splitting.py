@@ -83,5 +83,5 @@ def test_a_column_that_cannot_split_is_refused(tmp_path: Path, split: dict[str, 
 
 
 def test_only_a_table_has_columns_to_split_by() -> None:
-    with pytest.raises(DatasetError, match="target, columns and split are of a table"):
+    with pytest.raises(DatasetError, match="target, columns, split and weight are of a table"):
         load_dataset("digits", split={"group": "writer"})
