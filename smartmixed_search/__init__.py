@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from smartmixed_search.engine.trial import run_trial
     from smartmixed_search.errors import SmartMixedError, UserError
     from smartmixed_search.export.frozen import FrozenNetwork
+    from smartmixed_search.export.predictor import Predictor, load_predictor
     from smartmixed_search.export.weights import load_network
     from smartmixed_search.method.activations import register_activation
     from smartmixed_search.method.modules import MixedActivation, SelectiveActivation, freeze_selections
@@ -62,6 +63,7 @@ _HOMES = {
     "MixedActivation": "method.modules",
     "NetworkResult": "trials.records",
     "NotEnoughData": "analysis.statistics",
+    "Predictor": "export.predictor",
     "Reproduction": "engine.reproduction",
     "SearchSpace": "space.space",
     "SelectiveActivation": "method.modules",
@@ -90,6 +92,7 @@ _HOMES = {
     "leaderboard": "analysis.leaderboard",
     "load_dataset": "datasets",
     "load_network": "export.weights",
+    "load_predictor": "export.predictor",
     "make_selective": "method.sites",
     "mean_agreement": "analysis.preferences",
     "plot_critical_difference": "reports",
@@ -125,6 +128,7 @@ __all__ = [
     "MixedActivation",
     "NetworkResult",
     "NotEnoughData",
+    "Predictor",
     "Reproduction",
     "SearchSpace",
     "SelectiveActivation",
@@ -154,6 +158,7 @@ __all__ = [
     "leaderboard",
     "load_dataset",
     "load_network",
+    "load_predictor",
     "make_selective",
     "mean_agreement",
     "plot_critical_difference",

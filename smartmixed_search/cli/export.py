@@ -94,11 +94,13 @@ def _takes(network: "TrainedNetwork", file_format: str) -> str:
 
 def _returns(network: "TrainedNetwork", file_format: str) -> str:
     from smartmixed_search.datasets.tables.preparation import TablePreparation
-    from smartmixed_search.export.served import class_names, returns
+    from smartmixed_search.export.served import PREDICTION, output_name, output_names, returns
 
+    classes = output_name(network) != PREDICTION
     if file_format == "safetensors":
-        return f"logits of the classes {', '.join(class_names(network))}"
-    named = file_format == "onnx" and isinstance(network.preparation, TablePreparation)
+        what = "logits of the classes" if classes else "deviations from the mean of the targets"
+        return f"{what} {', '.join(output_names(network))}"
+    named = file_format == "onnx" and classes and isinstance(network.preparation, TablePreparation)
     return returns(network) + (", and the name of the likeliest" if named else "")
 
 

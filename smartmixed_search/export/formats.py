@@ -19,11 +19,10 @@ from smartmixed_search.errors import NetworkError
 from smartmixed_search.errors.messages import are, in_short, one_of
 from smartmixed_search.export.onnx_rows import with_columns
 from smartmixed_search.export.served import (
-    LOGITS,
-    PREDICTION,
     PreparedNetwork,
     ServedNetwork,
-    class_names,
+    output_name,
+    output_names,
     returns,
     served,
     takes,
@@ -49,7 +48,7 @@ _TOLERANCE = 1e-4
 def encode(network: TrainedNetwork, file_format: str) -> bytes:
     """Return the content of a file in one of the formats.
 
-    Programs take raw examples, any number at once, and return the probabilities of the classes; see `served`. As ONNX,
+    Programs take raw examples, any number at once, and return probabilities or numbers; see `served`. As ONNX,
     a network of a table takes its rows, see `onnx_rows`.
 
     Raises:
@@ -83,7 +82,7 @@ def _origin(network: TrainedNetwork) -> dict[str, Any]:
         "preparation": network.preparation.to_dict(),
         "takes": takes(network),
         "returns": returns(network),
-        "classes": class_names(network),
+        "outputs": output_names(network),
     }
 
 
@@ -121,7 +120,7 @@ def _torch_export(program: ExportedProgram, origin: str) -> bytes:
 def _onnx(
     program: ExportedProgram, network: TrainedNetwork, module: ServedNetwork | PreparedNetwork, origin: str
 ) -> bytes:
-    output = PREDICTION if network.preparation.known else LOGITS
+    output = output_name(network)
     converted = torch.onnx.export(program, (), input_names=["x"], output_names=[output], verbose=False)
     assert converted is not None
     _compare(_runtime(converted.model_proto), module)

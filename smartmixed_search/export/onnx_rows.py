@@ -4,7 +4,7 @@ In front of the network's program every category's text is looked up, as its num
 likeliest class gets its name. ONNX Runtime has all of it built in.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from smartmixed_search.datasets.tables.cells import MISSING
@@ -23,8 +23,8 @@ _PREFIX = "smartmixed."
 def with_columns(program: "ModelProto", preparation: TablePreparation, output: str) -> "ModelProto":
     """Return the model of a program x [B, P] → output, with an input [B, 1] for each of the P columns.
 
-    Numbers, days and truths are double, NaN where missing; categories are text. It returns the output, and `label` [B],
-    the name of the likeliest class.
+    Numbers, days and truths are double, NaN where missing; categories are text. It returns the output and, of classes,
+    `label` [B], the name of the likeliest.
     """
     from onnx import TensorProto, compose, helper
 
@@ -40,17 +40,12 @@ def with_columns(program: "ModelProto", preparation: TablePreparation, output: s
     cells = [f"{_PREFIX}column{place}" for place in range(len(columns))]
     nodes.append(helper.make_node("Concat", cells, [_PREFIX + "x"], axis=1))
     answer, label = _free(output, columns), _free("label", columns)
-    behind = _named(_PREFIX + output, answer, label, preparation.classes)
-    graph = helper.make_graph(
-        [*nodes, *inner.graph.node, *behind],
-        "smartmixed",
-        inputs,
-        [
-            helper.make_tensor_value_info(answer, TensorProto.FLOAT, ["batch", len(preparation.classes)]),
-            helper.make_tensor_value_info(label, TensorProto.STRING, ["batch"]),
-        ],
-        list(inner.graph.initializer),
-    )
+    nodes += [*inner.graph.node, helper.make_node("Identity", [_PREFIX + output], [answer])]
+    answers = [_renamed(inner.graph.output[0], answer)]
+    if preparation.classes:
+        nodes += _named(answer, label, preparation.classes)
+        answers.append(helper.make_tensor_value_info(label, TensorProto.STRING, ["batch"]))
+    graph = helper.make_graph(nodes, "smartmixed", inputs, answers, list(inner.graph.initializer))
     made = helper.make_model(graph, functions=list(inner.functions), ir_version=inner.ir_version)
     del made.opset_import[:]
     made.opset_import.extend([*inner.opset_import, helper.make_opsetid(*_TEXTS)])
@@ -87,24 +82,31 @@ def _coded(feature: Feature, cell: str) -> "list[NodeProto]":
     return [looked_up, helper.make_node("Cast", [cell + ".code"], [cell], to=11)]  # to double
 
 
-def _named(inner: str, answer: str, label: str, classes: Iterable[str]) -> "list[NodeProto]":
-    """Return the nodes that hand the answer out, and name its class."""
+def _named(answer: str, label: str, classes: Sequence[str]) -> "list[NodeProto]":
+    """Return the nodes that name the likeliest class."""
     from onnx import helper
 
-    names = list(classes)
     return [
-        helper.make_node("Identity", [inner], [answer]),
-        helper.make_node("ArgMax", [inner], [_PREFIX + "class"], axis=1, keepdims=0),
+        helper.make_node("ArgMax", [answer], [_PREFIX + "class"], axis=1, keepdims=0),
         helper.make_node(
             "LabelEncoder",
             [_PREFIX + "class"],
             [label],
             domain=_TEXTS[0],
-            keys_int64s=[*range(len(names))],
-            values_strings=names,
+            keys_int64s=[*range(len(classes))],
+            values_strings=classes,
             default_string="",
         ),
     ]
+
+
+def _renamed(output: "ValueInfoProto", name: str) -> "ValueInfoProto":
+    from onnx import ValueInfoProto
+
+    renamed = ValueInfoProto()
+    renamed.CopyFrom(output)
+    renamed.name = name
+    return renamed
 
 
 def _free(name: str, taken: Iterable[str]) -> str:

@@ -3,33 +3,46 @@
 import torch
 from torch import Tensor, nn
 
+from smartmixed_search.datasets.tables.preparation import TablePreparation
 from smartmixed_search.export.inputs import TableInputs, inputs_of
 from smartmixed_search.export.weights import TrainedNetwork
 
-PREDICTION, LOGITS = "probabilities", "logits"
-"""What the output of a program is called, of one that takes raw examples and of one that takes prepared ones."""
+PROBABILITIES, PREDICTION, LOGITS = "probabilities", "prediction", "logits"
+"""What the output of a program is called: of classes, of numbers, and of one that takes prepared examples."""
 
 
 class ServedNetwork(nn.Module):
     """A frozen network between its preparation and its answer.
 
     Shape:
-        Input: raw examples, as `inputs.inputs_of` says. Output [B, C]: the probabilities of the classes.
+        Input: raw examples, as `inputs.inputs_of` says. Output [B, C]: the probabilities of the classes, float32, or
+        the predicted numbers in their own unit, float64.
 
     Args:
         network: a trained network whose preparation is known.
     """
 
+    mean: Tensor
+    deviation: Tensor
+
     def __init__(self, network: TrainedNetwork) -> None:
         super().__init__()
         self.inputs = inputs_of(network.preparation, network.inputs)
         self.network = network.frozen()
+        mean, deviation = network.preparation.target_mean, network.preparation.target_deviation
+        self.numeric = mean is not None
+        self.register_buffer("mean", torch.tensor(mean or (), dtype=torch.float64))
+        self.register_buffer("deviation", torch.tensor(deviation or (), dtype=torch.float64))
         self.eval()
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return the probabilities of the classes of raw examples."""
-        probabilities: Tensor = self.network(self.inputs(x)).softmax(1)
-        return probabilities
+        """Return the answers to raw examples."""
+        return self.answer(self.inputs(x))
+
+    def answer(self, inputs: Tensor) -> Tensor:
+        """Return the answers to prepared examples."""
+        output: Tensor = self.network(inputs)
+        return output.double() * self.deviation + self.mean if self.numeric else output.softmax(1)
 
     def examples(self, count: int, spread: float = 1.0) -> Tensor:
         """Return made-up raw examples, to trace a program and to try it."""
@@ -63,11 +76,19 @@ def served(network: TrainedNetwork) -> ServedNetwork | PreparedNetwork:
     return ServedNetwork(network) if network.preparation.known else PreparedNetwork(network)
 
 
-def class_names(network: TrainedNetwork) -> list[str]:
-    """Return the classes' names, in the order of the outputs; the numbers 0 … C-1 where there are no others."""
-    if network.preparation.classes is not None:
-        return list(network.preparation.classes)
-    return [str(label) for label in range(len(network.biases[-1]))]
+def output_name(network: TrainedNetwork) -> str:
+    """Return what the output of a network's program is called."""
+    if not network.preparation.known:
+        return LOGITS
+    return PROBABILITIES if network.preparation.target_mean is None else PREDICTION
+
+
+def output_names(network: TrainedNetwork) -> list[str]:
+    """Return what the C outputs are of: classes, or targets; their numbers 0 … C-1 where they have no names."""
+    prepared = network.preparation
+    if prepared.target_mean is not None and isinstance(prepared, TablePreparation):
+        return [prepared.target]
+    return list(prepared.classes or map(str, range(len(network.biases[-1]))))
 
 
 def takes(network: TrainedNetwork) -> str:
@@ -83,6 +104,6 @@ def takes(network: TrainedNetwork) -> str:
 
 def returns(network: TrainedNetwork) -> str:
     """Say what a program of a network returns."""
-    if not network.preparation.known:
-        return f"logits of the classes {', '.join(class_names(network))}"
-    return f"the probabilities of the classes {', '.join(class_names(network))}"
+    names = ", ".join(output_names(network))
+    words = {LOGITS: "logits of the classes", PROBABILITIES: "the probabilities of the classes"}
+    return f"{words.get(output_name(network), 'the predicted numbers, in their own unit, of the targets')} {names}"

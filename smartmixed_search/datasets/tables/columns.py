@@ -124,7 +124,8 @@ def _understand(table: RawTable, name: str, given: str | None) -> Column:
     kind, reason, layout = _kind(name, cells, table) if given is None else (given, "as you say", "")
     if kind == NUMBER:
         refuse_infinite(name, table.cells[name])
-        remark += _not_numbers(cells, table.commas)
+        words, told = _not_numbers(cells, table.commas)
+        missing, remark = (*missing, *words), remark + told
     if kind == DATE and given is not None and not is_moment(cells) and not is_number(cells):
         layout = day_layout(_present(cells)) or ISO
     return Column(name=name, kind=kind, reason=reason + remark, commas=table.commas, missing=missing, layout=layout)
@@ -206,15 +207,14 @@ def _words(present: "pd.Series[Any]", reason: str) -> tuple[str, str]:
     return CATEGORY, reason
 
 
-def _not_numbers(cells: "pd.Series[Any]", commas: bool) -> str:
-    """Say which texts of a numeric column are no numbers, and how many."""
+def _not_numbers(cells: "pd.Series[Any]", commas: bool) -> tuple[tuple[str, ...], str]:
+    """Return which texts of a numeric column are no numbers, and say so."""
     if is_number(cells) or is_moment(cells):
-        return ""
+        return (), ""
     strange = ~np.isfinite(as_numbers(list(cells.cat.categories), commas)) & (counts(cells) > 0)
-    if not strange.any():
-        return ""
-    words = list(cells.cat.categories[strange])
-    return f", {_quoted(words[:3])} taken for missing ({counted(int(counts(cells)[strange].sum()), 'cell')})"
+    words = tuple(cells.cat.categories[strange])
+    times = counted(int(counts(cells)[strange].sum()), "cell")
+    return words, f", {_quoted(words[:3])} taken for missing ({times})" if words else ""
 
 
 def refuse_infinite(name: str, cells: "pd.Series[Any]") -> None:

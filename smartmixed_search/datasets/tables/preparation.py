@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from smartmixed_search.datasets.tables.columns import CATEGORY, IGNORE, Column, find
+from smartmixed_search.datasets.tables.columns import CATEGORY, DATE, IGNORE, Column, find
 from smartmixed_search.datasets.tables.frames import read_frame
 from smartmixed_search.errors import DatasetError
 
@@ -49,6 +49,13 @@ class NumericFeature:
         )
 
     @property
+    def example(self) -> float | str:
+        """A value of the column."""
+        if self.column.kind != DATE:
+            return self.median
+        return (pd.Timestamp(0) + pd.Timedelta(days=self.median)).isoformat()
+
+    @property
     def names(self) -> list[str]:
         """Of the features."""
         return [self.column.name, *([f"{self.column.name} missing"] if self.indicated else [])]
@@ -76,6 +83,11 @@ class CategoricalFeature:
         counts = Counter(text for text in values if isinstance(text, str))
         frequent = sorted(counts, key=lambda value: (-counts[value], value))[:MOST_CATEGORIES]
         return cls(column=column, categories=tuple(sorted(frequent)), indicated=sum(counts.values()) < len(values))
+
+    @property
+    def example(self) -> str:
+        """A value of the column."""
+        return self.categories[0]
 
     @property
     def names(self) -> list[str]:
@@ -114,6 +126,10 @@ class TablePreparation:
     def names(self) -> list[str]:
         """The names of the D features."""
         return [name for feature in self.features for name in feature.names]
+
+    def example(self) -> dict[str, float | str]:
+        """Return a row as it may be: the median of what is a number, the first category, the day in the middle."""
+        return {feature.column.name: feature.example for feature in self.features}
 
     def transform(self, rows: pd.DataFrame) -> NDArray[np.float32]:
         """Return the features [N, D] of rows, of texts or of any types; columns are found by name.

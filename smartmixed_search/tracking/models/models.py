@@ -15,8 +15,10 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from smartmixed_search.analysis.identity import DIGITS
+from smartmixed_search.datasets.tables.preparation import TablePreparation
 from smartmixed_search.errors import UserError
 from smartmixed_search.export.served import returns, takes
+from smartmixed_search.export.weights import TrainedNetwork
 from smartmixed_search.tracking import schema
 from smartmixed_search.tracking.models.model_files import write_model
 from smartmixed_search.tracking.models.networks import TrackedNetwork, read_tracked
@@ -226,11 +228,18 @@ def _tags(trial: "Run", network: TrackedNetwork) -> dict[str, str]:
     return known | data | {f"smartmixed.{name}": value for name, value in figures.items()}
 
 
+def _takes(network: TrainedNetwork) -> str:
+    if isinstance(network.preparation, TablePreparation):
+        columns = ", ".join(feature.column.name for feature in network.preparation.features)
+        return f"rows with the columns {columns}"
+    return takes(network)
+
+
 def _description(trial: "Run", network: TrackedNetwork) -> str:
     replicate, losses = network.network.replicate, network.val_losses
     return (
         f"Replicate {replicate} of trial {network.trial} ({network.run_name}) of sweep {network.sweep}: validation "
         f"loss {losses[replicate]:.4f}, the lowest of {len(losses)}; test accuracy "
-        f"{network.test_accuracies[replicate]:.4f}. It takes {takes(network.network)}, and prepares them: "
+        f"{network.test_accuracies[replicate]:.4f}. It takes {_takes(network.network)}, and prepares them: "
         f"{network.network.preparation}. It returns {returns(network.network)}."
     )

@@ -1,0 +1,110 @@
+"""A trained network that answers about rows and arrays as their users have them, in Python and served by MLflow."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+
+from smartmixed_search.datasets.images.reading import Reading, read_picture
+from smartmixed_search.datasets.tables.columns import Column, find
+from smartmixed_search.datasets.tables.frames import read_frame
+from smartmixed_search.datasets.tables.preparation import TablePreparation
+from smartmixed_search.errors import NetworkError
+from smartmixed_search.errors.messages import show
+from smartmixed_search.export.inputs import Inputs
+from smartmixed_search.export.served import ServedNetwork, output_names
+from smartmixed_search.export.weights import TrainedNetwork, read_network
+
+CLASS = "class"
+"""The column of an answer that names the likeliest class; the others have the probabilities, or predicted numbers."""
+
+
+@dataclass(frozen=True, eq=False)
+class Predictor:
+    """A network between its preparation and answers in the user's terms.
+
+    Example:
+        >>> from smartmixed_search.datasets.preparation import Preparation
+        >>> layers = [torch.eye(2), torch.eye(2)], [torch.zeros(2), torch.zeros(2)]
+        >>> network = TrainedNetwork(replicate=0, weights=layers[0], biases=layers[1], choices=[["relu", "relu"]],
+        ...     config={}, preparation=Preparation(divisor=255.0))
+        >>> Predictor(network).predict(np.array([[0, 255]]))
+          class         0         1
+        0     1  0.268941  0.731059
+    """
+
+    network: TrainedNetwork
+
+    def predict(self, examples: Any, params: Any = None) -> pd.DataFrame:
+        """Return for every example the likeliest class and the probabilities of all, or the predicted numbers.
+
+        Args:
+            examples: of a table a data frame, columns found by name; else an array [N, …], or paths of pictures.
+            params: none are taken; MLflow hands them over.
+
+        Raises:
+            DatasetError: a column is missing.
+            NetworkError: a value is not what its column holds, examples have another shape, or it is not known how they
+                are prepared.
+        """
+        if not self.network.preparation.known:
+            raise NetworkError("the network was recorded by a version that did not keep how examples are prepared")
+        module, names = ServedNetwork(self.network), output_names(self.network)
+        with torch.inference_mode():
+            answers = module.answer(self._features(examples, module.inputs)).numpy()
+        answer = pd.DataFrame(answers, columns=names)
+        if not module.numeric:
+            answer.insert(0, CLASS, [names[place] for place in answers.argmax(1)], allow_duplicates=True)
+        return answer
+
+    def _features(self, examples: Any, inputs: Inputs) -> torch.Tensor:
+        preparation = self.network.preparation
+        if isinstance(preparation, TablePreparation):
+            rows = examples if isinstance(examples, pd.DataFrame) else pd.DataFrame(examples)
+            cells = read_frame(rows, "the rows").cells
+            for feature in preparation.features:
+                _check(feature.column, find(cells, feature.column.name))
+            return torch.from_numpy(preparation.transform(rows))
+        if preparation.reading is not None and all(isinstance(one, str | Path) for one in examples):
+            examples = np.stack([_picture(path, preparation.reading) for path in examples])
+        array = torch.as_tensor(np.asarray(examples)).to(inputs.examples(1).dtype)
+        if array[:1].numel() != min(len(array), 1) * self.network.inputs:
+            raise NetworkError(
+                f"an example must have {self.network.inputs} values, but got the shape {tuple(array.shape[1:])}"
+            )
+        prepared: torch.Tensor = inputs(array)
+        return prepared
+
+
+def _picture(path: str | Path, reading: Reading) -> NDArray[np.uint8]:
+    try:
+        return read_picture(str(path), Path(path).read_bytes(), reading)
+    except OSError as error:
+        raise NetworkError(f"a picture must be a file that can be read, but got {str(path)!r} ({error})") from error
+
+
+def _check(column: Column, cells: "pd.Series[Any]") -> None:
+    """Make sure that a column's cells are of its kind: what cannot be read would pass for missing."""
+    values = column.values(cells)
+    if isinstance(values, pd.Categorical):
+        return
+    strange = np.flatnonzero(np.isnan(values) & cells.notna().to_numpy() & ~cells.isin(column.missing).to_numpy())
+    if strange.size:
+        raise NetworkError(
+            f"column {column.name!r} must hold a {column.kind} in every row, or nothing, but got "
+            f"{show(cells.iloc[strange[0]])} in row {strange[0]}, counted from 0"
+        )
+
+
+def load_predictor(path: str | Path, replicate: int | None = None) -> Predictor:
+    """Load a network with its preparation; see `load_network` for the arguments and errors."""
+    return Predictor(read_network(path, replicate))
+
+
+def _load_pyfunc(path: str) -> Predictor:
+    """Load what MLflow keeps of a model, by the name that it looks for."""
+    return load_predictor(path)
