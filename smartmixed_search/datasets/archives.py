@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.lib.npyio import NpzFile
 
-from smartmixed_search.datasets.source import check_size
+from smartmixed_search.datasets.source import IMAGE_WORK_BYTES, check_size
 from smartmixed_search.errors import DatasetError
 from smartmixed_search.errors.messages import in_short
 
@@ -77,7 +77,9 @@ def _check_sizes(path: Path, archive: NpzFile, names: list[str]) -> None:
             shape, _, dtype = _HEADERS[np.lib.format.read_magic(file)](file)
         values = math.prod(shape)
         if values * dtype.itemsize <= archive.zip.getinfo(member).file_size:  # else it claims more than it holds
-            check_size(f"{name} of {str(path)!r}", values, dtype.itemsize)
+            images = dtype == np.uint8 and len(shape) in (3, 4) and name != "x"
+            work = {"work_bytes": IMAGE_WORK_BYTES} if images else {}
+            check_size(f"{name} of {str(path)!r}", values, dtype.itemsize, **work)
 
 
 def _check_pairs(path: Path, held: list[str], names: Mapping[str, str]) -> None:

@@ -14,6 +14,8 @@ from smartmixed_search.datasets.targets import REGRESSION, as_classes, as_number
 from smartmixed_search.errors import DatasetError
 from smartmixed_search.system.machine import machine_memory
 
+IMAGE_WORK_BYTES = 1
+"""Of memory for every byte of images: their copy that all workers share."""
 _WORK_BYTES = 24
 """Of memory for every value while examples are split and scaled: two copies in float64, two in float32."""
 
@@ -151,16 +153,22 @@ def _renumbered(labels: NDArray[Any]) -> str:
     )
 
 
-def check_size(what: str, values: int, value_bytes: int) -> None:
+def check_size(what: str, values: int, value_bytes: int, work_bytes: int = _WORK_BYTES) -> None:
     """Make sure, before an array of examples is read, that this machine can hold and prepare it.
+
+    Args:
+        what: it is, in messages.
+        values: how many it has.
+        value_bytes: of one, as it is read.
+        work_bytes: for one, while examples are split and scaled.
 
     Raises:
         DatasetError: it cannot.
 
     """
-    needed, memory = values * (value_bytes + _WORK_BYTES), machine_memory()
+    needed, memory = values * (value_bytes + work_bytes), machine_memory()
     if needed > memory:
         raise DatasetError(
             f"a dataset must fit into this machine's memory, {memory / 2**30:.1f} GiB, "
-            f"but {what} takes {needed / 2**30:.1f} GiB to prepare; keep fewer examples or features"
+            f"but {what} takes {needed / 2**30:.1f} GiB to prepare; keep fewer examples or features, or smaller images"
         )

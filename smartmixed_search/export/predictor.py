@@ -1,5 +1,6 @@
 """A trained network that answers about rows and arrays as their users have them, in Python and served by MLflow."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -71,6 +72,8 @@ class Predictor:
             return torch.from_numpy(preparation.transform(rows))
         if preparation.reading is not None and all(isinstance(one, str | Path) for one in examples):
             examples = np.stack([_picture(path, preparation.reading) for path in examples])
+        elif preparation.reading is not None or preparation.layout is not None:
+            examples = _channels_first(np.asarray(examples), inputs.examples(1).shape[1:])
         array = torch.as_tensor(np.asarray(examples)).to(inputs.examples(1).dtype)
         if array[:1].numel() != min(len(array), 1) * self.network.inputs:
             raise NetworkError(
@@ -78,6 +81,25 @@ class Predictor:
             )
         prepared: torch.Tensor = inputs(array)
         return prepared
+
+
+def _channels_first(x: NDArray[Any], shape: Sequence[int]) -> NDArray[Any]:
+    """Return images [N, *shape] that have their channels first or last, or not at all if it is one; rows as they are.
+
+    As many values in another order would be taken for noise.
+    """
+    channels, height, width = shape
+    found = x.shape[1:]
+    if found in ((channels, height, width), (channels * height * width,)) or (
+        channels == 1 and found == (height, width)
+    ):
+        return x
+    if found == (height, width, channels):
+        return x.transpose(0, 3, 1, 2)
+    raise NetworkError(
+        f"an image must be of {channels} × {height} × {width} (channels, height, width), or have its channels last, "
+        f"but got the shape {found}"
+    )
 
 
 def _picture(path: str | Path, reading: Reading) -> NDArray[np.uint8]:

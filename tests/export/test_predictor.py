@@ -131,8 +131,19 @@ def test_arrays_and_pictures_are_answered_alike(tmp_path: Path) -> None:
     assert set(answer["class"]) <= {"cat", "dog"}
     with pytest.raises(NetworkError, match=r"must be a file that can be read, but got .*none.png"):
         pictures.predict([tmp_path / "none.png"])
-    with pytest.raises(NetworkError, match=r"must have 12 values, but got the shape \(2, 2\)"):
+    with pytest.raises(NetworkError, match=r"must be of 3 × 2 × 2 .* got the shape \(2, 2\)"):
         pictures.predict(np.zeros((3, 2, 2)))
+
+
+def test_images_have_their_channels_first_or_last(tmp_path: Path) -> None:
+    predictor = pixels(Preparation(shape=(3, 1, 4), divisor=255.0, layout="NHWC"))
+    values = np.random.default_rng(0).integers(0, 256, (2, 1, 4, 3), dtype=np.uint8)
+    first = values.transpose(0, 3, 1, 2)
+    answer = predictor.predict(values)
+    pd.testing.assert_frame_equal(answer, predictor.predict(first))
+    pd.testing.assert_frame_equal(answer, predictor.predict(first.reshape(2, -1)))
+    with pytest.raises(NetworkError, match=r"must be of 3 × 1 × 4 .* got the shape \(4, 1, 3\)"):
+        predictor.predict(values.transpose(0, 2, 1, 3))
 
 
 def test_without_a_known_preparation_there_is_no_answer() -> None:

@@ -33,8 +33,11 @@ def decode(path: Path, parts: Sequence[Sequence[str]], reading: Reading) -> list
     """
     from tqdm import tqdm
 
+    from smartmixed_search.datasets.source import IMAGE_WORK_BYTES, check_size  # which take long to import
+
     names = [name for part in parts for name in part]
     expected = names[0], _read(path, names[:1], reading)[0].shape
+    check_size(repr(str(path)), len(names) * math.prod(expected[1]), 1, IMAGE_WORK_BYTES)
     pictures, done = np.empty((len(names), *expected[1]), np.uint8), 0
     with tqdm(total=len(names), desc=f"reading {path.name}", unit=" images", disable=None, leave=False) as bar:
         for batch in _batches(path, names, reading, expected):

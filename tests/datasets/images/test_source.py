@@ -8,7 +8,7 @@ import pytest
 import torch
 from PIL import Image
 
-from smartmixed_search.datasets import Dataset, dataset_name, load_dataset
+from smartmixed_search.datasets import Dataset, dataset_name, load_dataset, source
 from smartmixed_search.datasets.images import decoding
 from smartmixed_search.datasets.prepared import read_preparation
 from smartmixed_search.errors import DatasetError
@@ -130,6 +130,14 @@ def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
 
 def test_a_folder_has_its_name() -> None:
     assert dataset_name("somewhere/photos/") == "photos"
+
+
+def test_pictures_that_do_not_fit_into_memory_are_refused_unread(
+    divided: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(source, "machine_memory", lambda: 2 * 30 * 60 - 1)
+    with pytest.raises(DatasetError, match=r"must fit into this machine's memory, .*pets.* or smaller images"):
+        load_dataset(str(divided))
 
 
 def test_folds_of_pictures_are_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
