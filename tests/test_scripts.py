@@ -18,6 +18,7 @@ BENCHMARKS = [
     ("bench_inference.py", "--quick"),
     ("bench_reading.py", "--quick"),
     ("bench_sweep.py", "--quick"),
+    ("bench_tables.py", "--quick"),
     ("bench_scale.py", "--tracked", "2", "--untracked", "2"),
 ]
 

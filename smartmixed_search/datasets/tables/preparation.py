@@ -65,7 +65,9 @@ class NumericFeature:
         missing = ~np.isfinite(values)
         scaled = (np.where(missing, self.median, values) - self.mean) / self.deviation
         with np.errstate(over="ignore"):
-            return np.column_stack([scaled, missing] if self.indicated else [scaled]).astype(np.float32)
+            if not self.indicated:
+                return scaled.astype(np.float32)[:, None]
+            return np.stack([scaled, missing]).astype(np.float32).T
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,9 +103,9 @@ class CategoricalFeature:
         other = len(places)
         chosen = [places.get(value, other) for value in values.categories]
         absent = other + 1 if self.indicated else other
-        marks = np.zeros((len(values), len(self.names)), dtype=np.float32)
-        marks[np.arange(len(values)), np.array([*chosen, absent])[values.codes]] = 1.0
-        return marks
+        marks = np.zeros((len(self.names), len(values)), dtype=np.float32)
+        marks[np.array([*chosen, absent])[values.codes], np.arange(len(values))] = 1.0
+        return marks.T
 
 
 Feature = NumericFeature | CategoricalFeature
@@ -215,10 +217,14 @@ def block_of(feature: Feature, values: NDArray[np.float64] | pd.Categorical) -> 
 
 def _rows(blocks: Sequence[NDArray[np.float32]], places: Places) -> NDArray[np.float32]:
     """Return rows of blocks side by side, some at a time, so that each is read while it is near."""
-    rows = np.empty((len(places), sum(block.shape[1] for block in blocks)), dtype=np.float32)
+    width = sum(block.shape[1] for block in blocks)
+    rows, some = np.empty((len(places), width), dtype=np.float32), np.empty((width, _ROWS_AT_A_TIME), dtype=np.float32)
     for start in range(0, len(places), _ROWS_AT_A_TIME):
-        some = places[start : start + _ROWS_AT_A_TIME]
-        np.concatenate([block[some] for block in blocks], axis=1, out=rows[start : start + len(some)])
+        now, first = places[start : start + _ROWS_AT_A_TIME], 0
+        for block in blocks:
+            np.take(block.T, now, axis=1, out=some[first : first + block.shape[1], : len(now)], mode="clip")
+            first += block.shape[1]
+        rows[start : start + len(now)] = some[:, : len(now)].T
     return rows
 
 

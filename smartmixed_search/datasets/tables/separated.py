@@ -74,6 +74,11 @@ class _File:
         text = io.TextIOWrapper(io.BytesIO(content), encoding=encoding, newline="", errors="replace")
         return (row for row in csv.reader(text, delimiter=self.separator, skipinitialspace=True) if row)
 
+    @cached_property
+    def quoted(self) -> bool:
+        """Whether any field is quoted, so that one may go over lines."""
+        return self.content.find(b'"') >= 0
+
     def batches(self, numbers: Places, only: Places | None = None) -> Iterator[pa.RecordBatch]:
         """Yield the rows in blocks, of all columns or `only` some; those of `numbers` as such, the others as text.
 
@@ -90,7 +95,7 @@ class _File:
                 pyarrow.csv.ReadOptions(
                     block_size=_BLOCK, encoding=self.encoding, autogenerate_column_names=True, skip_rows_after_names=1
                 ),
-                pyarrow.csv.ParseOptions(delimiter=self.separator, newlines_in_values=self.content.find(b'"') >= 0),
+                pyarrow.csv.ParseOptions(delimiter=self.separator, newlines_in_values=self.quoted),
                 pyarrow.csv.ConvertOptions(
                     column_types={f"f{place}": pa.float64() if place in numbers else pa.string() for place in wanted},
                     include_columns=[f"f{place}" for place in wanted],
@@ -136,7 +141,7 @@ def _open(path: Path) -> _File:
     file = replace(file, separator=_separator(file))
     newlines = np.count_nonzero(np.frombuffer(content, np.uint8) == ord("\n"))
     check_size(file.shown, int(newlines) * len(file.names), _BYTES_A_CELL)
-    return _without_spaces(file) if content.find(f'{file.separator} "'.encode()) >= 0 else file
+    return _without_spaces(file) if file.quoted and content.find(f'{file.separator} "'.encode()) >= 0 else file
 
 
 def _content(path: Path) -> Content:
@@ -196,7 +201,7 @@ def _without_spaces(file: _File) -> _File:
 def _read(file: _File, words: Places) -> tuple[list["pd.Series[Any]"], bool]:
     """Return the cells of every column, and whether texts write decimal commas; columns of `words` stay text."""
     head = next(file.batches(()))
-    commas = decimal_commas(sorted({text for column in head.columns for text in column.unique().to_pylist() if text}))
+    commas = _has_decimal_commas(head)
     numbers = set() if commas else set(range(head.num_columns)) - _not_plain([head]) - set(words)
     if _leading_zeros(file):
         numbers -= _not_plain(file.batches((), numbers), numbers)
@@ -208,6 +213,12 @@ def _read(file: _File, words: Places) -> tuple[list["pd.Series[Any]"], bool]:
     names = [place for place in numbers if not np.fmax.reduce(np.abs(columns[place]), initial=0.0) < EXACT]
     columns |= _cells(file, (), names) if names else {}
     return [columns[place] for place in range(len(columns))], commas
+
+
+def _has_decimal_commas(head: pa.RecordBatch) -> bool:
+    if not any(pc.any(pc.match_substring(column, ",")).as_py() for column in head.columns):
+        return False
+    return decimal_commas([text for column in head.columns for text in column.unique().to_pylist() if text])
 
 
 def _cells(file: _File, numbers: Places, only: Places | None = None) -> dict[int, "pd.Series[Any]"]:
@@ -251,11 +262,11 @@ def _leading_zeros(file: _File) -> bool:
     borders = [*file.separator.encode(), *b'\n\r" ']
     for start in range(0, len(whole), _BLOCK // 4):
         part = whole[max(start - 2, 0) : start + _BLOCK // 4 + 1]
-        zeros = np.flatnonzero((part[:-1] == ord("0")) & (part[1:] - ord("0") < 10))
-        before = part[np.maximum(zeros - 1, 0)]
-        signed = (before == ord("-")) | (before == ord("+"))
-        if np.isin(np.where(signed, part[np.maximum(zeros - 2, 0)], before), borders).any():
-            return True
+        found = (part[1:-1] == ord("0")) & (part[2:] - ord("0") < 10) & (part[:-2] - ord("0") >= 10)
+        found &= part[:-2] != ord(".")
+        for place in np.flatnonzero(found) if found.any() else ():
+            if part[max(place - 1, 0) if part[place] in b"+-" else place] in borders:
+                return True
     return False
 
 
