@@ -264,7 +264,7 @@ def _leading_zeros(file: _File) -> bool:
         part = whole[max(start - 2, 0) : start + _BLOCK // 4 + 1]
         found = (part[1:-1] == ord("0")) & (part[2:] - ord("0") < 10) & (part[:-2] - ord("0") >= 10)
         found &= part[:-2] != ord(".")
-        for place in np.flatnonzero(found) if found.any() else ():
+        for place in np.flatnonzero(found).tolist() if found.any() else ():
             if part[max(place - 1, 0) if part[place] in b"+-" else place] in borders:
                 return True
     return False

@@ -1,5 +1,7 @@
 """A table's target: which of its columns is predicted, whether it names classes or is a number, and why."""
 
+import shlex
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -46,7 +48,7 @@ def read_target(raw: RawTable, name: str, task: str | None) -> Target:
     """Decide what a column is as a target, unless `task` says it.
 
     Words name classes. So do up to `MOST_WHOLE_CLASSES` different whole numbers, if half of the rows repeat one; all
-    other numbers, and days, are predicted as such.
+    other numbers, and days, as those since 1970, are predicted as such.
 
     Raises:
         DatasetError: there is no such column, it never differs, is infinite, or cannot be what `task` says.
@@ -64,8 +66,9 @@ def read_target(raw: RawTable, name: str, task: str | None) -> Target:
     refuse_infinite(name, cells)
     values = np.asarray((column if column.kind == DATE else replace(column, kind=NUMBER)).values(cells))
     different = np.unique(values[np.isfinite(values)])
-    kind = f"{len(different):,} different {'whole ' if _are_whole(different) else ''}numbers"
-    if (task or _inferred(values, different)) == CLASSIFICATION:
+    days = is_moment(cells) or column.kind == DATE
+    kind = "days" if days else f"{len(different):,} different {'whole ' if _are_whole(different) else ''}numbers"
+    if (task or (REGRESSION if days else _inferred(values, different))) == CLASSIFICATION:
         why = ", as you say" if task else f", for it says {kind}; task: regression predicts a number"
         return _classes(column, cells, why)
     why = ", as you say" if task else f", for it says {kind}; task: classification makes classes of them"
@@ -109,3 +112,22 @@ def _classes(column: Column, cells: "pd.Series[Any]", why: str) -> Target:
 
 def _always(said: Any) -> str:
     return f"says {said[0]!r}" if len(said) else "says nothing"
+
+
+_USUAL = ("target", "label", "class", "outcome", "y")
+"""What a column to predict is often called, whatever its case."""
+
+
+def usual_target(names: Sequence[str]) -> str:
+    """Return the column that by its name is the one to predict: the only one that is called as such columns often are.
+
+    Raises:
+        DatasetError: none is, or several are.
+    """
+    found = [name for name in names if name.casefold() in _USUAL]
+    if len(found) != 1:
+        raise DatasetError(
+            f"a table must have one target, but none is told by its name; name one with --target, such as --target "
+            f"{shlex.quote(names[-1])}, which is the last; there are {', '.join(names)}"
+        )
+    return found[0]
