@@ -1,6 +1,8 @@
 """Folders and zips of pictures become a dataset."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -160,3 +162,9 @@ def test_processes_read_what_one_reads(pets: Dataset, divided: Path, monkeypatch
     monkeypatch.setattr(decoding, "_TOGETHER", 4)
     monkeypatch.setattr(decoding, "usable_cpus", lambda: 2)
     assert load_dataset(str(divided)).checksum == pets.checksum
+
+
+def test_processes_that_read_need_no_torch() -> None:
+    program = "import sys, smartmixed_search.datasets.images.decoding; print('torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"
