@@ -11,12 +11,15 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from smartmixed_search.analysis.statistics import ALPHA, DECIMALS, NotEnoughData
+from smartmixed_search.analysis.statistics import ALPHA, DECIMALS, NotEnoughData, holm
+from smartmixed_search.tasks.metric import ACCURACY, Metric
+from smartmixed_search.trials.config import SMARTMIXED
 
 HELD_OUT = 0.2
 """Share of the examples that test where data are split without folds: see `datasets.parts.TEST_SHARE`."""
 MINIMUM_SPLITS = 3
 OVER_SPLITS = ["splits", "mean", "low", "high", "p"]
+AGAINST_RIVALS = ["rival", *OVER_SPLITS, "p_holm", "reason"]
 
 
 def held_out_ratio(folds: int | None) -> float:
@@ -53,6 +56,27 @@ def corrected_test(differences: "pd.Series[float]", folds: int | None) -> dict[s
     mean = float(values.mean())
     p = 2 * float(stats.t.sf(abs(mean) / error, count - 1)) if error else 1.0
     return {**found, "low": mean - reach, "high": mean + reach, "p": p, "reason": ""}
+
+
+def against_rivals(values: pd.DataFrame, folds: int | None, splits: int, metric: Metric = ACCURACY) -> pd.DataFrame:
+    """Return how much SmartMixed is better than each rival over the splits, a row each.
+
+    Args:
+        values: the metric by replicate and strategy.
+        folds: see `corrected_test`.
+        splits: how many there are, see `over_splits`.
+        metric: what the values are of.
+
+    Returns:
+        `rival`, what `corrected_test` gives of the gains, and `p_holm`, p after Holm over the rivals.
+    """
+    gains = {name: metric.gain(values[SMARTMIXED], values[name]) for name in values if name != SMARTMIXED}
+    rows = [{"rival": name, **corrected_test(over_splits(gain, splits), folds)} for name, gain in gains.items()]
+    table = pd.DataFrame(rows, columns=AGAINST_RIVALS)
+    tested = table["p"].notna()
+    if tested.any():
+        table.loc[tested, "p_holm"] = holm(table.loc[tested, "p"].to_numpy("float64"))
+    return table
 
 
 def _missing(values: np.ndarray) -> NotEnoughData | None:

@@ -203,7 +203,7 @@ def pairs(scores: pd.DataFrame, reference: str = SMARTMIXED, *, rope: float = RO
     ).astype({"rival": "str", "reason": "str"} | dict.fromkeys(PAIR_COLUMNS[5:-1], "float64"))
     tested = table["p"].notna()
     if tested.any():
-        table.loc[tested, "p_holm"] = _holm(table.loc[tested, "p"].to_numpy())
+        table.loc[tested, "p_holm"] = holm(table.loc[tested, "p"].to_numpy())
     return table
 
 
@@ -224,7 +224,8 @@ def _pair(rival: str, differences: "pd.Series[float]", rivals: int, rope: float,
     return row | {"p": signed_rank_p(values)}
 
 
-def _holm(p_values: Array) -> Array:
+def holm(p_values: Array) -> Array:
+    """Return p-values corrected for their number by Holm's method."""
     from statsmodels.stats.multitest import multipletests  # a third of a second to import
 
     corrected: Array = multipletests(p_values, alpha=ALPHA, method="holm")[1]

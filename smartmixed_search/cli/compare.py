@@ -51,9 +51,20 @@ def compare(
         click.echo("\n\n\n".join(map(_text, found)), nl=bool(found))
     else:
         print_frame(_leaderboards(found), output_format, ())
+    if output_format == "table" and found and not all_sweeps:
+        _say_splits(sweep, uri)
     say_stopped(queries.status(sweep=sweep, all_sweeps=all_sweeps, tracking_uri=uri))
     if not found:
         click.echo("no trial has finished yet: there is nothing to compare", err=True)
+
+
+def _say_splits(sweep: str | None, uri: str) -> None:
+    from smartmixed_search.cli.splits import splits_text
+    from smartmixed_search.tracking.questions.splits import split_differences
+
+    differences = split_differences(sweep, uri)
+    if len(differences):
+        click.echo("\n" + splits_text(differences))
 
 
 def _leaderboards(found: "list[Comparison]") -> "pd.DataFrame":

@@ -2,19 +2,14 @@
 
 import dataclasses
 import json
-from functools import cache
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 
 from smartmixed_search.datasets import Dataset
-from smartmixed_search.datasets.parts import Splitting
 from smartmixed_search.datasets.preparation import Preparation
-from smartmixed_search.datasets.source import Source
-from smartmixed_search.datasets.split import split
 from smartmixed_search.engine.measurement import measure_networks
 from smartmixed_search.engine.parts import Part
 from smartmixed_search.engine.training import TwoPhaseTraining
@@ -24,23 +19,8 @@ from smartmixed_search.export.weights import read_network
 from smartmixed_search.trials.config import TrialConfig
 from smartmixed_search.trials.ranking import objective
 from smartmixed_search.trials.result import TrialResult
-from tests.helpers.training import BASE, CPU
-
-FOLDED = dataclasses.replace(BASE, folds=2, repeats=2, strategies=("smartmixed", "relu", "tanh"))
-"""Four splits, two seeds on each."""
-
-
-@cache
-def data(folds: int | None = 2, repeats: int = 2) -> Dataset:
-    rng = np.random.default_rng(0)
-    y = np.arange(61) % 3
-    x = rng.normal(size=(61, 6)) + rng.normal(size=(3, 6))[y]
-    return split(Source(name="toy", x=x, y=y), Splitting(folds=folds, repeats=repeats))
-
-
-@cache
-def whole() -> TrialResult:
-    return run_trial(FOLDED, data(), handoff_epochs=range(1, FOLDED.epochs))
+from tests.helpers.folds import FOLDED, data, whole
+from tests.helpers.training import CPU
 
 
 def test_every_seed_of_every_split_trains_every_strategy() -> None:

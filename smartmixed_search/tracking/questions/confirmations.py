@@ -10,6 +10,7 @@ from smartmixed_search.analysis.identity import DATASET
 from smartmixed_search.errors import TrackingError
 from smartmixed_search.system.plugins import require_plugins
 from smartmixed_search.tracking import schema
+from smartmixed_search.tracking.questions.splits import Splits, by_replicate
 from smartmixed_search.tracking.runs import runs
 from smartmixed_search.tracking.store.store import open_store, resolve_tracking_uri, store_errors
 from smartmixed_search.tracking.tables import columns, tables
@@ -108,7 +109,8 @@ def confirmations(sweep: str | None = None, tracking_uri: str | None = None) -> 
 
     `objective` is what the sweep chose the trial for, `confirmed_objective` the same on fresh seeds; `margin` is
     SmartMixed's test accuracy minus that of the best fixed strategy (chosen by validation), the mean over the fresh
-    replicates, `low` … `high` its 95 % bootstrap interval, NaN for fewer than six.
+    replicates, `low` … `high` its 95 % bootstrap interval, NaN for fewer than six; of several splits of the data the
+    interval of the corrected resampled t-test, NaN for fewer than three.
 
     Args:
         sweep: name of the sweep; the latest by default.
@@ -167,19 +169,11 @@ def _row(client: "MlflowClient", trial: "Run", known: pd.DataFrame) -> dict[str,
 
 
 def _margin(client: "MlflowClient", trial: "Run") -> dict[str, float]:
-    from smartmixed_search.analysis.statistics import mean_intervals  # scipy takes half a second to import
-
     rival = trial.data.tags.get(schema.TAG_BEST_FIXED)
     parent = runs.equals(schema.TAG_PARENT, trial.info.run_id)
     strategies = runs.search(client, [trial.info.experiment_id], [parent])
-    accuracies = {run.data.tags[schema.TAG_STRATEGY]: _by_replicate(run) for run in strategies}
+    accuracies = {run.data.tags[schema.TAG_STRATEGY]: by_replicate(run, "test_accuracy") for run in strategies}
     of_none = pd.Series(dtype="float64")
     differences = margin(accuracies.get(SMARTMIXED, of_none), accuracies.get(rival or "", of_none))
-    interval = mean_intervals(differences.rename("margin").to_frame(), "name").iloc[0]
+    interval = Splits.of(trial.data.params).interval(differences)
     return {"margin": interval["mean"], "low": interval["low"], "high": interval["high"]}
-
-
-def _by_replicate(strategy: "Run") -> "pd.Series[float]":
-    prefix = "test_accuracy_r"
-    values = {name: value for name, value in strategy.data.metrics.items() if name.removeprefix(prefix).isdigit()}
-    return pd.Series(values, dtype="float64")
