@@ -12,6 +12,7 @@ import numpy as np
 import yaml
 
 from smartmixed_search.datasets import Dataset, dataset_name, load_dataset
+from smartmixed_search.datasets.tables.frames import is_frame
 from smartmixed_search.errors import ConfigError
 from smartmixed_search.errors.messages import show
 from smartmixed_search.space.architectures import Architectures, SampledArchitectures, Widths, parse_architectures
@@ -294,7 +295,8 @@ def _name(given: object, fallback: str) -> str:
 
 def _dataset(value: object) -> str:
     if not isinstance(value, str):
-        raise ConfigError(f"dataset must be a name or the path of a file, but got {show(value)}")
+        what = 'a table in memory; save it: frame.to_parquet("mine.parquet")' if is_frame(value) else show(value)
+        raise ConfigError(f"dataset must be a name or the path of a file, but got {what}")
     dataset_name(value)
     return value
 

@@ -2,6 +2,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 
 from smartmixed_search.errors import UserError
@@ -185,3 +186,8 @@ def test_unknown_override() -> None:
 
 def test_overrides_are_validated() -> None:
     assert "epochs" in refusal(SearchSpace.load, "quickstart", {"epochs": 1})
+
+
+def test_a_table_in_memory_is_to_be_saved() -> None:
+    with pytest.raises(UserError, match=r"a table in memory; save it: frame\.to_parquet"):
+        SearchSpace.from_dict({"dataset": pd.DataFrame({"a": [1]}), "architecture": "8"})
