@@ -46,6 +46,7 @@ def print_estimate(
     """
     step(f"loading {space.dataset}")
     dataset = space.load_dataset(data_dir)
+    ranks = ranking(space, dataset)
     machine = [{"CPU": float(usable_cpus()), "GPU": float(torch.cuda.device_count())}]
     wanted = space.resources
     resources = trial_resources(wanted.cpus_per_trial, wanted.gpus_per_trial, machine)
@@ -61,8 +62,8 @@ def print_estimate(
         click.echo(note)
     for warning in dataset.warnings:
         click.echo(f"warning: {warning}")
-    click.echo(ranking(space, dataset))
     click.echo(_describe_data(dataset, [config.train_examples for config in configs]))
+    click.echo(ranks)
     click.echo(_describe(space, cost, at_once, Counter(config.epochs for config in configs).most_common(1)[0][0]))
     for line in (*remarks(space), Reach.of(space, len(dataset.x_train)).in_words()):
         click.echo(line)

@@ -107,10 +107,11 @@ def test_a_dry_run_tells_the_cost_and_leaves_nothing(run_cli: object, tmp_path: 
     steps = ["loading digits", "timing steps of the smallest and of the largest stack"]
     assert (code, err.splitlines()[1:]) == (0, steps), err
     assert "5 trials × 6 networks × 4 epochs = 120 network epochs" in out
-    assert out.startswith(
+    assert (
         "digits: 1,797 examples of 64 features in 10 classes: 1,293 to train on, 144 to validate, 360 to test; "
         "x is divided by 16\n"
-    )
+    ) in out
+    assert "task: classification; accuracy ranks, the largest first, and tuning improves SmartMixed's margin" in out
     assert "parameters of a network: 606 to 606" not in out
     assert " MiB, data included" in out, "and not 0.00 GiB"
     assert all(word in out for word in ("parameters", "memory", "time: about", " of training"))

@@ -4,6 +4,7 @@ from dataclasses import replace
 import pytest
 
 from smartmixed_search.search.driving.progress import Progress, ProgressPrinter, format_progress
+from smartmixed_search.tasks.metric import RMSE
 
 START = Progress(
     total=4,
@@ -53,6 +54,12 @@ def test_line_names_everything_that_is_known() -> None:
 def test_margin_shows_its_sign() -> None:
     (one,) = format_progress(replace(START, best=(-0.01, "8"), objectives=(1, -0.01)), "margin").split(" · ")[1:2]
     assert one == "best on validation: margin -0.0100 (8)", "of one there is no median"
+
+
+def test_what_is_best_when_small_is_shown_as_it_is() -> None:
+    best = replace(START, best=(-0.52, "8"), objectives=(3, -0.6))
+    (one,) = format_progress(best, "metric", RMSE).split(" · ")[1:2]
+    assert one == "best of 3 on validation: rmse 0.5200 (8), median 0.6000"
 
 
 def test_nothing_done_gives_no_estimate() -> None:
