@@ -1,11 +1,13 @@
 """One finished sweep for all tests that read it or go on from a copy of it."""
 
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from smartmixed_search.search.summary import SweepSummary
+from tests.helpers.placing import placed_here
 from tests.helpers.sweeps import run_demo
 
 
@@ -15,6 +17,13 @@ def finished(ray_session: None, store_template: Path, tmp_path_factory: pytest.T
     output_dir = tmp_path_factory.mktemp("finished")
     shutil.copy(store_template, output_dir)
     return run_demo(output_dir, trials=4)
+
+
+@pytest.fixture
+def here() -> Iterator[None]:
+    """Trials are trained in this process."""
+    with placed_here():
+        yield
 
 
 @pytest.fixture
