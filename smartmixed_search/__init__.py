@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from smartmixed_search.analysis.preferences import agreement, by_depth, by_layer, mean_agreement, trend, verdict
     from smartmixed_search.analysis.statistics import NotEnoughData
     from smartmixed_search.analysis.tuning import importance, response
+    from smartmixed_search.cli.confirmation import confirm_sweep
     from smartmixed_search.datasets import Dataset, load_dataset
     from smartmixed_search.engine.reproduction import Reproduction
     from smartmixed_search.engine.trial import run_trial
@@ -38,7 +39,6 @@ if TYPE_CHECKING:
         plot_tuning,
     )
     from smartmixed_search.reports.report import report
-    from smartmixed_search.search.confirmation import confirm_sweep
     from smartmixed_search.search.execution import Execution
     from smartmixed_search.search.reproduce import reproduce
     from smartmixed_search.search.summary import SweepSummary
@@ -82,7 +82,7 @@ _HOMES = {
     "choices": "tracking.questions.choices",
     "compare": "tracking.questions.queries",
     "compare_strategies": "analysis.comparison",
-    "confirm_sweep": "search.confirmation",
+    "confirm_sweep": "cli.confirmation",
     "confirmations": "tracking.questions.confirmations",
     "curves": "tracking.questions.curves",
     "effects": "tracking.questions.effects",

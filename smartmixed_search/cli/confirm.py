@@ -1,7 +1,6 @@
 """`confirm`: the best trials once more, on seeds that had no part in choosing them."""
 
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -64,8 +63,7 @@ def confirm(
     `compare` and `report` prefer their figures from then on. The same command continues what was interrupted; a larger
     -k adds trials. Plugins are not imported unless --plugin says so: the store may be somebody else's.
     """
-    from smartmixed_search.reports.report import renew
-    from smartmixed_search.search.confirmation import confirm_sweep
+    from smartmixed_search.cli.confirmation import confirm_sweep
     from smartmixed_search.tracking.questions.confirmations import confirmations
     from smartmixed_search.tracking.store.store import resolve_tracking_uri
 
@@ -81,7 +79,6 @@ def confirm(
         data_dir=data_dir,
         plugins=plugins,
         execution=replace(execution, progress=not quiet),
-        renew=partial(renew, progress=not quiet),
     )
     if not summary.undelivered:
         table = confirmations(summary.confirms, uri)

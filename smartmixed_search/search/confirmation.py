@@ -40,7 +40,7 @@ def confirm_sweep(
     data_dir: str | Path | None = None,
     plugins: Sequence[str] = (),
     run: TrialFunction = run_trial,
-    renew: Callable[[str, str], object] | None = None,
+    renew: Callable[..., object] | None = None,
     execution: Execution | None = None,
     **options: Unpack[ExecutionOptions],
 ) -> SweepSummary:
@@ -64,7 +64,8 @@ def confirm_sweep(
         plugins: modules to import first. Those that the sweep names must be among them, or imported already: a store
             may be a stranger's.
         run: `run_trial`, or a module-level function of its signature.
-        renew: called with the sweep's name and the store once all is delivered, such as to renew a report kept there.
+        renew: called with the sweep's name, the store and whether to show `progress` once all is delivered; default:
+            a report that is kept there is renewed.
         execution: how trials are run; the default is `Execution()`.
         options: fields of it, given one by one; see `Execution`.
 
@@ -86,7 +87,7 @@ def confirm_sweep(
     data = load_dataset(dataset or found.space["dataset"], data_dir, **as_read(found.space))
     summary = carry_out(_plan(found, replicates, data, directory, uri, execution.resources or {}), execution, run)
     if not summary.undelivered and renew is not None:
-        renew(found.name, uri)
+        renew(found.name, uri, progress=execution.progress)
     return summary
 
 

@@ -11,13 +11,13 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner
 
+from smartmixed_search import confirm_sweep
 from smartmixed_search.analysis.confirmed import Confirmed
 from smartmixed_search.analysis.statistics import Interval, mean_interval
 from smartmixed_search.cli import cli, main
 from smartmixed_search.cli.confirm import print_confirmed
 from smartmixed_search.errors import ConfigError, SweepError, TrackingError
-from smartmixed_search.reports.report import renew, report
-from smartmixed_search.search.confirmation import confirm_sweep
+from smartmixed_search.reports.report import report
 from smartmixed_search.search.keeping.directory import SweepDirectory
 from smartmixed_search.search.keeping.ledger import count_settled, read_configs
 from smartmixed_search.search.recording.sync import find_sweeps, sync_sweep
@@ -29,6 +29,7 @@ from smartmixed_search.tracking.writing.writer import Tracker
 from smartmixed_search.trials.result import TrialResult
 from tests.helpers import trials
 from tests.helpers.factories import make_result
+from tests.helpers.placing import placed_here
 from tests.helpers.sweeps import run_demo
 from tests.helpers.tracked import all_runs, make_tracker, opening
 
@@ -136,22 +137,23 @@ def kept_page(uri: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def confirmed(ray_session: None, finished: SweepSummary, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def confirmed(finished: SweepSummary, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the finished sweep's output directory, whose two best trials are confirmed."""
     output_dir = tmp_path_factory.mktemp("confirmed")
     shutil.copytree(finished.directory.parent, output_dir, dirs_exist_ok=True)
-    confirm(output_dir)
+    with placed_here():
+        confirm(output_dir)
     return output_dir
 
 
-@pytest.mark.ray
-@pytest.mark.timeout(180)
-def test_the_best_trials_are_trained_on_fresh_seeds_and_a_larger_k_adds_some(demo: Path) -> None:
+def test_the_best_trials_are_trained_on_fresh_seeds_and_a_larger_k_adds_some(
+    demo: Path, here: None, undrawn: None
+) -> None:
     tracking_uri = default_tracking_uri(demo)
     best = queries.top(k=3, by="trial", tracking_uri=tracking_uri)["trial"].to_list()
     report("demo", tracking_uri=tracking_uri)
     assert "No trial was confirmed" in kept_page(tracking_uri)
-    summary = confirm(demo, renew=renew)
+    summary = confirm(demo)
     assert "No trial was confirmed" not in kept_page(tracking_uri)
     assert (summary.name, summary.confirms, summary.settled["finished"]) == ("demo-confirmed-4", "demo", 2)
     assert confirmations("demo", tracking_uri)["trial"].to_list() == best[:2]
@@ -169,8 +171,6 @@ def test_the_best_trials_are_trained_on_fresh_seeds_and_a_larger_k_adds_some(dem
     assert confirm(demo, k=1, run=trials.deaf).settled["finished"] == 3
 
 
-@pytest.mark.ray
-@pytest.mark.timeout(180)
 def test_a_confirmation_reaches_another_store_as_one(confirmed: Path, tmp_path: Path) -> None:
     elsewhere = f"sqlite:///{tmp_path}/elsewhere/mlflow.db"
     prepare_store(elsewhere)
@@ -181,8 +181,6 @@ def test_a_confirmation_reaches_another_store_as_one(confirmed: Path, tmp_path: 
     assert queries.sweeps(elsewhere)["sweep"].to_list() == ["demo"]
 
 
-@pytest.mark.ray
-@pytest.mark.timeout(180)
 def test_what_cannot_be_confirmed_is_told_in_a_line_and_nothing_is_written(demo: Path, tmp_path: Path) -> None:
     other = tmp_path / "digits2.npz"
     np.savez(other, x=np.random.default_rng(0).normal(size=(60, 3)), y=np.arange(60) % 2)
@@ -196,9 +194,7 @@ def test_what_cannot_be_confirmed_is_told_in_a_line_and_nothing_is_written(demo:
     assert [path.name for path in demo.glob("demo*")] == ["demo"]
 
 
-@pytest.mark.ray
-@pytest.mark.timeout(180)
-def test_a_sweep_of_the_default_name_is_no_obstacle_if_the_confirmation_has_another(demo: Path) -> None:
+def test_a_sweep_of_the_default_name_is_no_obstacle_if_the_confirmation_has_another(demo: Path, here: None) -> None:
     run_demo(demo, name="demo-confirmed-4", trials=1)
     with pytest.raises(SweepError, match="--name"):
         confirm(demo)
@@ -239,8 +235,6 @@ def test_a_table_names_split_and_seeds_of_every_figure(capsys: pytest.CaptureFix
     assert f"val_{kind} the same again" in output.err
 
 
-@pytest.mark.ray
-@pytest.mark.timeout(180)
 def test_the_command_prints_what_was_confirmed(confirmed: Path) -> None:
     arguments = ["confirm", "-k", "2", "--replicates", "4", "--output-dir", str(confirmed), "--format", "json"]
     answer = CliRunner().invoke(cli, arguments, standalone_mode=False)
