@@ -60,7 +60,7 @@ class Slices(nn.Module):
         self.sizes = [names.count(name) for name in dict.fromkeys(names)]
 
     def forward(self, x: Tensor) -> Tensor:
-        groups = zip(self.functions, x.split(self.sizes, 1), strict=True)
+        groups = zip(self.functions, torch.split(x, self.sizes, 1), strict=True)
         return torch.cat([function(group) for function, group in groups], 1)
 
 
@@ -81,12 +81,12 @@ def contenders() -> dict[str, Run]:
     biases = [torch.randn(outputs) for outputs in SIZES[1:]]
     picks = [torch.randint(len(PUBLISHED_POOL), (width,)).tolist() for width in SIZES[1:-1]]
     choices = [[PUBLISHED_POOL[pick] for pick in layer] for layer in picks]
-    *ordered, groups = sort_neurons(weights, biases, choices)
+    sorted_weights, sorted_biases, groups = sort_neurons(weights, biases, choices)
     return {
         "frozen": FrozenNetwork(weights, biases, choices),
         "drop-in modules": sequential(weights, biases, [MixedActivation(names) for names in choices]),
         "scatter": sequential(weights, biases, [Scatter(names) for names in choices]),
-        "column slices": sequential(*ordered, [Slices(names) for names in groups]),
+        "column slices": sequential(sorted_weights, sorted_biases, [Slices(names) for names in groups]),
         "ReLU modules": sequential(weights, biases, [nn.ReLU(inplace=True) for _ in choices]),
         "ReLU frozen": FrozenNetwork(weights, biases, [["relu"] * len(names) for names in choices]),
     }

@@ -56,7 +56,7 @@ def drive(folder: Path, trials: int, address: str, tracked: bool) -> None:
         return replace(example, config=config, key=config.key, objective=-abs(config.phase_fraction - 0.3))
 
     if not tracked:
-        session.Recorder = Untracked  # type: ignore[misc, assignment]  # no option: only a benchmark wants it
+        vars(session)["Recorder"] = Untracked  # no option: only a benchmark wants it
     space = SearchSpace.from_dict(SWEEP_SPACE | {"trials": trials}, name="scale")
     run_sweep(
         space, name="scale", output_dir=folder, ray_address=address, run=train_nothing, reuse=False, progress=False
@@ -164,8 +164,8 @@ def measure(trials: int, address: str, tracked: bool) -> None:
 def main() -> None:
     """Measure and print."""
     if sys.argv[1:2] == ["drive"]:
-        folder, trials, address, *tracked = sys.argv[2:]
-        drive(Path(folder), int(trials), address, tracked=bool(tracked))
+        folder, trials, address, *flag = sys.argv[2:]
+        drive(Path(folder), int(trials), address, tracked=bool(flag))
         return
     options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     options.add_argument("--untracked", type=int, default=2000, metavar="N", help="trials without MLflow")

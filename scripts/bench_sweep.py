@@ -37,8 +37,8 @@ from smartmixed_search.search.placing.cluster import TrialResources, ray_session
 from smartmixed_search.search.placing.ray_tune import Placement, run_trials
 from smartmixed_search.search.placing.worker import Job, SharedDataset
 from smartmixed_search.search.proposing.halving import Halving
-from smartmixed_search.search.proposing.proposals import Proposal, Proposer
-from smartmixed_search.search.proposing.queue import TrialQueue
+from smartmixed_search.search.proposing.proposals import Proposer
+from smartmixed_search.search.proposing.queue import Handout, TrialQueue
 from smartmixed_search.search.proposing.study import StudyView
 from smartmixed_search.search.recording.recorder import Recorder
 from smartmixed_search.space.space import SearchSpace
@@ -83,7 +83,7 @@ class TimedDriver(SweepDriver):
         super().__init__(*arguments)
         self.proposals: list[float] = []
 
-    def next(self) -> Proposal | None:
+    def next(self) -> Handout | None:
         """Return the next trial."""
         start = time.perf_counter()
         try:

@@ -70,7 +70,7 @@ def plain_step(network: nn.Module) -> Callable[[Tensor, Tensor], float]:
         loss.backward()
         nn.utils.clip_grad_norm_(network.parameters(), 1.0)
         optimizer.step()
-        return loss.item() + (output.argmax(1) == y).sum().item()
+        return float(loss.item() + (output.argmax(1) == y).sum().item())
 
     return step
 
@@ -112,7 +112,7 @@ def image_batches(data_dir: Path) -> Iterator[list[Tensor]]:
     return cycle_anew(torch.utils.data.DataLoader(images, batch_size=BATCH, shuffle=True))
 
 
-def cycle_anew(loader: torch.utils.data.DataLoader) -> Iterator[list[Tensor]]:
+def cycle_anew(loader: torch.utils.data.DataLoader[list[Tensor]]) -> Iterator[list[Tensor]]:
     """Yield a loader's batches, epoch after epoch."""
     while True:
         yield from loader

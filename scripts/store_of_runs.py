@@ -3,7 +3,7 @@
 import random
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -92,7 +92,12 @@ def _changed(
     for split in ("val", "test"):
         correct = rng.randrange(EXAMPLES)
         metrics |= {f"{split}_correct": correct, f"{split}_accuracy": correct / EXAMPLES}
-    others = {"tags": tags, "params": params, "metrics": metrics, "latest_metrics": metrics}
+    others: dict[str, Mapping[str, object]] = {
+        "tags": tags,
+        "params": params,
+        "metrics": metrics,
+        "latest_metrics": metrics,
+    }
     for table, rows in run.items():
         for row in rows:
             copy = row | {"run_uuid": renamed[run_id]}
