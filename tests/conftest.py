@@ -54,3 +54,10 @@ def ray_session() -> Iterator[None]:
     )
     yield
     ray.shutdown()
+
+
+@pytest.fixture
+def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pages whose figures are plotted and not drawn, which takes most of a page's time: for tests of what is said."""
+    monkeypatch.setattr("smartmixed_search.reports.figures.to_svg", lambda *_: "<svg></svg>")
+    monkeypatch.setattr("smartmixed_search.reports.figures.Pictures.written", lambda *_: "")

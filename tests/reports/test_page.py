@@ -5,6 +5,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import cache
 from html.parser import HTMLParser
 
 import numpy as np
@@ -32,10 +33,11 @@ from tests.helpers.synthetic import STRATEGIES, make_rows
 VOID = {"meta", "br"}
 
 
+@cache
 def make_data(
     architectures: int = 18, trials: int = 1, sweep: str = "widths", extra: tuple[str, ...] = (), epochs: int = 30
 ) -> ReportData:
-    """A sweep with every section filled."""
+    """A sweep with every section filled; nothing may change it."""
     rng = np.random.default_rng(0)
     strategies = (*STRATEGIES, *extra)
     rows = make_rows(architectures, advantage=0.004, trials=trials, strategies=strategies)
@@ -67,6 +69,7 @@ def make_data(
     )
 
 
+@cache
 def make_preferences(
     architectures: int = 8,
     *,
@@ -121,7 +124,19 @@ def page_with(preferences: Preferences) -> str:
 
 @pytest.fixture(scope="module")
 def page() -> str:
+    """A page with all that can be on one, drawn."""
     return build_report(make_data(trials=6))
+
+
+@pytest.fixture
+def drawn() -> None:
+    """Figures are drawn for a test that makes a page of its own."""
+
+
+@pytest.fixture(autouse=True)
+def _undrawn(request: pytest.FixtureRequest) -> None:
+    if "drawn" not in request.fixturenames:
+        request.getfixturevalue("undrawn")
 
 
 class Tags(HTMLParser):
@@ -244,7 +259,7 @@ def test_points_have_tooltips(page: str) -> None:
     assert re.search(r"<title>8 · φ 0\.\d\d · τ \d\.\d\d: -?\d+\.\d\d</title>", page)
 
 
-def test_text_is_escaped() -> None:
+def test_text_is_escaped(drawn: None) -> None:
     page = build_report(make_data(6, sweep="<b>&", extra=("<i>$a$",)))
     assert "<b>" not in page
     assert "<i>" not in page
@@ -433,7 +448,7 @@ def test_a_setting_that_did_not_vary_is_not_drawn() -> None:
     assert "Settings and objective of every trial" not in page
 
 
-def test_the_same_data_give_the_same_page() -> None:
+def test_the_same_data_give_the_same_page(drawn: None) -> None:
     assert build_report(make_data(6)) == build_report(make_data(6))
 
 

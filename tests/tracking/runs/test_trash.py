@@ -74,6 +74,7 @@ DELETED = {
 }
 
 
+@pytest.mark.usefixtures("undrawn")
 @pytest.mark.parametrize("deleted", DELETED.values(), ids=DELETED)
 def test_what_was_deleted_is_left_out_of_every_answer(
     uri: str, deleted: tuple[str, str], monkeypatch: pytest.MonkeyPatch
@@ -88,7 +89,7 @@ def test_what_was_deleted_is_left_out_of_every_answer(
     assert status(tracking_uri=uri)["finished"].tolist() == [3 - is_trial]
     assert compare(tracking_uri=uri)
     assert confirmations(tracking_uri=uri).empty
-    assert "</html>" in report(tracking_uri=uri)
+    assert "</html>" in report(keep=False, tracking_uri=uri)
     by_tables = [top(by=by, tracking_uri=uri) for by in ("strategy", "architecture", "trial")]
     monkeypatch.setattr(stored, "read", lambda *_: None)
     for by, table in zip(("strategy", "architecture", "trial"), by_tables, strict=True):
@@ -216,22 +217,24 @@ def artifacts(folder: Path, key: str) -> Path:
     return recorded
 
 
+@pytest.mark.usefixtures("undrawn")
 @pytest.mark.parametrize("damage", [Path.unlink, lambda path: path.write_text("{")], ids=["gone", "cut"])
 def test_a_trial_without_choices_does_not_take_the_report_with_it(
     uri: str, tmp_path: Path, damage: Callable[[Path], Any]
 ) -> None:
     damage(artifacts(tmp_path, FIRST) / "choices.json")
     assert set(choices(tracking_uri=uri)["trial"]) == {result.key for result in RESULTS[1:]}
-    assert "Without 1 finished trial whose choices" in report(tracking_uri=uri)
+    assert "Without 1 finished trial whose choices" in report(keep=False, tracking_uri=uri)
     for result in RESULTS[1:]:
         damage(artifacts(tmp_path, result.key) / "choices.json")
-    assert "</html>" in report(tracking_uri=uri)
+    assert "</html>" in report(keep=False, tracking_uri=uri)
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_choices_without_their_evolution_are_reported(uri: str, tmp_path: Path) -> None:
     for result in RESULTS:
         (artifacts(tmp_path, result.key) / "choice_counts.json").unlink()
-    assert "How choices evolved was not recorded" in report(tracking_uri=uri)
+    assert "How choices evolved was not recorded" in report(keep=False, tracking_uri=uri)
 
 
 def test_a_trial_half_recorded_with_other_figures_is_recorded_anew(tracking_uri: str) -> None:
