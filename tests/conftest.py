@@ -3,6 +3,7 @@
 import os
 import shutil
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -59,5 +60,6 @@ def ray_session() -> Iterator[None]:
 @pytest.fixture
 def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
     """Pages whose figures are plotted and not drawn, which takes most of a page's time: for tests of what is said."""
-    monkeypatch.setattr("smartmixed_search.reports.figures.to_svg", lambda *_: "<svg></svg>")
-    monkeypatch.setattr("smartmixed_search.reports.figures.Pictures.written", lambda *_: "")
+    module = import_module("smartmixed_search.reports.figures")  # the package has a function of that name
+    monkeypatch.setattr(module, "to_svg", lambda *_: "<svg></svg>")
+    monkeypatch.setattr(module.Pictures, "written", lambda *_: "")
