@@ -17,6 +17,7 @@ from smartmixed_search.engine.parts import Part
 from smartmixed_search.engine.training import TwoPhaseTraining
 from smartmixed_search.method.activations import PUBLISHED_POOL, get_activation, resolve_pool
 from smartmixed_search.method.modules import SelectiveActivation, freeze_selections
+from smartmixed_search.tasks.metric import ACCURACY
 from smartmixed_search.trials.config import SMARTMIXED, TrialConfig
 
 STRATEGIES = (SMARTMIXED, *PUBLISHED_POOL)
@@ -206,7 +207,8 @@ def stacked(config: TrialConfig, phase: str, data: Dataset, part: Part | None = 
     @torch.no_grad()
     def correct(x: Tensor, y: Tensor) -> float:
         temperature = x.new_tensor(config.temperature)
-        return float(training.networks.evaluate(x, y, temperature).correct.mean()) / len(y)
+        found = training.networks.evaluate(x, y, temperature, [ACCURACY])
+        return float(found.quantities[ACCURACY.quantity].mean()) / len(y)
 
     def validate() -> float:
         return correct(training.data.x_val[: VALIDATED * BATCH], training.data.y_val[: VALIDATED * BATCH])
