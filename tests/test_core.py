@@ -73,23 +73,40 @@ def uses(folder: Path, other: str) -> bool:
     return any(f"{name}.".startswith(f"{module}.") for name in names)
 
 
-def imported_by(modules: list[str]) -> set[str]:
-    program = (
-        "import sys, importlib\n"
-        f"for name in {modules!r}: importlib.import_module(name)\n"
-        "print(*sorted({name.partition('.')[0] for name in sys.modules}))"
-    )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=50)
-    return set(done.stdout.split())
+STAGES = {
+    "method": "import smartmixed_search.method",
+    "digits": "from smartmixed_search.datasets import load_dataset; load_dataset('digits')",
+    "core": "import "
+    + ", ".join(
+        ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts)
+        for room in CORE
+        for path in (PACKAGE / room).rglob("*.py")
+        if path.stem != "__init__"
+    ),
+    "questions": "import smartmixed_search.tracking.questions.queries",
+    "reports": "import smartmixed_search.reports",
+}
+"""From the ground up, so that one process can try all: what takes longest to load is loaded once."""
 
 
-def test_the_core_imports_neither_ray_nor_optuna_nor_mlflow() -> None:
-    paths = [
-        path.relative_to(PACKAGE.parent).with_suffix("") for room in CORE for path in (PACKAGE / room).rglob("*.py")
-    ]
-    assert not {"ray", "optuna", "mlflow"} & imported_by([".".join(path.parts) for path in paths])
+@pytest.fixture(scope="module")
+def loaded() -> dict[str, set[str]]:
+    """The packages that a process has imported after each stage."""
+    say = "print(*sorted({name.partition('.')[0] for name in sys.modules}))"
+    program = "\n".join(["import sys", *(f"{stage}\n{say}" for stage in STAGES.values())])
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=100)
+    return {stage: set(line.split()) for stage, line in zip(STAGES, done.stdout.splitlines(), strict=True)}
 
 
-def test_the_method_needs_torch_and_numpy_alone() -> None:
-    others = {"pandas", "scipy", "sklearn", "yaml", "click", "matplotlib", "safetensors", "torchvision"}
-    assert not others & imported_by(["smartmixed_search.method"])
+@pytest.mark.parametrize(
+    ("stage", "others"),
+    [
+        ("method", {"pandas", "scipy", "sklearn", "yaml", "click", "matplotlib", "safetensors", "torchvision"}),
+        ("digits", {"torchvision"}),
+        ("core", {"ray", "optuna", "mlflow"}),
+        ("questions", {"mlflow"}),
+        ("reports", {"mlflow", "matplotlib"}),
+    ],
+)
+def test_what_is_not_needed_is_not_loaded(loaded: dict[str, set[str]], stage: str, others: set[str]) -> None:
+    assert not others & loaded[stage]

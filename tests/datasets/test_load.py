@@ -1,7 +1,5 @@
 """Datasets by name, and what every dataset can do."""
 
-import subprocess
-import sys
 import warnings
 from pathlib import Path
 
@@ -115,9 +113,3 @@ def test_the_data_directory_is_the_one_given_then_the_variable_then_the_cache(mo
     monkeypatch.setenv("SMARTMIXED_DATA_DIR", "")
     expected = ("/given", "/home/ada/data", "/home/ada/.cache/smartmixed-search")
     assert (given, variable, data_directory()) == tuple(map(Path, expected))
-
-
-def test_loading_digits_imports_no_torchvision() -> None:
-    code = "import sys; from smartmixed_search.datasets import load_dataset; load_dataset('digits'); "
-    check = "sys.exit('torchvision' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code + check], check=False).returncode == 0

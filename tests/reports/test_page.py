@@ -1,8 +1,6 @@
 """The report's page."""
 
 import re
-import subprocess
-import sys
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cache
@@ -310,7 +308,7 @@ def test_controls_have_a_table_of_their_own_if_they_were_trained() -> None:
     assert "Against the controls" not in build_report(data)
 
 
-def test_shares_without_intervals_are_drawn() -> None:
+def test_shares_without_intervals_are_drawn(drawn: None) -> None:
     page = page_with(make_preferences(1, drift=0.6))
     assert re.search(r"Most chosen: layer 0: relu \d\d %; .* layer 3: elu \d\d %\.", page)
 
@@ -428,12 +426,6 @@ def test_two_datasets_stand_one_after_the_other() -> None:
     assert Tags(page).open == []
 
 
-def test_the_page_needs_no_mlflow() -> None:
-    program = "import sys, smartmixed_search.reports; print(sorted({'mlflow', 'matplotlib'} & set(sys.modules)))"
-    output = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=50)
-    assert output.stdout.strip() == "[]"
-
-
 def test_a_sweep_without_finished_trials_has_a_page() -> None:
     data = make_data(1)
     page = build_report(ReportData(data.sweep, [], data.trials[:0], {"failed": 3}))
@@ -452,7 +444,7 @@ def test_the_same_data_give_the_same_page(drawn: None) -> None:
     assert build_report(make_data(6)) == build_report(make_data(6))
 
 
-def test_pictures_are_png() -> None:
+def test_pictures_are_png(drawn: None) -> None:
     found = figures(make_data(1))
     assert {picture[:4] for picture in found.values()} == {b"\x89PNG"}
 

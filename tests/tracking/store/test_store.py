@@ -206,12 +206,6 @@ def test_a_store_goes_by_its_address_without_who_asks(uri: str, name: str) -> No
     assert store_name(uri) == name
 
 
-def test_importing_the_queries_does_not_import_mlflow() -> None:
-    program = "import sys, smartmixed_search.tracking.questions.queries; print('mlflow' in sys.modules)"
-    output = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=50)
-    assert output.stdout.strip() == "False"
-
-
 def test_a_store_whose_writer_was_killed_is_rolled_back(store_template: Path, tmp_path: Path) -> None:
     shutil.copy(store_template, tmp_path)
     store = tmp_path / store_template.name
