@@ -14,6 +14,7 @@ from smartmixed_search.datasets import Dataset
 from smartmixed_search.search import session
 from smartmixed_search.search.driving.driver import SweepDriver
 from smartmixed_search.search.keeping.events import RAISED
+from smartmixed_search.search.placing import worker
 from smartmixed_search.search.placing.ray_tune import Placement
 from smartmixed_search.search.placing.worker import Job, work
 from smartmixed_search.trials.config import TrialConfig
@@ -56,6 +57,7 @@ def placed_here() -> Iterator[None]:
         patch.setattr(session, "cluster_nodes", lambda: [{"CPU": 2.0}])
         patch.setattr(session, "SharedDataset", _Unshared)
         patch.setattr(session, "run_trials", _run_trials)
+        patch.setattr(worker, "_resident", {})  # as in a process of its own
         yield
     torch.set_num_threads(threads)
 

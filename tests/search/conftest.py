@@ -12,11 +12,12 @@ from tests.helpers.sweeps import run_demo
 
 
 @pytest.fixture(scope="session")
-def finished(ray_session: None, store_template: Path, tmp_path_factory: pytest.TempPathFactory) -> SweepSummary:
-    """A sweep of four trials, one at a time; nothing may change it."""
+def finished(store_template: Path, tmp_path_factory: pytest.TempPathFactory) -> SweepSummary:
+    """A sweep of four trials; nothing may change it."""
     output_dir = tmp_path_factory.mktemp("finished")
     shutil.copy(store_template, output_dir)
-    return run_demo(output_dir, trials=4)
+    with placed_here():
+        return run_demo(output_dir, trials=4)
 
 
 @pytest.fixture

@@ -64,6 +64,14 @@ def recorded(uri: str) -> Counter[tuple[str, str]]:
 
 
 @pytest.fixture(scope="module")
+def finished(ray_session: None, store_template: Path, tmp_path_factory: pytest.TempPathFactory) -> SweepSummary:
+    """A sweep of four trials, one at a time; nothing may change it."""
+    output_dir = tmp_path_factory.mktemp("finished")
+    shutil.copy(store_template, output_dir)
+    return run_demo(output_dir, trials=4)
+
+
+@pytest.fixture(scope="module")
 def failed(ray_session: None, store_template: Path, tmp_path_factory: pytest.TempPathFactory) -> SweepSummary:
     """A sweep of three trials, the second of which failed."""
     output_dir = tmp_path_factory.mktemp("failed")
