@@ -1,5 +1,6 @@
 """Fixtures shared by several test files, and how the tests are spread over processes."""
 
+import gc
 import os
 import shutil
 from collections.abc import Iterator
@@ -19,6 +20,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(
         key=lambda item: (not shares_ray(item.nodeid.partition("::")[0]), item.get_closest_marker("ray") is None)
     )
+
+
+def pytest_collection_finish() -> None:
+    """Have the garbage collector pass over what was imported, and look seldom: it took a sixth of the time."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 20)
 
 
 @pytest.hookimpl(optionalhook=True)
