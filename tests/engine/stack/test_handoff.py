@@ -30,9 +30,8 @@ def at_handoff(**changes: object) -> TwoPhaseTraining:
 
 def val_losses(training: TwoPhaseTraining) -> torch.Tensor:
     data = training.data
-    return evaluate(
-        training.networks.stack, data.x_val.double(), data.y_val, argmax_mixes(training.networks.stack.parameters)
-    ).loss
+    mixes = argmax_mixes(training.networks.stack.parameters)
+    return evaluate(training.networks.stack, data.x_val.double(), data.y_val, [], mixes).loss
 
 
 def test_inherit_from_last_keeps_the_function() -> None:

@@ -26,7 +26,7 @@ def columns(training: TwoPhaseTraining, names: tuple[str, ...]) -> list[torch.Te
     indices = [training.layout.columns[name] for name in names]
     final = training.final
     tensors = [t[:, indices] for group in FINAL for t in getattr(final.parameters, group)]
-    return [*tensors, final.loss[:, indices], final.sums["correct"][:, indices], final.epoch[:, indices]]
+    return [*tensors, final.loss[:, indices], final.quantities["correct"][:, indices], final.epoch[:, indices]]
 
 
 @pytest.mark.parametrize("name", ["smartmixed", "elu", "selective", "random-mixed"])
@@ -135,4 +135,4 @@ def test_evaluation_does_not_depend_on_its_batches(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr("smartmixed_search.engine.evaluation.EVALUATION_BATCH", 8)
     parts = run()
     torch.testing.assert_close(whole.final.loss, parts.final.loss, rtol=1e-5, atol=0)
-    assert torch.equal(whole.final.sums["correct"], parts.final.sums["correct"])
+    assert torch.equal(whole.final.quantities["correct"], parts.final.quantities["correct"])
