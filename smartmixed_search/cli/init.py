@@ -35,6 +35,8 @@ def init(
     click.echo(f"loading {dataset}", err=True)
     from smartmixed_search.datasets import dataset_name, load_dataset
     from smartmixed_search.datasets.dataset import describe_sizes
+    from smartmixed_search.datasets.images.looking import suggested
+    from smartmixed_search.datasets.load import are_pictures
     from smartmixed_search.datasets.tables.reading import SUFFIXES, read_raw
     from smartmixed_search.datasets.tables.target import usual_target
     from smartmixed_search.space.beginning import first_space
@@ -46,8 +48,12 @@ def init(
         raise ConfigError(f"the space file must be new, but {str(out)!r} exists; choose another with --out")
     if target is None and Path(dataset).suffix in SUFFIXES:
         target = usual_target(read_raw(Path(dataset)).names)
-    data = load_dataset(dataset, data_dir, target=target, task=task)
-    text = first_space(data, dataset, {"target": target, "task": task})
+    image = suggested(Path(dataset).expanduser()) if are_pictures(dataset) else {}
+    if image:
+        made = ", ".join(f"{key}: {value}" for key, value in image.items())
+        click.echo(f"the images are not alike; all are made image: {{{made}}}, which you may change in the space")
+    data = load_dataset(dataset, data_dir, target=target, task=task, image=image)
+    text = first_space(data, dataset, {"target": target, "task": task, "image": image or None})
     space = SearchSpace.from_dict(read_yaml(text), name=out.stem)
     for line in (*data.notes, *(f"warning: {warning}" for warning in data.warnings)):
         click.echo(line)

@@ -84,6 +84,12 @@ def own_name(name: str) -> str:
     return name
 
 
+def are_pictures(spec: str) -> bool:
+    """Return whether a dataset is a folder or zip of images, by its name."""
+    suffix = Path(spec).suffix
+    return spec not in DATASETS and (suffix == ZIP or suffix not in FILES)
+
+
 def _is_folder(path: Path) -> bool:
     try:
         return path.is_dir()
@@ -156,7 +162,7 @@ def load_dataset(
     if is_frame(spec):
         return _load_table(spec, own_name(name), target, columns, splitting, weight, task)
     name, path = dataset_name(spec), Path(spec)
-    of_images = spec not in DATASETS and (path.suffix == ZIP or path.suffix not in FILES)
+    of_images = are_pictures(spec)
     if image and not of_images and (spec in DATASETS or path.suffix != ".npz"):
         raise DatasetError(f"image is of a folder, zip or .npz of images, but {spec!r} is not one; leave it out")
     if spec not in DATASETS and path.suffix in TABLES:

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from smartmixed_search.datasets.tables.preparation import TablePreparation
-from smartmixed_search.export.inputs import TableInputs, inputs_of
+from smartmixed_search.export.inputs import inputs_of
 from smartmixed_search.export.weights import TrainedNetwork
 
 PROBABILITIES, PREDICTION, LOGITS = "probabilities", "prediction", "logits"
@@ -98,7 +98,11 @@ def takes(network: TrainedNetwork) -> str:
     inputs = inputs_of(network.preparation, network.inputs)
     example = inputs.examples(1)
     shape, kind = ", ".join(map(str, example.shape[1:])), str(example.dtype).removeprefix("torch.")
-    what = "a value for each column, a category by its place" if isinstance(inputs, TableInputs) else "raw examples"
+    what = "raw examples"
+    if isinstance(network.preparation, TablePreparation):
+        what = "a value for each column, a category by its place"
+    elif (reading := network.preparation.reading) is not None:
+        what = f"bytes of images, 0 to 255; a file is {reading}"
     return f"x [batch, {shape}] {kind}: {what}"
 
 

@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Mapping
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import yaml
@@ -28,7 +28,7 @@ _KIND = re.compile(rf"  .+: ({'|'.join(KINDS[:-1])}|left out), ")
 _Value = TypeVar("_Value")
 
 
-def first_space(dataset: Dataset, spec: str, keys: Mapping[str, str | None]) -> str:
+def first_space(dataset: Dataset, spec: str, keys: Mapping[str, Any]) -> str:
     """Return a space file for a dataset.
 
     Args:
@@ -62,8 +62,12 @@ def _of(table: tuple[tuple[int | None, _Value], ...], train: int) -> _Value:
     return next(value for most, value in table if most is None or train <= most)
 
 
-def _plain(value: str) -> str:
-    """Write a text as YAML reads it again."""
+def _plain(value: Any) -> str:
+    """Write a text, or what is said by keys, as YAML reads it again."""
+    if isinstance(value, Mapping):
+        return f"{{{', '.join(f'{key}: {_plain(one)}' for key, one in value.items())}}}"
+    if not isinstance(value, str):
+        return json.dumps(value)
     return value if value.isidentifier() and yaml.safe_load(value) == value else json.dumps(value, ensure_ascii=False)
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from smartmixed_search.cli import main
 from smartmixed_search.space.space import SearchSpace
+from tests.helpers.picture_files import class_folders, pixels, put
 
 
 def houses(rows: int = 60) -> pd.DataFrame:
@@ -62,3 +63,10 @@ def test_a_target_is_not_guessed(here: Path, capsys: pytest.CaptureFixture[str])
     assert run("init", "houses.csv") == 2
     assert "--target kind, which is the last; there are size, of: it, kind" in capsys.readouterr().err
     assert not (here / "houses.yaml").exists()
+
+
+def test_images_that_are_not_alike_are_made_so(here: Path) -> None:
+    class_folders(here / "photos", {"cat": 12, "dog": 12})
+    put(here / "photos" / "cat" / "0003.png", pixels(0, (9, 12), channels=1))
+    assert run("init", "photos") == 0
+    assert SearchSpace.load("photos.yaml").image == {"size": 4, "channels": 3}
