@@ -193,7 +193,7 @@ def _units(config: TrialConfig, dataset: Dataset) -> int:
 
 
 def _data_memory(dataset: Dataset) -> int:
-    return sum(array.nbytes for array in dataset.arrays().values())
+    return sum(array.nbytes for split in dataset.splits for array in split.arrays().values())
 
 
 def _parts(config: TrialConfig, dataset: Dataset, parameters: int, device: torch.device) -> int:

@@ -8,10 +8,8 @@ from torch import Tensor
 
 from smartmixed_search.datasets import Dataset
 from smartmixed_search.datasets.dataset import SPLITS
-from smartmixed_search.errors import ConfigError
-from smartmixed_search.tasks.classification import Classification
 from smartmixed_search.tasks.task import Task
-from smartmixed_search.tasks.weighted import Weighted, packed
+from smartmixed_search.tasks.weighted import Weighted, classes_to_balance, packed
 
 
 def weighted(task: Task, data: Dataset, *, balanced: bool) -> tuple[Task, Dataset]:
@@ -45,7 +43,6 @@ def _weights(data: Dataset, part: str) -> Tensor:
 
 def _balancing(task: Task, labels: Tensor, weights: Tensor) -> Tensor:
     """Return the factor of every class, as scikit-learn's `balanced` has it; 1 where a class is not trained on."""
-    if not isinstance(task, Classification):
-        raise ConfigError(f"class_weight must be none for a {task.name}, but got 'balanced'")
-    sums = torch.zeros(task.classes, dtype=torch.float64, device=labels.device).index_add_(0, labels, weights)
-    return (weights.sum() / (task.classes * sums)).where(sums > 0, 1.0)
+    classes = classes_to_balance(task)
+    sums = torch.zeros(classes, dtype=torch.float64, device=labels.device).index_add_(0, labels, weights)
+    return (weights.sum() / (classes * sums)).where(sums > 0, 1.0)

@@ -52,8 +52,8 @@ _METHOD = (
     "epsilon squared, which is about 0 for what does not matter.",
     "Phase 2 against phase 1: the net gain is the gain less what the epochs after the handoff gave the "
     "median fixed activation of the same trial.",
-    "All replicates share one split of the data: their spread is that of initial weights, batch order and noise. "
-    "Controls are listed in italics and have no rank.",
+    "Replicates share one split of the data unless the space has folds or repeats: else their spread is only that of "
+    "initial weights, batch order and noise. Controls are listed in italics and have no rank.",
 )
 
 

@@ -36,6 +36,7 @@ from smartmixed_search.space.resources import Resources, parse_resources
 from smartmixed_search.space.schedule import check_rungs, rungs, selection_lengths
 from smartmixed_search.tasks.metric import Metric
 from smartmixed_search.tasks.task import Task
+from smartmixed_search.tasks.weighted import classes_to_balance
 from smartmixed_search.trials.config import TrialConfig
 from smartmixed_search.trials.metrics import metric_of
 from smartmixed_search.trials.plain import Value
@@ -182,11 +183,14 @@ class SearchSpace(DataSettings, SearchSettings):
         """Return what ranks the networks of its trials, where they learn a task.
 
         Raises:
-            ConfigError: the space's metric, objective or output is none of the task's.
+            ConfigError: the space's metric, objective, output or class weight is none of the task's.
         """
         outputs = self.settings["output"]
         for place in range(outputs.size or 0):
             task.receiving(str(outputs.at(place)))
+        weights = self.settings["class_weight"]
+        if "balanced" in [weights.at(place) for place in range(weights.size or 0)]:
+            classes_to_balance(task)
         return metric_of(self.options["metric"], self.options["objective"], task.name)
 
     @property

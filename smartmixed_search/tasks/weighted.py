@@ -11,6 +11,8 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from smartmixed_search.errors import ConfigError
+from smartmixed_search.tasks.classification import Classification
 from smartmixed_search.tasks.metric import Metric
 from smartmixed_search.tasks.task import LOSS, Task
 
@@ -92,6 +94,17 @@ class Weighted(Task):
         """Return targets as the task has them, and factors [..., B]."""
         own, factor = target[..., :-1], target[..., -1].to(dtype)
         return own.squeeze(-1).long() if self.labels else own.to(dtype), factor
+
+
+def classes_to_balance(task: Task) -> int:
+    """Return how many classes a task has that may count alike.
+
+    Raises:
+        ConfigError: it has none.
+    """
+    if not isinstance(task, Classification):
+        raise ConfigError(f"class_weight must be none for a {task.name}, but got 'balanced'")
+    return task.classes
 
 
 def packed(target: Tensor, factor: Tensor) -> Tensor:

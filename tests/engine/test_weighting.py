@@ -14,6 +14,7 @@ from smartmixed_search.engine.training import TwoPhaseTraining
 from smartmixed_search.engine.trial import run_trial
 from smartmixed_search.engine.weighting import weighted
 from smartmixed_search.errors import ConfigError, DatasetError
+from smartmixed_search.space.space import SearchSpace
 from smartmixed_search.tasks.classification import Classification
 from smartmixed_search.tasks.regression import Regression
 from smartmixed_search.trials.config import TrialConfig
@@ -116,6 +117,14 @@ def test_equal_weights_change_nothing_but_rounding() -> None:
 def test_numbers_have_no_classes_to_balance() -> None:
     with pytest.raises(ConfigError, match="class_weight must be none for a regression, but got 'balanced'"):
         weighted(Regression(1), toy_dataset(), balanced=True)
+
+
+def test_a_space_that_balances_is_refused_before_numbers_are_learned() -> None:
+    plain = {"dataset": "diabetes", "architecture": "8", "class_weight": {"choices": ["none", "balanced"]}}
+    space = SearchSpace.from_dict(plain)
+    assert space.metric_for(Classification(2)).name == "accuracy"
+    with pytest.raises(ConfigError, match="class_weight must be none for a regression"):
+        space.metric_for(Regression(1))
 
 
 def test_where_classes_count_alike_keys_stay_and_else_baselines_are_others() -> None:

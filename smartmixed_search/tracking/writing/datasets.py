@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
 _LOADER = "smartmixed_search.load_dataset"
 _SPLIT = (
-    f"stratified, seed {SPLIT_SEED}: {TEST_SHARE:.0%} for testing unless the dataset brings test examples, "
+    f"as the space's split, folds and repeats say, else stratified, seed {SPLIT_SEED}: {TEST_SHARE:.0%} for testing "
+    "unless the dataset brings test examples, "
     f"then {VALIDATION_SHARE:.0%} for validation"
 )
 _OUTPUTS = ("classes", "targets")
