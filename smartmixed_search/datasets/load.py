@@ -60,14 +60,13 @@ def dataset_name(spec: str) -> str:
     if len(spec) > _LONGEST:
         raise DatasetError(f"a dataset must have at most {_LONGEST} characters, but got {len(spec)}: {spec[:20]!r}…")
     path = Path(spec)
-    if path.suffix not in FILES:
-        if not spec or not (_is_folder(path) or ("/" in spec and not path.suffix)):
-            raise DatasetError(
-                one_of("a dataset", spec, DATASETS, other=f"the path of a folder or file ({', '.join(FILES)})")
-            )
-        name = path.name.strip(".") or path.resolve().name
-    else:
-        name = path.stem
+    of_folder = spec and (_is_folder(path) or ("/" in spec and not path.suffix))
+    own = path.resolve().name if path.name in ("", "..") else path.name
+    name = path.stem if path.suffix in FILES else own if of_folder else ""
+    if not name:
+        raise DatasetError(
+            one_of("a dataset", spec, DATASETS, other=f"the path of a folder or file ({', '.join(FILES)})")
+        )
     if name in DATASETS:
         raise DatasetError(f"a file must not have a built-in dataset's name, but got {spec!r}; rename the file")
     return name

@@ -88,7 +88,7 @@ def test_an_unknown_dataset_is_answered_with_the_nearest() -> None:
         check_dataset("fashion_mnist")
 
 
-@pytest.mark.parametrize("spec", ["", ".npz", "data.xlsx", "MNIST"])
+@pytest.mark.parametrize("spec", ["", "/", ".npz", "data.xlsx", "MNIST"])
 def test_unknown_datasets_are_refused(spec: str) -> None:
     with pytest.raises(
         DatasetError,

@@ -11,7 +11,7 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from smartmixed_search.errors import DatasetError
 from smartmixed_search.errors.messages import in_short
@@ -73,7 +73,8 @@ def read_picture(name: str, content: bytes, reading: Reading) -> NDArray[np.uint
     except _NoRangeError as error:
         raise DatasetError(f"{name} holds {error}") from error
     except Exception as error:  # every format has its own way to be damaged
-        raise DatasetError(f"the picture {name} cannot be read ({in_short(error)}); replace it or remove it") from error
+        why = "of no format that Pillow knows" if isinstance(error, UnidentifiedImageError) else in_short(error)
+        raise DatasetError(f"the picture {name} cannot be read ({why}); replace it or remove it") from error
     return pixels[None] if pixels.ndim == 2 else pixels.transpose(2, 0, 1)
 
 

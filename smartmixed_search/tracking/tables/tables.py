@@ -32,7 +32,7 @@ def find_sweeps(
 ) -> list["Run"]:
     """Return the sweep run of that name, the latest by default, or all of them with the latest first.
 
-    Of `dataset`, the name of one or the path of an `.npz` file, if it is given: on what a file holds, where there is
+    Of `dataset`, the name of one or the path of a file or folder, if it is given: on what a file holds, where there is
     one, for other data may have had its name.
 
     Raises:
@@ -40,7 +40,7 @@ def find_sweeps(
         DatasetError: an `.npz` file's name is that of another dataset, or it is damaged.
     """
     data = None
-    if dataset is not None and dataset.endswith(FILES):
+    if dataset is not None and (dataset.endswith(FILES) or "/" in dataset):
         read = dataset.endswith(".npz") and Path(dataset).expanduser().is_file()  # of a table its target matters too
         data = load_dataset(dataset).checksum if read else None
         dataset = dataset_name(dataset)
