@@ -103,8 +103,10 @@ def _placed(names: list[str]) -> tuple[dict[str, tuple[str | None, str]], bool]:
     return {name: (None, one[0]) for name, one in below.items() if len(one) > 1}, False
 
 
-def _parts(said: list[str]) -> tuple[str, ...]:
-    """Return the part of every picture; what is called `val` tests where nothing is called `test`."""
+def _parts(said: list[str]) -> tuple[str, ...] | None:
+    """Return the part of every picture, if there is more than one; `val` tests where nothing is called `test`."""
+    if set(said) == {"train"}:
+        return None
     return tuple(said) if "test" in said else tuple("test" if part == "val" else part for part in said)
 
 

@@ -62,6 +62,13 @@ def test_without_test_folder_the_one_to_validate_tests(tmp_path: Path) -> None:
     assert "no test folder: val tests" in "\n".join(data.notes)
 
 
+def test_a_train_folder_alone_is_split(tmp_path: Path) -> None:
+    root = class_folders(tmp_path / "kaggle", {"train/a": 20, "train/b": 20, "test": 3})
+    data = load_dataset(str(root))
+    assert [len(data.y_train), len(data.y_val), len(data.y_test)] == [28, 4, 8]
+    assert "3 pictures outside the folders of classes left out, such as 'test/0000.png'" in data.notes[0]
+
+
 def test_classes_of_numbers_are_in_their_order(tmp_path: Path) -> None:
     data = load_dataset(str(class_folders(tmp_path / "n", {"10": 5, "2": 5, "1": 5})))
     assert data.preparation.classes == ("1", "2", "10")
