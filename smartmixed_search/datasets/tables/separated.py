@@ -74,6 +74,20 @@ class _File:
         text = io.TextIOWrapper(io.BytesIO(content), encoding=encoding, newline="", errors="replace")
         return (row for row in csv.reader(text, delimiter=self.separator, skipinitialspace=True) if row)
 
+    def _stream(self, start: int) -> pa.NativeFile:
+        """Return what Arrow reads from, beginning at a byte."""
+        if isinstance(self.content, mmap.mmap) and not start:
+            return pa.OSFile(str(self.path.expanduser()))
+        return pa.BufferReader(pa.py_buffer(self.content).slice(start))
+
+    @cached_property
+    def most_rows(self) -> int:
+        """How many rows it may have: as many as lines."""
+        whole = np.frombuffer(self.content, np.uint8)
+        starts = range(0, len(whole), _BLOCK)
+        newlines = sum(int(np.count_nonzero(whole[start : start + _BLOCK] == ord("\n"))) for start in starts)
+        return max(newlines, self.content[:].count(b"\r") if not newlines else 0) + 1
+
     @cached_property
     def quoted(self) -> bool:
         """Whether any field is quoted, so that one may go over lines."""
@@ -89,9 +103,11 @@ class _File:
             return iter(())  # to Arrow, no column wanted means all of them
         wanted = sorted(range(len(self.names)) if only is None else only)
         blank = len(self.content[:_SAMPLE]) - len(self.content[:_SAMPLE].lstrip(b"\r\n"))
+        if isinstance(self.content, mmap.mmap):
+            self.content.madvise(mmap.MADV_DONTNEED)  # what was looked at is not held while the rest is read
         return iter(
             pyarrow.csv.open_csv(
-                pa.BufferReader(pa.py_buffer(self.content).slice(blank)),
+                self._stream(blank),
                 pyarrow.csv.ReadOptions(
                     block_size=_BLOCK, encoding=self.encoding, autogenerate_column_names=True, skip_rows_after_names=1
                 ),
@@ -139,8 +155,7 @@ def _open(path: Path) -> _File:
         raise DatasetError(f"a table must be text, but {str(path)!r} holds other bytes; save it as CSV")
     file = replace(_File(path=path, content=content), encoding=_encoding(path, content))
     file = replace(file, separator=_separator(file))
-    newlines = np.count_nonzero(np.frombuffer(content, np.uint8) == ord("\n"))
-    check_size(file.shown, int(newlines) * len(file.names), _BYTES_A_CELL)
+    check_size(file.shown, file.most_rows * len(file.names), _BYTES_A_CELL)
     return _without_spaces(file) if file.quoted and content.find(f'{file.separator} "'.encode()) >= 0 else file
 
 
@@ -224,17 +239,18 @@ def _has_decimal_commas(head: pa.RecordBatch) -> bool:
 def _cells(file: _File, numbers: Places, only: Places | None = None) -> dict[int, "pd.Series[Any]"]:
     """Read columns, each by its place."""
     places = sorted(range(len(file.names)) if only is None else only)
-    blocks: dict[int, list[Any]] = {place: [] for place in places}
+    values = {place: np.empty(file.most_rows) for place in places if place in numbers}
+    words: dict[int, list[pa.Array]] = {place: [] for place in places if place not in numbers}
+    rows = 0
     for batch in file.batches(numbers, only):
         for place, column in zip(places, batch.columns, strict=True):
-            number = place in numbers
-            blocks[place].append(column.to_numpy(zero_copy_only=False) if number else column.dictionary_encode())
-    return {
-        place: number_cells(np.concatenate(blocks.pop(place)))
-        if place in numbers
-        else text_cells(pa.chunked_array(blocks.pop(place)))
-        for place in places
-    }
+            if place in numbers:
+                values[place][rows : rows + len(column)] = column.to_numpy(zero_copy_only=False)
+            else:
+                words[place].append(column.dictionary_encode())
+        rows += batch.num_rows
+    texts = {place: text_cells(pa.chunked_array(blocks)) for place, blocks in words.items()}
+    return texts | {place: number_cells(column[:rows]) for place, column in values.items()}
 
 
 def _not_plain(batches: Iterator[pa.RecordBatch] | list[pa.RecordBatch], places: Places | None = None) -> set[int]:
