@@ -8,14 +8,11 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet
 
-from smartmixed_search.datasets.source import check_size
 from smartmixed_search.datasets.tables.cells import as_text, from_arrow, is_moment, is_number, texts
 from smartmixed_search.datasets.tables.numbers import decimal_commas
-from smartmixed_search.datasets.tables.raw import RawTable, check_names
+from smartmixed_search.datasets.tables.raw import RawTable, check_cells, check_names
 from smartmixed_search.errors import DatasetError
 from smartmixed_search.errors.messages import in_short
-
-_BYTES_A_CELL = 8
 
 NamedColumns = Iterator[tuple[str, pa.ChunkedArray]]
 
@@ -102,7 +99,7 @@ def _table(name: str, names: list[str], rows: int, columns: NamedColumns) -> Raw
     check_names(repr(name), names)
     if not rows:
         raise DatasetError(f"a table must have rows, but {name!r} has none")
-    check_size(repr(name), rows * len(names), _BYTES_A_CELL)
+    check_cells(repr(name), rows * len(names))
     cells: dict[str, pd.Series[Any]] = {}
     labelled, unreadable = set(), {}
     for column_name, column in columns:

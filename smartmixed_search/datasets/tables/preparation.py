@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from smartmixed_search.datasets.tables.columns import CATEGORY, DATE, IGNORE, Column, find
 from smartmixed_search.datasets.tables.frames import read_frame
+from smartmixed_search.datasets.tables.raw import check_features
 from smartmixed_search.errors import DatasetError
 
 Places = NDArray[np.intp]
@@ -185,10 +186,12 @@ def prepare(
 
     The columns are taken out of `cells` one after the other: the table and its features need not be held at once.
     """
-    features, blocks = [], []
+    features, blocks, width = [], [], 0
     for column in (column for column in columns if column.kind != IGNORE):
         values = column.values(cells.pop(column.name))
         features.append(_fit(column, values[parts[0]]))
+        width += len(features[-1].names)
+        check_features(f"a table of {width} features in {len(values):,} rows", width * len(values))
         blocks.append(block_of(features[-1], values))
     return [_rows(blocks, places) for places in parts], tuple(features)
 

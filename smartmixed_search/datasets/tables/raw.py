@@ -6,7 +6,11 @@ from typing import Any
 
 import pandas as pd
 
+from smartmixed_search.datasets.source import check_size
 from smartmixed_search.errors import DatasetError
+
+_CELL_BYTES, _FEATURE_BYTES = 8, 4
+"""Of memory for a cell as it is held, and for a feature."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,3 +50,21 @@ def check_names(what: str, names: Sequence[str]) -> None:
     twice = next((name for name in names if names.count(name) > 1), None) if len(set(names)) < len(names) else None
     if twice is not None:
         raise DatasetError(f"columns must have different names, but {what} has {twice!r} twice; rename one")
+
+
+def check_cells(what: str, cells: int) -> None:
+    """Make sure that this machine can hold a table of so many cells, and a feature for each.
+
+    Raises:
+        DatasetError: it cannot.
+    """
+    check_size(what, cells, _CELL_BYTES, _FEATURE_BYTES)
+
+
+def check_features(what: str, features: int) -> None:
+    """Make sure that this machine can hold so many features, of all rows together, twice: while they are put in order.
+
+    Raises:
+        DatasetError: it cannot.
+    """
+    check_size(what, features, _FEATURE_BYTES, _FEATURE_BYTES)

@@ -20,10 +20,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
 
-from smartmixed_search.datasets.source import check_size
 from smartmixed_search.datasets.tables.cells import EXACT, MISSING, number_cells, text_cells
 from smartmixed_search.datasets.tables.numbers import CODE, decimal_commas
-from smartmixed_search.datasets.tables.raw import RawTable, check_names
+from smartmixed_search.datasets.tables.raw import RawTable, check_cells, check_names
 from smartmixed_search.errors import DatasetError
 from smartmixed_search.errors.messages import in_short, show
 
@@ -34,7 +33,6 @@ _SAMPLE = 2**16
 _BLOCK = 2**20
 """Bytes that are read at a time; by the first of them it is found which columns are numbers, and the decimal sign."""
 _UTF8, _WINDOWS = "utf-8", "cp1252"
-_BYTES_A_CELL = 8
 
 Content = bytes | mmap.mmap
 Places = Collection[int]
@@ -155,7 +153,7 @@ def _open(path: Path) -> _File:
         raise DatasetError(f"a table must be text, but {str(path)!r} holds other bytes; save it as CSV")
     file = replace(_File(path=path, content=content), encoding=_encoding(path, content))
     file = replace(file, separator=_separator(file))
-    check_size(file.shown, file.most_rows * len(file.names), _BYTES_A_CELL)
+    check_cells(file.shown, file.most_rows * len(file.names))
     return _without_spaces(file) if file.quoted and content.find(f'{file.separator} "'.encode()) >= 0 else file
 
 

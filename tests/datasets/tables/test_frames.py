@@ -135,3 +135,12 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path, content: bytes | No
         path.write_bytes(content)
     with pytest.raises(DatasetError, match=r"t\.parquet' cannot be read: "):
         read_parquet(path)
+
+
+def test_a_table_larger_than_memory_is_refused_before_its_features_are_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("smartmixed_search.datasets.source.machine_memory", lambda: 90 * 6 * 12)
+    wide = frame().assign(colour=[f"c{number % 25}" for number in range(90)])
+    with pytest.raises(DatasetError, match=r"a table of \d+ features in 90 rows takes .* to prepare; keep fewer"):
+        load_dataset(wide, target="kind")
+    with pytest.raises(DatasetError, match=r"memory, 0\.0 GiB, but 'the table' takes"):
+        load_dataset(wide.assign(more=1.0), target="kind")
