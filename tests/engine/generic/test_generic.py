@@ -104,7 +104,7 @@ def rows() -> Dataset:
     """Return the toy data as sequences of one channel, [N, 1, 6]."""
     data = toy_dataset()
     reshaped = {f"x_{split}": getattr(data, f"x_{split}").unsqueeze(1) for split in ("train", "val", "test")}
-    return dataclasses.replace(data, **reshaped)
+    return dataclasses.replace(data, shape=(1, *data.shape), **reshaped)
 
 
 def training() -> TwoPhaseTraining:
