@@ -125,7 +125,8 @@ def test_the_dataset_is_an_input(recorded: Any, kind: str) -> None:
     source = json.loads(given.dataset.source)
     assert source["dataset"] == "digits"
     assert source["split"] == (
-        "stratified, seed 42: 20% for testing unless the dataset brings test examples, then 10% for validation"
+        "as the space's split, folds and repeats say, else stratified, seed 42: 20% for testing unless the dataset "
+        "brings test examples, then 10% for validation"
     )
     profile = json.loads(given.dataset.profile)
     assert profile == {
