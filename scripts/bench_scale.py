@@ -7,6 +7,7 @@ the time from the command to the first trial that settles, the same for a new sw
 """
 
 import argparse
+import math
 import os
 import secrets
 import subprocess
@@ -125,14 +126,14 @@ def local_cluster() -> Iterator[str]:
 
 
 def first_new(samples: list[Sample], before: int) -> float:
-    """Return after how many seconds the first trial was settled that had not been before."""
-    return next(sample.seconds for sample in samples if sample.settled > before)
+    """Return after how many seconds the first trial was settled that had not been before; NaN: none was left."""
+    return next((sample.seconds for sample in samples if sample.settled > before), math.nan)
 
 
 def print_way(samples: list[Sample], trials: int) -> None:
     """Print how it went, tenth by tenth."""
     print(f"{'settled':>8} {'trials/s':>9} {'driver MiB':>11}")
-    last = next(sample for sample in samples if sample.settled > samples[0].settled)
+    last = next((sample for sample in samples if sample.settled > samples[0].settled), samples[-1])
     for tenth in range(1, 11):
         reached = next((sample for sample in samples if sample.settled >= tenth * trials // 10), None)
         if reached is not None and reached.settled > last.settled:
