@@ -3,7 +3,7 @@
 import gc
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -51,6 +51,34 @@ def tracking_uri(store_template: Path, tmp_path: Path) -> str:
 
     shutil.copy(store_template, tmp_path)
     return default_tracking_uri(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def recorded_by() -> dict[Callable[[str], object], Path]:
+    """The folders of stores that tests copy, by what has recorded them."""
+    return {}
+
+
+@pytest.fixture
+def copy_of(
+    store_template: Path,
+    recorded_by: dict[Callable[[str], object], Path],
+    tmp_path_factory: pytest.TempPathFactory,
+    tmp_path: Path,
+) -> Callable[[Callable[[str], object]], str]:
+    """Returns the URI of a store of the test's own with what a function records, given one: once, and copied then."""
+    from smartmixed_search.tracking.store.store import default_tracking_uri
+
+    def copy_of(record: Callable[[str], object]) -> str:
+        if record not in recorded_by:
+            folder = tmp_path_factory.mktemp("recorded")
+            shutil.copy(store_template, folder)
+            record(default_tracking_uri(folder))
+            recorded_by[record] = folder
+        shutil.copytree(recorded_by[record], tmp_path, dirs_exist_ok=True)
+        return default_tracking_uri(tmp_path)
+
+    return copy_of
 
 
 @pytest.fixture(scope="session")

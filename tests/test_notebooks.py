@@ -4,7 +4,7 @@ import importlib
 import pkgutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from types import ModuleType
 from typing import Any
@@ -17,7 +17,7 @@ import smartmixed_search as sms
 from smartmixed_search.errors import TrackingError
 from smartmixed_search.tracking.runs import runs
 from tests.helpers.factories import make_result
-from tests.helpers.tracked import make_tracker
+from tests.helpers.tracked import make_tracker, record_two_trials
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -25,12 +25,8 @@ POOL = ["relu", "sigmoid", "tanh", "leaky_relu", "elu", "selu"]
 
 
 @pytest.fixture
-def uri(tracking_uri: str) -> str:
-    """Two trials: of the networks' neurons, all but one of each layer chose relu, as `make_result` has it."""
-    tracker = make_tracker(tracking_uri)
-    for width in (5, 7):
-        tracker.record_trial(make_result(architecture=(width, 4)))
-    return tracking_uri
+def uri(copy_of: Callable[..., str]) -> str:
+    return copy_of(record_two_trials)
 
 
 @pytest.fixture(autouse=True)
@@ -121,6 +117,7 @@ def test_choices_of_all_sweeps_stand_together(uri: str) -> None:
     assert set(sms.choices(all_sweeps=True, tracking_uri=uri)["architecture"]) == {"9", "5-4", "7-4"}
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_a_report_reads_every_artifact_once(uri: str, monkeypatch: pytest.MonkeyPatch) -> None:
     read: list[str] = []
     load = runs.read_json
@@ -135,6 +132,7 @@ def test_a_report_reads_every_artifact_once(uri: str, monkeypatch: pytest.Monkey
     assert len(set(read)) == 4
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_a_notebook_shows_a_report_in_a_frame(uri: str) -> None:
     page = sms.report(keep=False, tracking_uri=uri)
     assert page.startswith("<!DOCTYPE html>")

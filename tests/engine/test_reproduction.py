@@ -1,6 +1,7 @@
 """`reproduce`: recorded trials trained again, bit by bit."""
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -52,13 +53,16 @@ def trained() -> tuple[TrialResult, TrialResult]:
     return first, run_trial(replace(CONFIG, temperature=0.9), digits(), reuse=first)
 
 
-@pytest.fixture
-def recorded(tracking_uri: str) -> str:
-    """A store with both trials."""
-    tracker = make_tracker(tracking_uri, environment={"git": "abc", "software": {"smartmixed-search": "0.1"}})
+def record_both(uri: str) -> None:
+    tracker = make_tracker(uri, environment={"git": "abc", "software": {"smartmixed-search": "0.1"}})
     for result in trained():
         tracker.record_trial(result)
-    return tracking_uri
+
+
+@pytest.fixture
+def recorded(copy_of: Callable[..., str]) -> str:
+    """A store with both trials."""
+    return copy_of(record_both)
 
 
 def ask(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[Any, str, str]:

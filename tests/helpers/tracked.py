@@ -7,6 +7,7 @@ from mlflow.exceptions import MlflowException
 
 from smartmixed_search.tracking.store.store import connect
 from smartmixed_search.tracking.writing.writer import Tracker
+from tests.helpers.factories import make_result
 
 SPACE = {
     "dataset": "digits",
@@ -23,6 +24,13 @@ def make_tracker(uri: str, sweep: str = "mine", dataset: str = "digits", **chang
     tracker = Tracker(uri, sweep=sweep, dataset=dataset)
     tracker.open_sweep(**opening(**changes))
     return tracker
+
+
+def record_two_trials(uri: str) -> None:
+    """Of the networks' neurons, all but one of each layer chose relu, as `make_result` has it."""
+    tracker = make_tracker(uri)
+    for width in (5, 7):
+        tracker.record_trial(make_result(architecture=(width, 4)))
 
 
 def opening(**changes: Any) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 import os
 import re
-import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -12,9 +12,8 @@ from smartmixed_search.cli import cli
 from smartmixed_search.errors import ConfigError, TrackingError
 from smartmixed_search.reports import report as reporting
 from smartmixed_search.reports.report import report
-from smartmixed_search.tracking.store.store import connect, default_tracking_uri
-from tests.helpers.factories import make_result
-from tests.helpers.tracked import all_runs, make_tracker
+from smartmixed_search.tracking.store.store import connect
+from tests.helpers.tracked import all_runs, make_tracker, record_two_trials
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -23,22 +22,9 @@ def ask(uri: str, *arguments: str | Path) -> Result:
     return CliRunner().invoke(cli, ["report", "--tracking-uri", uri, *map(str, arguments)])
 
 
-@pytest.fixture(scope="module")
-def two_trials(store_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of a store with a sweep of two trials."""
-    folder = tmp_path_factory.mktemp("recorded")
-    shutil.copy(store_template, folder)
-    tracker = make_tracker(default_tracking_uri(folder))
-    for width in (5, 7):
-        tracker.record_trial(make_result(architecture=(width, 4)))
-    return folder
-
-
 @pytest.fixture
-def recorded(two_trials: Path, tmp_path: Path) -> str:
-    """A copy of that store."""
-    shutil.copytree(two_trials, tmp_path, dirs_exist_ok=True)
-    return default_tracking_uri(tmp_path)
+def recorded(copy_of: Callable[..., str]) -> str:
+    return copy_of(record_two_trials)
 
 
 def test_report_is_written_and_kept_with_the_sweep(recorded: str, tmp_path: Path) -> None:

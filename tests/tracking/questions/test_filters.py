@@ -62,7 +62,7 @@ def alone(store_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Cal
         ({"min_depth": 2, "max_params": 60}, [DEEP]),
         ({"min_depth": 2, "max_params": 499, "dataset": "digits"}, [DEEP, DEEPEST]),
     ],
-    ids=str,
+    ids=lambda value: str(value) if isinstance(value, dict) else f"{len(value)} trials",
 )
 def test_only_the_trials_that_match_seem_to_be_recorded(
     uri: str,

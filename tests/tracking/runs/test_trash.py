@@ -1,6 +1,5 @@
 """Runs that were deleted on MLflow's page: nobody reads them, and the next writer brings them back."""
 
-import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -27,23 +26,17 @@ RESULTS = [make_result(accuracies=SMALL, architecture=(width,)) for width in (8,
 FIRST = RESULTS[0].key
 
 
-@pytest.fixture(scope="module")
-def recorded(store_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of a store with one sweep of three trials."""
-    folder = tmp_path_factory.mktemp("recorded")
-    shutil.copy(store_template, folder)
-    tracker = make_tracker(default_tracking_uri(folder))
+def record_sweep(uri: str) -> None:
+    """One sweep of three trials."""
+    tracker = make_tracker(uri)
     for result in RESULTS:
         tracker.record_trial(result)
     tracker.close_sweep("finished", {"finished": 3})
-    return folder
 
 
 @pytest.fixture
-def uri(recorded: Path, tmp_path: Path) -> str:
-    """A copy of that store."""
-    shutil.copytree(recorded, tmp_path, dirs_exist_ok=True)
-    return default_tracking_uri(tmp_path)
+def uri(copy_of: Callable[..., str]) -> str:
+    return copy_of(record_sweep)
 
 
 def find(uri: str, kind: str, key: str) -> Run:

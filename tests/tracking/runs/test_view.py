@@ -1,6 +1,7 @@
 """The tables that MLflow's page has saved, asked of the store as the page asks."""
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -25,19 +26,22 @@ def shown(uri: str, view: str) -> list[Any]:
     return list(client.search_runs([experiment.experiment_id], state["searchFilter"], order_by=[order]))
 
 
-@pytest.fixture
-def uri(tracking_uri: str) -> str:
+def record_confirmed(uri: str) -> None:
     """A sweep of two trials, of which one was confirmed."""
-    tracker = make_tracker(tracking_uri)
+    tracker = make_tracker(uri)
     made = [make_result(accuracies=ACCURACIES, temperature=t, objective=t) for t in (0.3, 0.5)]
     for result in made:
         tracker.record_trial(result)
     confirms = Confirmed.of("mine", made[0].config)
     again = replace(made[0].config, seed=confirms.fresh_seed)
-    tracker = Tracker(tracking_uri, sweep="again", dataset="digits", confirms=confirms)
+    tracker = Tracker(uri, sweep="again", dataset="digits", confirms=confirms)
     tracker.open_sweep(**opening(key="again"))
     tracker.record_trial(replace(made[0], config=again, key=again.key, objective=0.9))
-    return tracking_uri
+
+
+@pytest.fixture
+def uri(copy_of: Callable[..., str]) -> str:
+    return copy_of(record_confirmed)
 
 
 def test_rankings_are_those_of_the_sweep_s_trials_one_below_the_other(uri: str) -> None:
