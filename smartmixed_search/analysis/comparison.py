@@ -13,7 +13,7 @@ import pandas as pd
 from smartmixed_search.analysis.conclusion import conclusion
 from smartmixed_search.analysis.confirmed import with_confirmed
 from smartmixed_search.analysis.identity import DATASET, by_dataset, identified
-from smartmixed_search.analysis.leaderboard import block_rankings, leaderboard, leaderboard_columns
+from smartmixed_search.analysis.leaderboard import block_rankings, known_of, leaderboard, leaderboard_columns
 from smartmixed_search.analysis.margins import margins, mean_margins
 from smartmixed_search.analysis.phases import GAINS, phase_gains
 from smartmixed_search.analysis.scale import Scale
@@ -186,7 +186,7 @@ def _compare(
     metric = scale.metric
     shown = with_confirmed(rows, confirmed, view, metric)
     blocks = block_rankings(shown, metric=metric)
-    tests, validations = (_values(blocks, column) for column in (metric.test, metric.val))
+    tests, validations = (_values(blocks, metric, split) for split in ("test", "val"))
     # SmartMixed can be missing altogether, from the default view for one; every comparison with it is then empty.
     tests = tests.reindex(columns=sorted({SMARTMIXED, *tests.columns}))
     over_rivals = margins(tests, validations.drop(columns=SMARTMIXED, errors="ignore"), metric)
@@ -201,22 +201,22 @@ def _compare(
         margins=over_rivals,
         mean_margins=mean_margins(over_rivals),
         pairs=pairs(metric.oriented(tests), rope=scale.rope),
-        controls=pairs(metric.oriented(_beside_controls(shown, blocks, metric.test)), rope=scale.rope),
+        controls=pairs(metric.oriented(_beside_controls(shown, blocks, metric)), rope=scale.rope),
         friedman=friedman(metric.oriented(tests.dropna(axis=1, how="all"))),
         phases=gains,
         mean_phases=mean_intervals(gains[list(GAINS)], "gain"),
         choice_confidence=float(confidence.mean()),
         unconverged=count_unconverged(confidence),
         test_examples=_test_examples(rows, metric),
-        undefined=int(blocks[metric.test].isna().sum()),
+        undefined=int(known_of(blocks, metric, "test").isna().sum()),
         joint=joint,
     )
 
 
-def _values(blocks: pd.DataFrame, column: str) -> pd.DataFrame:
-    """Return a column's values of the ranked strategies, architecture × strategy."""
-    ranked = blocks[blocks["role"] == RANKED]
-    return ranked.pivot(index="architecture", columns="strategy", values=column).round(DECIMALS)
+def _values(blocks: pd.DataFrame, metric: Metric, split: str) -> pd.DataFrame:
+    """Return the metric of the ranked strategies, architecture × strategy; missing where a replicate has none."""
+    ranked = blocks[blocks["role"] == RANKED].assign(known=lambda rows: known_of(rows, metric, split))
+    return ranked.pivot(index="architecture", columns="strategy", values="known").round(DECIMALS)
 
 
 def _on_data_of(rows: pd.DataFrame, confirmed: pd.DataFrame | None) -> pd.DataFrame:
@@ -235,11 +235,12 @@ def _leaderboard(rows: pd.DataFrame, blocks: pd.DataFrame, view: str, metric: Me
     return leaderboard(rows, view, blocks, metric).join(means, on="strategy")[comparison_columns(metric)]
 
 
-def _beside_controls(shown: pd.DataFrame, blocks: pd.DataFrame, column: str) -> pd.DataFrame:
-    """Return a column's values of SmartMixed and of the controls in the trial that represents it, by architecture."""
+def _beside_controls(shown: pd.DataFrame, blocks: pd.DataFrame, metric: Metric) -> pd.DataFrame:
+    """Return the test metric of SmartMixed and of the controls in the trial that represents it, by architecture."""
     own = blocks.loc[blocks["strategy"] == SMARTMIXED, "trial"]
     beside = shown[shown["trial"].isin(own) & ((shown["strategy"] == SMARTMIXED) | (shown["role"] == CONTROL))]
-    tests = beside.pivot_table(index="architecture", columns="strategy", values=column, aggfunc="first")
+    beside = beside.assign(known=known_of(beside, metric, "test"))
+    tests = beside.pivot_table(index="architecture", columns="strategy", values="known", aggfunc="first")
     return tests.reindex(columns=sorted({SMARTMIXED, *tests.columns}))
 
 

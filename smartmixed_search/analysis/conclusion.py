@@ -93,7 +93,7 @@ def _effect(margin: "pd.Series[Any]", scale: Scale) -> str:
         return f"Its test {scale.label} differs by {gain} on average from {rival}{_interval(margin, scale)}"
     return (
         f"Its gain in test {scale.label} over {rival}, is {gain} on average{_interval(margin, scale)} "
-        f"A positive gain is a {scale.better} {scale.label}, so better."
+        f"{scale.turned[0].upper()}{scale.turned[1:]}."
     )
 
 
@@ -134,7 +134,8 @@ def _undefined(found: "Comparison") -> list[str]:
         return []
     return [
         f"Test {found.scale.label} is missing for {found.undefined} of {len(found.architectures)} pairs of "
-        "architecture and strategy (diverged, or undefined there): these rank last, and are in no mean and no test."
+        "architecture and strategy (a network diverged, or it is undefined there): these rank last, and are in no mean "
+        "and no test."
     ]
 
 

@@ -7,12 +7,13 @@ from collections.abc import Collection, Mapping
 
 import pandas as pd
 
+from smartmixed_search.analysis.leaderboard import known_of
 from smartmixed_search.analysis.phases import GAINS, in_phase1, phase_gains
 from smartmixed_search.analysis.statistics import mean_intervals
 from smartmixed_search.tasks.metric import ACCURACY, Metric
 from smartmixed_search.trials.config import SMARTMIXED
 from smartmixed_search.trials.plain import as_number
-from smartmixed_search.trials.ranking import accuracy_of, best_of_each, is_fixed
+from smartmixed_search.trials.ranking import best_of_each, is_fixed, value_of
 from smartmixed_search.trials.settings import SETTINGS
 
 MOST_LEVELS = 6
@@ -66,11 +67,13 @@ def trial_measures(rows: pd.DataFrame, metric: Metric = ACCURACY) -> pd.DataFram
 def _test_of_best_fixed(rows: pd.DataFrame, metric: Metric) -> "pd.Series[float]":
     """Return by trial the test metric of its best fixed strategy."""
     fixed = rows[is_fixed(rows)].drop_duplicates(["trial", "strategy"])
+    fixed = fixed.assign(known=known_of(fixed, metric, "val").notna())
+    fixed[metric.exact("val")] = fixed[metric.exact("val")].where(fixed["known"])
     validations, tests = (
         fixed.pivot(index="trial", columns="strategy", values=values)[fixed["strategy"].unique()]
         for values in (metric.exact("val"), metric.test)
     )
-    return accuracy_of(tests, best_of_each(metric.oriented(validations)))
+    return value_of(tests, best_of_each(metric.oriented(validations)))
 
 
 def varying_settings(configs: Mapping[str, Mapping[str, str]]) -> pd.DataFrame:

@@ -80,6 +80,17 @@ def block_rankings(strategy_rows: pd.DataFrame, view: str = "tuned", metric: Met
     return rows.assign(**ranking)
 
 
+def lacking_of(metric: Metric, split: str) -> str:
+    """Return the column of how many replicates have no value of a metric; where it is not there, none lacks one."""
+    return f"{split}_{metric.name}_lacking"
+
+
+def known_of(rows: pd.DataFrame, metric: Metric, split: str) -> "pd.Series[float]":
+    """Return the metric where every replicate has a value: who diverged must not leave the mean to the others."""
+    values, lacking = rows[f"{split}_{metric.name}"], rows.get(lacking_of(metric, split))
+    return values if lacking is None else values.where(lacking.fillna(0) == 0)
+
+
 def _scores(rows: pd.DataFrame, metric: Metric, split: str) -> npt.NDArray[np.float64]:
     """Return by what rows are compared, the larger the better; minus infinity where it is missing."""
     values = rows[metric.exact(split)].to_numpy("float64")
@@ -88,7 +99,14 @@ def _scores(rows: pd.DataFrame, metric: Metric, split: str) -> npt.NDArray[np.fl
         # sweeps with different numbers of replicates.
         values = values / rows["replicates"].to_numpy("int64")
     scores = values if metric.direction == "max" else -values
-    return np.where(np.isnan(scores), -np.inf, scores)
+    scores = np.where(np.isnan(scores), -np.inf, scores)
+    lacking = rows.get(lacking_of(metric, split))
+    if lacking is None or not (lacking > 0).any():
+        return scores
+    # First by how many replicates lack a value, see `known_of`.
+    ordered = pd.DataFrame({"present": -lacking.fillna(0).to_numpy("float64"), "score": scores})
+    places = ordered.groupby(["present", "score"]).ngroup().to_numpy("float64")
+    return np.where(np.isinf(scores), -np.inf, places)
 
 
 def _numbered(rows: pd.DataFrame, names: Sequence[str]) -> npt.NDArray[np.int64]:
@@ -133,11 +151,14 @@ def leaderboard(
         ConfigError: the view is unknown.
 
     """
-    rows = rows_of_view(identified(strategy_rows)[strategy_columns(metric)], view)
+    lacking = [name for name in (lacking_of(metric, split) for split in ("val", "test")) if name in strategy_rows]
+    rows = rows_of_view(identified(strategy_rows)[[*strategy_columns(metric), *lacking]], view)
     blocks = block_rankings(rows, metric=metric) if blocks is None else blocks
     rank = blocks["rank"].astype("float64")
-    scores = blocks[["rank_mean", "win", metric.test]].assign(
-        mrr=1 / blocks["rank_mean"], top3=(rank <= TOP).astype("float64").where(rank.notna())
+    scores = blocks[["rank_mean", "win"]].assign(
+        mrr=1 / blocks["rank_mean"],
+        **{metric.test: known_of(blocks, metric, "test")},
+        top3=(rank <= TOP).astype("float64").where(rank.notna()),
     )
     pair = [*DATASET, "strategy"]
     by_strategy = scores.groupby([blocks[name] for name in pair])

@@ -5,7 +5,7 @@ import pandas as pd
 from smartmixed_search.analysis.statistics import DECIMALS, mean_intervals
 from smartmixed_search.tasks.metric import ACCURACY, Metric
 from smartmixed_search.trials.config import SMARTMIXED
-from smartmixed_search.trials.ranking import accuracy_of, best_of_each
+from smartmixed_search.trials.ranking import best_of_each, value_of
 
 MARGINS = {
     "best_fixed": "the best fixed activation of the architecture, chosen by validation",
@@ -44,7 +44,7 @@ def margins(tests: pd.DataFrame, validations: pd.DataFrame, metric: Metric = ACC
     columns: dict[str, object] = {}
     for kind, names in rivals.items():
         columns[str(kind)] = names
-        columns[f"margin_{kind}"] = metric.gain(tests[SMARTMIXED], accuracy_of(fixed, names))
+        columns[f"margin_{kind}"] = metric.gain(tests[SMARTMIXED], value_of(fixed, names))
     return pd.DataFrame(columns, index=tests.index).reset_index()
 
 

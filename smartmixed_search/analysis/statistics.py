@@ -1,6 +1,7 @@
 """Statistics of strategies compared over blocks: tests, and effects with intervals.
 
-Every table here is block × strategy, one accuracy per cell, higher is better; a strategy missing from a block is NaN.
+Every table here is block × strategy, one figure per cell, higher is better (an accuracy, or another metric that was
+oriented so); a strategy missing from a block is NaN.
 
 References: Demšar 2006 (JMLR 7, 1–30); Benavoli et al. 2017 (JMLR 18(77), 1–36).
 """
@@ -12,6 +13,7 @@ import numpy.typing as npt
 import pandas as pd
 from scipy import stats
 
+from smartmixed_search.analysis.scale import ROPE
 from smartmixed_search.analysis.signed_ranks import signed_rank_p
 from smartmixed_search.trials.config import SMARTMIXED
 
@@ -20,12 +22,6 @@ Array = npt.NDArray[np.float64]
 ALPHA = 0.05
 MINIMUM_BLOCKS = 6
 """Below it no statistic is given: n pairs give no two-sided signed-rank p-value below 2 / 2^n, for five it is 0.06."""
-ROPE = 0.005
-"""Accuracies less than half a point apart are called equal in practice.
-
-Benavoli et al. 2017 take one point for classifiers in general, but on MNIST one point is half of all errors. Half a
-point is 2.5 standard errors of the difference of two accuracies of 0.98, each measured on its 10,000 test images.
-"""
 SEED = 0
 DRAWS = 10_000
 """Of the posterior: a probability is then known to within 0.005 (one standard error)."""
@@ -155,7 +151,7 @@ def _nemenyi(ranks: pd.DataFrame) -> pd.DataFrame:
 def mean_interval(differences: "pd.Series[float]", *, seed: int = SEED) -> Interval | NotEnoughData:
     """Return the mean difference over blocks, with a bias-corrected and accelerated bootstrap interval.
 
-    Taking the differences first is what pairs the bootstrap: blocks are drawn, not accuracies. NaN are left out.
+    Taking the differences first is what pairs the bootstrap: blocks are drawn, not figures. NaN are left out.
     """
     values = _differences(differences)
     if reason := _too_few(len(values)):

@@ -16,7 +16,7 @@ from smartmixed_search.cli.options import (
     sweep_option,
     table_format,
 )
-from smartmixed_search.cli.tables import CONFIRMATION, print_frame
+from smartmixed_search.cli.tables import SETTING, outcome, print_frame
 from smartmixed_search.search.execution import Execution
 
 if TYPE_CHECKING:
@@ -89,15 +89,20 @@ def confirm(
 def print_confirmed(confirmed: "pd.DataFrame", output_format: str) -> None:
     """Print what was measured; a table's columns say of which split and of which seeds a margin is."""
     if confirmed.empty or output_format != "table":
-        print_frame(confirmed, output_format, ())
+        print_frame(confirmed, output_format, lambda _: ())
         return
-    kind = confirmed["objective_kind"].iloc[0]  # of one sweep
-    validation = {"objective": f"val_{kind}_in_sweep", "confirmed_objective": f"val_{kind}"}
-    names = validation | _TEST_MARGIN
-    print_frame(confirmed.rename(columns=names), output_format, [*CONFIRMATION, *names.values()])
+    kind, metric, direction = (confirmed[name].iloc[0] for name in ("objective_kind", "metric", "direction"))
+    if kind != "margin":  # of one sweep; an objective is larger where it is better, the metric itself is told here
+        kind = metric
+        if direction == "min":
+            confirmed = confirmed.assign(**{name: -confirmed[name] for name in ("objective", "confirmed_objective")})
+    names = {"objective": f"val_{kind}_in_sweep", "confirmed_objective": f"val_{kind}"} | _TEST_MARGIN
+    columns = ["trial", "architecture", *SETTING, "replicates", *outcome(metric), *names.values()]
+    print_frame(confirmed.rename(columns=names), output_format, lambda _: columns)
+    lower = "; where it is positive SmartMixed's is lower, so better" if direction == "min" else ""
     click.echo(
         f"val_{kind}_in_sweep is what the sweep chose a trial for, on validation; all else is from fresh seeds: "
-        f"val_{kind} the same again, test_margin SmartMixed's test accuracy over that of the best fixed activation, "
-        "with its 95 % interval over replicates",
+        f"val_{kind} the same again, test_margin SmartMixed's test {metric} over that of the best fixed activation, "
+        f"with its 95 % interval over replicates{lower}",
         err=True,
     )

@@ -5,10 +5,16 @@ from typing import TYPE_CHECKING
 import click
 
 from smartmixed_search.cli.options import asks_store, sweep_option, table_format
-from smartmixed_search.cli.tables import LEVELS, table
+from smartmixed_search.cli.tables import table
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from smartmixed_search.analysis.scale import Scale
+
+
+_ONLY_IN_PAIRS = ("gross_argmax", "net_argmax")
+"""Measures for which a table of levels has no room."""
 
 
 @click.command()
@@ -37,21 +43,31 @@ def effects(sweep: str | None, output_format: str, uri: str) -> None:
             err=True,
         )
         return
-    click.echo(f"{found.dataset}: mean over the trials with each value")
-    click.echo(table(found.levels, LEVELS))
-    click.echo("\ndifferences in points [95 % interval over blocks: architectures with all other settings equal]")
-    click.echo(_differences(found.paired, measures()))
+    scale, over = found.scale, "[95 % interval over blocks: architectures with all other settings equal]"
+    click.echo(f"{found.dataset}: mean over the trials with each value{_told(scale)}")
+    shown = [str(name) for name in found.levels if name not in _ONLY_IN_PAIRS]
+    click.echo(table(found.levels.assign(metric=scale.metric.name, unit=scale.metric.unit), shown))
+    click.echo(f"\n{_heading(scale)} {over}")
+    click.echo(_differences(found.paired, measures(scale.metric), scale))
     click.echo(f"\n{INTERVAL_CAVEAT}")
 
 
-def _differences(paired: "pd.DataFrame", words: dict[str, str]) -> str:
-    from smartmixed_search.cli.compare import points
+def _told(scale: "Scale") -> str:
+    return f"; {scale.label} in {scale.unit}" if scale.factor == 1 and scale.unit else ""
 
+
+def _heading(scale: "Scale") -> str:
+    if scale.turned:
+        return f"gains{_told(scale).replace('; ' + scale.label, '')}: {scale.turned}"
+    return f"differences in {scale.unit_of_differences}" if scale.unit_of_differences else "differences"
+
+
+def _differences(paired: "pd.DataFrame", words: dict[str, str], scale: "Scale") -> str:
     lines = []
     for (setting, value, against), rows in paired.groupby(["setting", "value", "against"], sort=False):
         blocks = int(rows["blocks"].max())
         lines.append(f"{setting}: {value} instead of {against} ({blocks} block{'s' if blocks != 1 else ''})")
         for measure, mean, low, high in zip(*(rows[name] for name in ("measure", "mean", "low", "high")), strict=True):
-            difference = f"{mean:+z.3f}" if measure == "choice_confidence" else points(mean, low, high)
+            difference = f"{mean:+z.3f}" if measure == "choice_confidence" else scale.gain(mean, low, high)
             lines.append(f"  {difference:<24} {words[measure]}")
     return "\n".join(lines)

@@ -79,6 +79,9 @@ data_dir: Decorator = click.option(
 )
 
 sweep_option: Decorator = click.option("--sweep", help="Name of a sweep.  [default: the latest]")
+metric_option: Decorator = click.option(
+    "--metric", metavar="NAME", help="Rank by this recorded metric.  [default: the one that ranks in the latest sweep]"
+)
 all_sweeps_option: Decorator = click.option("--all-sweeps", is_flag=True, help="All sweeps, grouped by dataset.")
 
 table_format: Decorator = click.option(

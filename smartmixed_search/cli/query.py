@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from smartmixed_search.cli.options import all_sweeps_option, asks_store, sweep_option, table_format
-from smartmixed_search.cli.tables import STATUS, TOP, print_frame, table
+from smartmixed_search.cli.options import all_sweeps_option, asks_store, metric_option, sweep_option, table_format
+from smartmixed_search.cli.tables import STATUS, heading, print_frame, table, top_columns
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     help="Only runs that meet a filter in MLflow's syntax, such as \"metrics.val_accuracy > 0.97 AND params.depth = "
     "'3'\": runs of strategies, or of trials with --by trial.",
 )
+@metric_option
 @table_format
 @asks_store
 def top(
@@ -46,6 +47,7 @@ def top(
     min_depth: int | None,
     max_params: int | None,
     where: str | None,
+    metric: str | None,
     output_format: str,
     uri: str,
 ) -> None:
@@ -68,26 +70,30 @@ def top(
         min_depth=min_depth,
         max_params=max_params,
         where=where,
+        metric=metric,
     )
-    print_top(frame, output_format, by, k)
+    print_top(frame, output_format, by, k, chosen=metric is not None)
     sweeps = queries.status(sweep, all_sweeps, uri, dataset)
     say_stopped(sweeps)
     if frame.empty:
         click.echo(_why_empty(by, sweeps), err=True)
 
 
-def print_top(frame: "pd.DataFrame", output_format: str, by: str, k: int = 3) -> None:
-    """Print what `queries.top` has found, and a note where SmartMixed's selection has not converged."""
-    if output_format == "table" and by == "strategy":
+def print_top(frame: "pd.DataFrame", output_format: str, by: str, k: int = 3, *, chosen: bool = False) -> None:
+    """Print what `queries.top` has found, and a note where SmartMixed's selection has not converged.
+
+    Of a metric that the user has `chosen` the headings say so, whichever it is.
+    """
+    if output_format == "table":
         from smartmixed_search.analysis.identity import by_dataset
 
         for dataset, rows in by_dataset(frame):
-            click.echo(f"{dataset}:")
-            lines = table(rows, TOP[by]).splitlines()
-            listed = int((rows["place"] <= k).sum())
+            click.echo(heading(dataset, rows, always=chosen))
+            lines = table(rows, top_columns(by, str(rows["metric"].iloc[0]))).splitlines()
+            listed = int((rows["place"] <= k).sum()) if by == "strategy" else len(rows)
             click.echo("\n".join([*lines[: 1 + listed], *(["…"] if listed < len(rows) else []), *lines[1 + listed :]]))
     else:
-        print_frame(frame, output_format, TOP[by])
+        print_frame(frame, output_format, lambda metric: top_columns(by, metric))
     _say_undecided(frame)
 
 
@@ -131,7 +137,7 @@ def status(
     from smartmixed_search.tracking.questions import queries
 
     frame = queries.status(sweep=sweep, all_sweeps=all_sweeps, tracking_uri=uri)
-    print_frame(frame, output_format, STATUS)
+    print_frame(frame, output_format, lambda _: STATUS, ranked=False)
     say_stopped(frame)
 
 

@@ -35,8 +35,8 @@ def reproduce(
 
     RUN is a trial's key, the first digits of one, or the id of its run or of a strategy's in MLflow. On the same
     processor, build and number of threads every figure is the same to the last bit; elsewhere test accuracies may
-    differ by a point. Nothing is recorded, and no plugin is imported unless --plugin says so: the store may be somebody
-    else's. Exit code 1: the figures do not agree.
+    differ by a point, errors by a hundredth. Nothing is recorded, and no plugin is imported unless --plugin says so:
+    the store may be somebody else's. Exit code 1: the figures do not agree.
     """
     from smartmixed_search.engine.reproduction import reproduce_trial
     from smartmixed_search.tracking.questions.recorded import recorded_trial
@@ -85,7 +85,7 @@ def _introduction(recorded: "Recorded") -> list[str]:
 
 def _networks(found: "Reproduction") -> str:
     shown = found.networks[["strategy", "replicate"]].copy()
-    for name in ("val_loss", "test_accuracy", "best_epoch"):
+    for name in ("val_loss", found.metric.test, "best_epoch"):
         shown[name], shown[f"{name} now"] = found.networks[name], found.networks[f"{name}_now"]
     shown["identical"] = found.networks["identical"].map({True: "yes", False: "no"})
     formats = {f"best_epoch{now}": "{:.0f}".format for now in ("", " now")}
@@ -95,13 +95,16 @@ def _networks(found: "Reproduction") -> str:
 def _verdict(found: "Reproduction") -> str:
     from smartmixed_search.engine.reproduction import TOLERANCE
     from smartmixed_search.errors.messages import are, counted
+    from smartmixed_search.tasks.metric import ACCURACY, SHARE
 
     differing = "; ".join(f"{name}: {then} then, {now} now" for name, (then, now) in found.differences.items())
     where = f"the environment differs ({differing})" if differing else "the recorded environment is the same"
     if found.identical:
         return f"identical: every figure of {counted(len(found.networks), 'network')} came out again; {where}"
     count = int((~found.networks["identical"]).sum())
-    largest = f"test accuracies differ by {found.largest_difference:.4f} at most, and may by {TOLERANCE}"
+    metric, of_itself = found.metric, "" if found.metric.unit == SHARE else " of itself"
+    values = "test accuracies differ" if metric == ACCURACY else f"test {metric.label} differs"
+    largest = f"{values} by {found.largest_difference:.4f}{of_itself} at most, and may by {TOLERANCE}"
     said = "reproduced within tolerance" if found.agrees else "NOT reproduced"
     networks = f"{count} of {counted(len(found.networks), 'network')} {are(count)}"
     return f"{said}: {networks} not identical; {largest}; {where}"

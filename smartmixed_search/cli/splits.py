@@ -1,7 +1,8 @@
 """What `compare` says of differences over the splits of the data."""
 
-from math import isnan
 from typing import TYPE_CHECKING
+
+from smartmixed_search.analysis.scale import Scale
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -12,25 +13,17 @@ _CAUTION = (
 )
 
 
-def splits_text(differences: "pd.DataFrame", label: str = "accuracy", factor: int = 100, unit: str = "points") -> str:
-    """Write what `split_differences` returned.
-
-    Args:
-        differences: at least one row.
-        label: of the metric.
-        factor: what differences are multiplied by, to be in
-        unit: that.
-    """
-    shown = differences.assign(
-        difference=[
-            _interval(factor * mean, factor * low, factor * high) for mean, low, high in _intervals(differences)
-        ]
-    )
+def splits_text(differences: "pd.DataFrame", scale: Scale | None = None) -> str:
+    """Write what `split_differences` returned, at least one row; by the scale of its metric, by default accuracy's."""
+    scale = scale or Scale()
+    shown = differences.assign(difference=[scale.gain(*one) for one in _intervals(differences)])
     columns = ["architecture", "rival", "splits", "difference", "p", "p_holm"]
     table = shown[columns].to_string(index=False, na_rep="–", float_format="{:.3f}".format)
     reasons = [f"  not enough data for every figure: {reason}" for reason in differences["reason"].unique() if reason]
+    turned = f" ({scale.turned})" if scale.turned else ""
     head = (
-        f"SmartMixed's gain in test {label} over the splits of the data, {unit} [95 % interval], in each "
+        scale.differences(f"SmartMixed's gain in test {scale.label} over the splits of the data")
+        + f"{turned} [95 % interval], in each "
         "architecture's trial\nthat is best by validation; p-value of the corrected resampled t-test, and after Holm:"
     )
     return "\n".join([head, table, *reasons, _CAUTION])
@@ -38,9 +31,3 @@ def splits_text(differences: "pd.DataFrame", label: str = "accuracy", factor: in
 
 def _intervals(differences: "pd.DataFrame") -> "zip[tuple[float, float, float]]":
     return zip(differences["mean"], differences["low"], differences["high"], strict=True)
-
-
-def _interval(mean: float, low: float, high: float) -> str:
-    if isnan(mean):
-        return "–"
-    return f"{mean:+z.2f}" + ("" if isnan(low) else f" [{low:+z.2f}, {high:+z.2f}]")

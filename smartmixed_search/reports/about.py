@@ -9,6 +9,7 @@ from smartmixed_search.datasets.dataset import describe_sizes
 from smartmixed_search.reports.columns import columns
 from smartmixed_search.reports.data import About, ReportData
 from smartmixed_search.reports.tables import details, html_table, paragraph
+from smartmixed_search.tasks.metric import ACCURACY
 
 _TOLD = {"epochs": "epochs", "replicates": "replicates", "seed": "seed", "batch_size": "batch size"}
 
@@ -19,6 +20,9 @@ def summary(data: ReportData) -> str:
     datasets = ", ".join(sorted(str(name) for name in data.trials["dataset"].unique()))
     views = ", ".join(sorted({comparison.view for comparison in data.comparisons}))
     told = f"On {datasets or 'no dataset'}; trials: {counts or 'none'}" + (f"; {views} view" if views else "")
+    if data.scale.metric != ACCURACY:
+        unit = f" ({data.scale.unit})" if data.scale.factor == 1 and data.scale.unit else ""
+        told += f"; ranked by {data.scale.label}{unit}, {data.scale.better} is better"
     return paragraph(told, "note") + ("" if data.about is None else _about(data.about))
 
 

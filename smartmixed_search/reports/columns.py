@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from smartmixed_search.analysis.scale import Scale
 from smartmixed_search.reports.tables import (
     PERCENT,
     POINTS,
@@ -19,12 +20,10 @@ COLUMNS: Mapping[str, Column] = {
     "architecture": ("architecture", WORDS),
     "architectures": ("architectures", count),
     "best_fixed": ("best fixed", WORDS),
-    "best_fixed_test_accuracy": ("its, %", PERCENT),
     "blocks": ("architectures", count),
     "by_chance": ("by chance, %", PERCENT),
     "choice_confidence": ("choice confidence", RANK),
     "claimed": ("claimed", WORDS),
-    "confirmed_objective": ("on fresh seeds", POINTS),
     "depth": ("relative depth", count),
     "draws": ("draws", count),
     "epoch": ("epoch", count),
@@ -37,13 +36,9 @@ COLUMNS: Mapping[str, Column] = {
     "layer": ("layer", count),
     "levels": ("levels", count),
     "losses": ("losses", count),
-    "margin": ("margin, points", POINTS),
-    "mean": ("mean, points", POINTS),
-    "mean_difference": ("mean, points", POINTS),
     "mean_rank": ("mean rank", RANK),
     "mrr": ("MRR", fixed(3)),
     "networks": ("networks", count),
-    "objective": ("objective × 100", POINTS),
     "optimizer_steps": ("optimiser steps", fixed(0)),
     "p_better": ("P(better)", fixed(3)),
     "p_equal": ("P(equal)", fixed(3)),
@@ -59,11 +54,8 @@ COLUMNS: Mapping[str, Column] = {
     "share": ("share, %", PERCENT),
     "slope": ("first to last layer, points", POINTS),
     "smartmixed_rank": ("SmartMixed's rank", count),
-    "smartmixed_test_accuracy": ("test accuracy, %", PERCENT),
     "strategy": ("strategy", WORDS),
     "temperature": ("τ", fixed(3)),
-    "test_accuracy": ("test accuracy, %", PERCENT),
-    "test_accuracy_std": ("± sd", PERCENT),
     "ties": ("ties", count),
     "to": ("to", fixed(3)),
     "top3_rate": ("top 3, %", fixed(0, 100)),
@@ -74,9 +66,31 @@ COLUMNS: Mapping[str, Column] = {
 }
 
 
-def columns(*names: str) -> dict[str, Column]:
-    """Return some columns, as `tables.html_table` takes them."""
-    return {name: COLUMNS[name] for name in names}
+def gains(scale: Scale) -> Format:
+    """Return how a table writes differences of a metric."""
+    return lambda value: scale.number(value, sign=True)
+
+
+def metric_columns(scale: Scale) -> dict[str, Column]:
+    """Return the columns of a metric, and of differences in it."""
+    test, value, gain = scale.metric.test, scale.number, gains(scale)
+    return {
+        test: (scale.heading("test"), value),
+        f"{test}_std": ("± sd", value),
+        f"smartmixed_{test}": (scale.heading("test"), value),
+        f"best_fixed_{test}": ("its, %" if scale.factor == 100 else "its", value),
+        "objective": ("objective × 100" if scale.factor == 100 else scale.differences("objective"), gain),
+        "confirmed_objective": ("on fresh seeds", gain),
+        "margin": (scale.differences("margin"), gain),
+        "mean": (scale.differences("mean"), gain),
+        "mean_difference": (scale.differences("mean"), gain),
+    }
+
+
+def columns(*names: str, scale: Scale | None = None) -> dict[str, Column]:
+    """Return some columns, as `tables.html_table` takes them; those of a metric by its scale, by default accuracy's."""
+    known = {**COLUMNS, **metric_columns(scale or Scale())}
+    return {name: known[name] for name in names}
 
 
 def interval(form: Format) -> dict[str, Column]:

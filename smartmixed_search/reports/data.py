@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from smartmixed_search.analysis.comparison import Comparison
+from smartmixed_search.analysis.scale import Scale
 from smartmixed_search.trials.records import FINISHED
 
 MOST_CURVES = 24
@@ -61,18 +62,20 @@ class ReportData:
     comparisons: Sequence[Comparison]
     """One per dataset; none without a finished trial."""
     trials: pd.DataFrame
-    """One row per trial, with the columns `tracking.tables.columns.TRIAL`."""
+    """One row per trial, with the columns `tracking.tables.columns.trial`."""
     counts: Mapping[str, int]
     """Trials by status."""
     confirmations: pd.DataFrame = field(default_factory=pd.DataFrame)
     """What `tracking.questions.confirmations` returns, one row per trial that was trained again on fresh seeds."""
     curves: Mapping[str, Mapping[str, Sequence[float]]] = field(default_factory=dict)
-    """Architecture → strategy → validation accuracy by epoch, of the trial of highest validation objective. At most
+    """Architecture → strategy → validation metric by epoch, of the trial of highest validation objective. At most
     `MOST_CURVES` architectures: figures of hundreds would be most of the page."""
     selection_epochs: Mapping[str, int] = field(default_factory=dict)
     """Architecture → epochs before the handoff, in that trial; of every architecture with a finished trial."""
     preferences: Preferences | None = None
     """None if choices were not recorded."""
+    scale: Scale = field(default_factory=Scale)
+    """The metric that ranks, and how it is told."""
     about: About | None = None
     """None if nothing is known but its results."""
 

@@ -1,5 +1,6 @@
 """What all plots share: axes and their frames, lines in a strategy's look, and words where there is nothing to draw."""
 
+import textwrap
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,11 @@ if TYPE_CHECKING:
 
 SMALL = 9
 """Size of all text, in points."""
+
+_ACROSS, _UPWARDS = 48, 36
+"""Characters in a line of an axis' label that the smallest figures have room for."""
+_WORD = 26
+"""Characters of a word of it that are shown: a target's name may be long."""
 
 TEXT: dict[str, Any] = {"color": INK, "fontsize": SMALL}
 LEGEND: dict[str, Any] = {"frameon": False, "labelcolor": INK, "fontsize": SMALL}
@@ -43,13 +49,19 @@ def axes(ax: "Axes | None", names: Sequence[str] = ()) -> "Axes":
 
 def frame(ax: "Axes", x_label: str, y_label: str) -> "Axes":
     """Set every colour by hand: the figure's own black could not follow a dark page."""
-    ax.set_xlabel(x_label, **TEXT)
-    ax.set_ylabel(y_label, **TEXT)
+    ax.set_xlabel(_fitting(x_label, _ACROSS), **TEXT)
+    ax.set_ylabel(_fitting(y_label, _UPWARDS), **TEXT)
     ax.tick_params(which="both", color=MUTED, labelcolor=INK, labelsize=SMALL)
     ax.spines[["top", "right"]].set_visible(False)
     ax.spines[["left", "bottom"]].set_color(MUTED)
     ax.spines["left"].set_visible(bool(y_label))
     return ax
+
+
+def _fitting(label: str, width: int) -> str:
+    """Return a label in lines, with long words cut."""
+    words = (word if len(word) <= _WORD else f"{word[: _WORD - 1]}…" for word in label.split())
+    return textwrap.fill(" ".join(words), width)
 
 
 def say(ax: "Axes", words: str) -> "Axes":

@@ -8,13 +8,14 @@ import pandas as pd
 
 from smartmixed_search.analysis.comparison import Comparison
 from smartmixed_search.analysis.identity import by_dataset
+from smartmixed_search.analysis.scale import Scale
 from smartmixed_search.reports import plots, sections
 from smartmixed_search.reports.about import summary
 from smartmixed_search.reports.choices import preferences
 from smartmixed_search.reports.columns import columns
 from smartmixed_search.reports.data import Preferences, ReportData
 from smartmixed_search.reports.figures import GRID_SIZE, Figures, Pictures
-from smartmixed_search.reports.tables import PERCENT, details, html_table, of_architecture, paragraph
+from smartmixed_search.reports.tables import details, html_table, of_architecture, paragraph
 from smartmixed_search.reports.tuning import tuning
 
 MOST_EPOCHS = 60
@@ -38,13 +39,13 @@ TITLES = {
 
 _METHOD = (
     "What is counted once is an architecture on a dataset. In the tuned view each strategy is represented there by its "
-    "trial of highest validation accuracy, in the default view by the trial at the published setting; strategies are "
-    "then ranked by test accuracy, the mean over replicates. Test accuracies never choose anything. Where the trial "
+    "trial of {highest} validation {metric}, in the default view by the trial at the published setting; strategies are "
+    "then ranked by test {metric}, the mean over replicates. Test figures never choose anything. Where the trial "
     "that represents SmartMixed was confirmed, all figures of the architecture are those on fresh seeds.",
     "Mean ranks are compared by Friedman's test and Nemenyi's critical difference (Demšar 2006), SmartMixed with every "
     "rival by Wilcoxon's signed-rank test with Holm's correction and by the Bayesian signed-rank test with a region of "
-    "practical equivalence of half a point (Benavoli et al. 2017). Intervals are 95 % bootstrap intervals over "
-    "architectures. Nothing is tested on fewer than 6 architectures.",
+    "practical equivalence: what differs by less than {equal} (Benavoli et al. 2017). Intervals are 95 % bootstrap "
+    "intervals over architectures. Nothing is tested on fewer than 6 architectures.",
     "Neurons of a network choose together, so shares have intervals over networks, those that started from the same "
     "seeds drawn together. The trend is the slope of a family's share over relative depth, one value per architecture "
     "of at least two hidden layers, tested by Wilcoxon's signed-rank test. Agreement is Fleiss' kappa. What tuning "
@@ -103,8 +104,13 @@ def _contents(data: ReportData, drawn: Figures) -> Mapping[str, str]:
         "preferences": _preferences(data.preferences, drawn),
         "curves": _curves(data, drawn),
         "tuning": _tuning(data, drawn),
-        "method": "".join(paragraph(text) for text in _METHOD),
+        "method": _method(data.scale),
     }
+
+
+def _method(scale: Scale) -> str:
+    words = {"highest": scale.better.replace("er", "est"), "metric": scale.label, "equal": scale.equal}
+    return "".join(paragraph(text.format(**words)) for text in _METHOD)
 
 
 def _asset(name: str) -> str:
@@ -141,22 +147,26 @@ def _curves(data: ReportData, drawn: Figures) -> str:
     if not data.curves:
         return paragraph("Curves were not recorded.")
     names = {name for curves in data.curves.values() for name in curves}
-    said = "Validation accuracy by epoch; the dashed line is the handoff. The lowest tenth of the values is left out."
+    label, worst = data.scale.label, "lowest" if data.scale.better == "higher" else "highest"
+    said = f"Validation {label} by epoch; the dashed line is the handoff. The {worst} tenth of the values is left out."
     if len(data.curves) < len(data.selection_epochs):
         said += f" Drawn for the {len(data.curves)} of {len(data.selection_epochs)} architectures of highest objective."
     each = "".join(
-        _curve_figure(name, curves, data.selection_epochs.get(name), drawn) for name, curves in data.curves.items()
+        _curve_figure(name, curves, data.selection_epochs.get(name), drawn, data.scale)
+        for name, curves in data.curves.items()
     )
     return f'{paragraph(said)}{drawn.legend(names)}<div class="figures">{each}</div>'
 
 
-def _curve_figure(architecture: str, curves: Mapping[str, Sequence[float]], handoff: int | None, drawn: Figures) -> str:
-    last = ", ".join(f"{name} {100 * curve[-1]:.2f} %" for name, curve in curves.items() if len(curve))
+def _curve_figure(
+    architecture: str, curves: Mapping[str, Sequence[float]], handoff: int | None, drawn: Figures, scale: Scale
+) -> str:
+    last = ", ".join(f"{name} {scale.short(curve[-1])}" for name, curve in curves.items() if len(curve))
     figure = drawn.draw(
         "curves",
-        f"Validation accuracy by epoch, {architecture}",
+        f"Validation {scale.label} by epoch, {architecture}",
         f"In the last epoch: {last}." + (f" Handoff after epoch {handoff}." if handoff is not None else ""),
-        lambda ax: plots.plot_curves(curves, handoff, ax),
+        lambda ax: plots.plot_curves(curves, handoff, ax, scale=scale),
         GRID_SIZE,
         architecture,
     )
@@ -164,8 +174,9 @@ def _curve_figure(architecture: str, curves: Mapping[str, Sequence[float]], hand
     table.insert(0, "epoch", range(1, len(table) + 1))
     table = table.iloc[:: -(-len(table) // MOST_EPOCHS) or 1]
     shown = columns("epoch")
-    shown |= {name: (name, PERCENT) for name in curves}
-    numbers = html_table(table, shown, f"Validation accuracy by epoch, %, {architecture}")
+    shown |= {name: (name, scale.number) for name in curves}
+    unit = f", {scale.unit}" if scale.unit else ""
+    numbers = html_table(table, shown, f"Validation {scale.label} by epoch{unit}, {architecture}")
     return f"<div{of_architecture(architecture)}>{figure}{details('The numbers behind the plot', numbers)}</div>"
 
 
@@ -175,6 +186,6 @@ def _tuning(data: ReportData, drawn: Figures) -> str:
         return paragraph("Not enough data: no trial has finished.")
     parts = list(by_dataset(finished))
     return "".join(
-        (f"<h3>{escape(dataset)}</h3>" if len(parts) > 1 else "") + tuning(dataset, trials, drawn)
+        (f"<h3>{escape(dataset)}</h3>" if len(parts) > 1 else "") + tuning(dataset, trials, drawn, data.scale)
         for dataset, trials in parts
     )

@@ -29,6 +29,7 @@ from smartmixed_search.tracking.store.store import (
     store_errors,
 )
 from smartmixed_search.tracking.tables import tables
+from smartmixed_search.tracking.tables.measured import Measured, data_of
 from smartmixed_search.tracking.writing.datasets import recorded_sizes
 from smartmixed_search.trials.convergence import count_unconverged
 from smartmixed_search.trials.records import FINISHED, SETTLED
@@ -130,6 +131,7 @@ def renew(sweep: str, tracking_uri: str, *, progress: bool = True) -> None:
 
 
 def _read(client: "MlflowClient", sweep: "Run") -> ReportData:
+    measured = Measured.of(sweep)
     trials = tables.trial_table(client, [sweep])
     finished = trials[trials["status"] == FINISHED]
     by_objective = finished.sort_values("objective", ascending=False, kind="stable")
@@ -141,12 +143,14 @@ def _read(client: "MlflowClient", sweep: "Run") -> ReportData:
             tables.strategy_table(client, [sweep]),
             confirmed=confirmed_table(client, [sweep]),
             joint=tables.joint_datasets([sweep]),
+            scales={data_of(sweep): measured.scale()},
         ),
+        scale=measured.scale(),
         confirmations=confirmation_table(client, [sweep]),
         trials=trials,
         counts={status: int((trials["status"] == status).sum()) for status in SETTLED},
         curves={
-            str(name): read_curves(client, sweep.info.experiment_id, run_id)
+            str(name): read_curves(client, sweep.info.experiment_id, run_id, measured.metric)
             for name, run_id in best["run_id"][:MOST_CURVES].items()
         },
         selection_epochs={str(name): int(epochs) for name, epochs in best["selection_epochs"].items()},

@@ -8,16 +8,16 @@ import numpy as np
 from smartmixed_search.analysis.comparison import CONTROL_WORDS, Comparison
 from smartmixed_search.analysis.margins import margin_words
 from smartmixed_search.analysis.phases import GAINS
-from smartmixed_search.analysis.statistics import ROPE, NotEnoughData
+from smartmixed_search.analysis.scale import Scale
+from smartmixed_search.analysis.statistics import NotEnoughData
 from smartmixed_search.families import by_size
 from smartmixed_search.reports import plots
 from smartmixed_search.reports.about import moment
-from smartmixed_search.reports.columns import COLUMNS, columns, interval
+from smartmixed_search.reports.columns import columns, gains, interval
 from smartmixed_search.reports.data import ReportData
 from smartmixed_search.reports.figures import Figures
 from smartmixed_search.reports.palette import order
 from smartmixed_search.reports.tables import (
-    POINTS,
     WORDS,
     Column,
     details,
@@ -29,20 +29,36 @@ from smartmixed_search.reports.tables import (
 )
 from smartmixed_search.trials.convergence import UNDECIDED
 
-_LEADERBOARD = columns(
-    *["place", "strategy", "mean_rank", "mrr", "wins", "top3_rate", "test_accuracy", "test_accuracy_std", "blocks"],
-    *["trials", "draws", "epochs", "optimizer_steps", "parameters"],
-)
-_CONFIRMATION = columns(
-    *["trial", "architecture", "phase_fraction", "temperature", "objective", "confirmed_objective", "replicates"],
-    *["smartmixed_test_accuracy", "best_fixed", "best_fixed_test_accuracy", "margin"],
-) | interval(POINTS)
-_INTERVAL = columns("blocks", "mean") | interval(POINTS) | {"reason": ("no interval because", WORDS)}
-_PAIRS = (
-    columns("rival", "wins", "ties", "losses", "mean_difference")
-    | interval(POINTS)
-    | columns("p_holm", "p_better", "p_equal", "p_worse", "reason")
-)
+
+def _of_leaderboard(scale: Scale) -> dict[str, Column]:
+    test = scale.metric.test
+    return columns(
+        *["place", "strategy", "mean_rank", "mrr", "wins", "top3_rate", test, f"{test}_std", "blocks"],
+        *["trials", "draws", "epochs", "optimizer_steps", "parameters"],
+        scale=scale,
+    )
+
+
+def _of_confirmation(scale: Scale) -> dict[str, Column]:
+    test = scale.metric.test
+    return columns(
+        *["trial", "architecture", "phase_fraction", "temperature", "objective", "confirmed_objective", "replicates"],
+        *[f"smartmixed_{test}", "best_fixed", f"best_fixed_{test}", "margin"],
+        scale=scale,
+    ) | interval(gains(scale))
+
+
+def _of_interval(scale: Scale) -> dict[str, Column]:
+    ends = interval(gains(scale)) | {"reason": ("no interval because", WORDS)}
+    return columns("blocks", "mean", scale=scale) | ends
+
+
+def _of_pairs(scale: Scale) -> dict[str, Column]:
+    return (
+        columns("rival", "wins", "ties", "losses", "mean_difference", scale=scale)
+        | interval(gains(scale))
+        | columns("p_holm", "p_better", "p_equal", "p_worse", "reason")
+    )
 
 
 def conclusion(comparison: Comparison) -> str:
@@ -65,7 +81,7 @@ def leaderboard(comparison: Comparison) -> str:
     said = "Epochs, optimiser steps and parameters are what a strategy trained for: who trained longer is seen there. "
     said += "The deviation (sd) is over replicates."
     return paragraph(said, "note") + html_table(
-        comparison.leaderboard, _LEADERBOARD, f"Leaderboard on {comparison.dataset}"
+        comparison.leaderboard, _of_leaderboard(comparison.scale), f"Leaderboard on {comparison.dataset}"
     )
 
 
@@ -82,7 +98,15 @@ def confirmation(data: ReportData) -> str:
         "had no part in the choice. The margin is over the best fixed activation, with its 95 % interval over "
         "replicates."
     )
-    return paragraph(said, "note") + html_table(data.confirmations, _CONFIRMATION, "Trials confirmed on fresh seeds")
+    shown = _of_confirmation(data.scale)
+    return paragraph(said + _turned(data.scale), "note") + html_table(
+        data.confirmations, shown, "Trials confirmed on fresh seeds"
+    )
+
+
+def _turned(scale: Scale) -> str:
+    """Say which way gains go where the lower value is better."""
+    return f" {scale.turned[0].upper()}{scale.turned[1:]}." if scale.turned else ""
 
 
 def critical_difference(comparison: Comparison, figures: Figures) -> str:
@@ -112,9 +136,11 @@ def critical_difference(comparison: Comparison, figures: Figures) -> str:
 
 
 def rankings(comparison: Comparison) -> str:
-    """Write the rank and accuracy of each strategy in each architecture."""
+    """Write the rank and test metric of each strategy in each architecture."""
     strategies = sorted(comparison.architectures["strategy"].unique(), key=order)
-    return heat_table(comparison.architectures, strategies, f"Rankings by architecture on {comparison.dataset}")
+    caption, scale = f"Rankings by architecture on {comparison.dataset}", comparison.scale
+    table = heat_table(comparison.architectures, strategies, caption, scale)
+    return table if scale.factor == 100 else paragraph(f"In every cell {scale.heading('test')}.", "note") + table
 
 
 def margins(comparison: Comparison, figures: Figures) -> str:
@@ -122,23 +148,24 @@ def margins(comparison: Comparison, figures: Figures) -> str:
     means = comparison.mean_margins.assign(
         against=comparison.mean_margins["margin"].map(margin_words(comparison.scale.metric))
     )
-    described = "; ".join(f"over {row['against']} {_interval(row)}" for row in means.to_dict("records"))
+    scale = comparison.scale
+    described = "; ".join(f"over {row['against']} {_interval(row, scale)}" for row in means.to_dict("records"))
     figure = figures.draw(
         "margins",
         f"SmartMixed's margins, {comparison.dataset}",
         f"Mean margins: {described}.",
-        lambda ax: plots.plot_margins(comparison.margins, comparison.mean_margins, ax),
+        lambda ax: plots.plot_margins(comparison.margins, comparison.mean_margins, ax, scale=scale),
         (4.5, 2.9),
         "Dots are architectures, the diamond is their mean with its 95 % interval; within the grey band two strategies "
-        "are equal in practice. The oracle is a maximum over noise: nobody could have chosen it.",
+        "are equal in practice. The oracle is a maximum over noise: nobody could have chosen it." + _turned(scale),
     )
     heads = columns("architecture")
     for kind, label in plots.MARGIN_LABELS.items():
-        heads |= {kind: (label, WORDS), f"margin_{kind}": COLUMNS["margin"]}
-    behind = html_table(means, {"against": ("over", WORDS)} | _INTERVAL, "Mean margins")
+        heads |= {kind: (label, WORDS), f"margin_{kind}": columns("margin", scale=scale)["margin"]}
+    behind = html_table(means, {"against": ("over", WORDS)} | _of_interval(scale), "Mean margins")
     sizes = comparison.margins.sort_values("architecture", key=lambda names: names.map(by_size))
     by_architecture = html_table(sizes, heads, "Margins by architecture")
-    against = html_table(comparison.pairs, _PAIRS, f"SmartMixed against every rival on {comparison.dataset}")
+    against = html_table(comparison.pairs, _of_pairs(scale), f"SmartMixed against every rival on {comparison.dataset}")
     return (
         figure
         + details("The numbers behind the plot", behind + by_architecture)
@@ -152,16 +179,20 @@ def margins(comparison: Comparison, figures: Figures) -> str:
 
 
 def _equivalence(comparison: Comparison) -> str:
-    said = f"Equal in practice is what differs by less than {100 * ROPE:g} points"
-    examples = comparison.test_examples
-    return f"{said}." if examples is None else f"{said}: {ROPE * examples:.2g} of the {examples:,} test examples."
+    scale, examples = comparison.scale, comparison.test_examples
+    if scale.rope == 0:
+        return f"Equal in practice is {scale.equal}.{_turned(scale)}"
+    said = f"Equal in practice is what differs by less than {scale.equal}"
+    if examples is None:
+        return f"{said}.{_turned(scale)}"
+    return f"{said}: {scale.rope * examples:.2g} of the {examples:,} test examples."
 
 
 def _controls(comparison: Comparison) -> str:
     if comparison.controls.empty:
         return ""
     told = comparison.controls.assign(tells=comparison.controls["rival"].map(CONTROL_WORDS))
-    shown = {"rival": ("control", WORDS), "tells": ("against", WORDS)} | _PAIRS
+    shown = {"rival": ("control", WORDS), "tells": ("against", WORDS)} | _of_pairs(comparison.scale)
     said = "Each in SmartMixed's own trial: settings, initial weights and batches are equal."
     return (
         "<h3>Against the controls</h3>"
@@ -171,12 +202,16 @@ def _controls(comparison: Comparison) -> str:
 
 
 def _phases(comparison: Comparison) -> str:
-    gains = comparison.mean_phases.assign(over=comparison.mean_phases["gain"].map(GAINS))
-    if gains["mean"].isna().all():
-        return paragraph("Not recorded: accuracies at the handoff are missing.")
-    return html_table(gains, {"over": ("gain in test accuracy", WORDS)} | _INTERVAL, "Phase 2 against phase 1")
+    found = comparison.mean_phases.assign(over=comparison.mean_phases["gain"].map(GAINS))
+    if found["mean"].isna().all():
+        return paragraph("Not recorded: values at the handoff are missing.")
+    scale = comparison.scale
+    shown = {"over": (f"gain in test {scale.label}", WORDS)} | _of_interval(scale)
+    return html_table(found, shown, "Phase 2 against phase 1")
 
 
-def _interval(found: Mapping[Hashable, Any]) -> str:
-    mean, low, high = (100 * float(found[name]) for name in ("mean", "low", "high"))
-    return f"{mean:+z.2f} points" + ("" if np.isnan(low) else f" (95 % interval {low:+z.2f} to {high:+z.2f})")
+def _interval(found: Mapping[Hashable, Any], scale: Scale) -> str:
+    mean, low, high = (float(found[name]) for name in ("mean", "low", "high"))
+    if np.isnan(mean):
+        return "unknown"
+    return scale.difference(mean) + ("" if np.isnan(low) else f" (95 % interval {scale.span(low, high)})")

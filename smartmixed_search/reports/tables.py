@@ -6,6 +6,7 @@ from typing import Any
 
 import pandas as pd
 
+from smartmixed_search.analysis.scale import Scale
 from smartmixed_search.families import by_size
 from smartmixed_search.trials.records import CONTROL
 
@@ -83,9 +84,10 @@ def paragraph(text: str, kind: str = "") -> str:
     return f'<p class="{kind}">{escape(text)}</p>' if kind else f"<p>{escape(text)}</p>"
 
 
-def heat_table(ranking: pd.DataFrame, strategies: Sequence[str], caption: str) -> str:
-    """Write rank and test accuracy per architecture × strategy, the better the darker."""
+def heat_table(ranking: pd.DataFrame, strategies: Sequence[str], caption: str, scale: Scale) -> str:
+    """Write rank and test metric per architecture × strategy, the better the darker."""
     architectures = sorted(ranking["architecture"].unique(), key=by_size)
+    ranking = ranking.assign(told=ranking[scale.metric.test].map(scale.short, na_action="ignore").fillna("–"))
     cells = {(row.architecture, row.strategy): row for row in ranking.itertuples()}
     confirmed = set(ranking.loc[ranking["confirmed"], "architecture"])
     heads = "".join(f'<th scope="col">{escape(name)}</th>' for name in ("architecture", *strategies))
@@ -102,13 +104,12 @@ def heat_table(ranking: pd.DataFrame, strategies: Sequence[str], caption: str) -
 def _heat_cell(row: Any, ranks: int) -> str:
     if row is None:
         return '<td class="number" data-value="">–</td>'
-    accuracy = f"{100 * row.test_accuracy:.2f} %"
     if pd.isna(row.rank):
-        return f'<td class="number" data-value="">{accuracy}</td>'
+        return f'<td class="number" data-value="">{row.told}</td>'
     heat = (ranks - row.rank_mean) / max(1, ranks - 1)
     return (
         f'<td class="number" style="--heat:{heat:.2f}" data-value="{row.rank_mean:g}">'
-        f"{accuracy}<br><small>rank {row.rank}</small></td>"
+        f"{row.told}<br><small>rank {row.rank}</small></td>"
     )
 
 

@@ -2,14 +2,14 @@
 
 import pandas as pd
 
+from smartmixed_search.analysis.scale import Scale
 from smartmixed_search.analysis.statistics import ALPHA, NotEnoughData
 from smartmixed_search.analysis.tuning import importance, response
 from smartmixed_search.errors.messages import counted
 from smartmixed_search.reports import plots
-from smartmixed_search.reports.columns import columns, interval
+from smartmixed_search.reports.columns import columns, gains, interval
 from smartmixed_search.reports.figures import GRID_SIZE, Figures
 from smartmixed_search.reports.tables import (
-    POINTS,
     WORDS,
     Column,
     details,
@@ -28,15 +28,19 @@ _IMPORTANCE: dict[str, Column] = {
     "share": ("share of the variance, %", fixed(1, 100)),
     "p": ("p (F-test)", p_value),
 }
-_RESPONSE = (
-    columns("from", "to", "trials") | {"mean": ("mean less the architecture's, points", POINTS)} | interval(POINTS)
-)
-_TRIALS = columns(
-    "trial", "architecture", "phase_fraction", "temperature", "objective", "choice_confidence", "smartmixed_rank"
-)
 
 
-def tuning(dataset: str, trials: pd.DataFrame, figures: Figures) -> str:
+def _of_response(scale: Scale) -> dict[str, Column]:
+    mean: dict[str, Column] = {"mean": (scale.differences("mean less the architecture's"), gains(scale))}
+    return columns("from", "to", "trials") | mean | interval(gains(scale))
+
+
+def _of_trials(scale: Scale) -> dict[str, Column]:
+    settings = ["phase_fraction", "temperature"]
+    return columns("trial", "architecture", *settings, "objective", "choice_confidence", "smartmixed_rank", scale=scale)
+
+
+def tuning(dataset: str, trials: pd.DataFrame, figures: Figures, scale: Scale) -> str:
     """Draw what the settings did to the objective of finished trials on one dataset."""
     known = trials.dropna(subset=["objective"])
     varied = [setting for setting in plots.SETTINGS if known[setting].nunique() > 1]
@@ -45,14 +49,15 @@ def tuning(dataset: str, trials: pd.DataFrame, figures: Figures) -> str:
     if not varied:
         return said
     responses = {setting: response(known, setting) for setting in varied}
-    drawn = [_response(dataset, setting, known, found, figures) for setting, found in responses.items()]
+    drawn = [_response(dataset, setting, known, found, figures, scale) for setting, found in responses.items()]
     if len(varied) > 1:
-        drawn.append(_parallel(dataset, known, figures))
+        drawn.append(_parallel(dataset, known, figures, scale))
     tables = [
-        html_table(found, _RESPONSE, f"Response to {plots.SETTINGS[setting]}") for setting, found in responses.items()
+        html_table(found, _of_response(scale), f"Response to {plots.SETTINGS[setting]}")
+        for setting, found in responses.items()
     ]
     by_objective = known.sort_values("objective", ascending=False)
-    behind = "".join(tables) + html_table(by_objective, _TRIALS, "Trials, best objective first")
+    behind = "".join(tables) + html_table(by_objective, _of_trials(scale), "Trials, best objective first")
     return (
         f'{said}{_importance(importance(known))}<div class="figures">{"".join(drawn)}</div>'
         f"{details('The numbers behind the plots', behind)}"
@@ -73,21 +78,24 @@ def _importance(found: pd.DataFrame | NotEnoughData) -> str:
     return paragraph(words) + table
 
 
-def _response(dataset: str, setting: str, trials: pd.DataFrame, found: pd.DataFrame, figures: Figures) -> str:
+def _response(
+    dataset: str, setting: str, trials: pd.DataFrame, found: pd.DataFrame, figures: Figures, scale: Scale
+) -> str:
     label = plots.SETTINGS[setting]
     best = trials.iloc[trials["objective"].argmax()]
-    tried, objective = counted(len(trials), "trial"), 100 * best["objective"]
-    described = f"{tried}; the best has {label} {best[setting]:.3g} and objective {objective:z.2f}."
+    tried, objective = counted(len(trials), "trial"), scale.number(best["objective"])
+    described = f"{tried}; the best has {label} {best[setting]:.3g} and objective {objective}."
     levels = "; ".join(
-        f"{row['from']:.2g} to {row['to']:.2g}: {100 * row['mean']:+z.2f}" for _, row in found.iterrows()
+        f"{row['from']:.2g} to {row['to']:.2g}: {scale.number(row['mean'], sign=True)}" for _, row in found.iterrows()
     )
     if levels:
-        described += f" Mean less that of the architecture, in points: {levels}."
+        unit = f", in {scale.unit_of_differences}" if scale.unit_of_differences else ""
+        described += f" Mean less that of the architecture{unit}: {levels}."
     return figures.draw(
         f"tuning-{setting}",
         f"Objective against {label}, {dataset}",
         described,
-        lambda ax: plots.plot_tuning(trials, setting, ax, response=found),
+        lambda ax: plots.plot_tuning(trials, setting, ax, response=found, scale=scale),
         GRID_SIZE,
         f"Objective against {label}, a dot per trial; the ring is the best by validation. Bars are means over a "
         "quarter of the trials each, differences between architectures taken out, with 95 % intervals where there is "
@@ -95,12 +103,12 @@ def _response(dataset: str, setting: str, trials: pd.DataFrame, found: pd.DataFr
     )
 
 
-def _parallel(dataset: str, trials: pd.DataFrame, figures: Figures) -> str:
+def _parallel(dataset: str, trials: pd.DataFrame, figures: Figures, scale: Scale) -> str:
     return figures.draw(
         "parallel",
         f"Settings and objective of every trial, {dataset}",
         f"{len(trials)} lines, one per trial, through phase fraction, temperature and objective.",
-        lambda ax: plots.plot_parallel(trials, ax),
+        lambda ax: plots.plot_parallel(trials, ax, scale=scale),
         GRID_SIZE,
         "One line per trial; the tenth with the highest objective stands out. Temperature is on a log scale.",
     )

@@ -1,4 +1,6 @@
-"""MLflow schema 1: the names of experiments, runs and tags, and how a run's tags are filled.
+"""MLflow schema 2: the names of experiments, runs and tags, and how a run's tags are filled.
+
+Runs of schema 1 are read as before: without the tags of metrics they mean a classification, ranked by accuracy.
 
 Some things are recorded beyond what the README lists, so that the questions users ask most are answered from few runs,
 and that the MLflow page shows the answers as columns (`view` saves two tables with them):
@@ -10,21 +12,26 @@ and that the MLflow page shows the answers as columns (`view` saves two tables w
 * sweep and trial: the dataset as an MLflow dataset, see `datasets`; as outputs, the models registered of them, see
   `models`: versions of `smartmixed-<dataset>`, or `smartmixed-<dataset>-<digits of the checksum>` where other data had
   the name before, with the tags `smartmixed.{schema, sweep, trial, dataset, checksum,
-  architecture, phase_fraction, temperature, replicate, val_loss, test_accuracy}`; a sweep's best one has the sweep's
+  architecture, phase_fraction, temperature, replicate, val_loss, test_<metric>}`; a sweep's best one has the sweep's
   name as alias;
 * trial: its ranking as its description; artifact `choice_counts.json` (how choices evolve: neurons by selection epoch,
   layer and function); artifact `environment.json` (device, threads, versions, data: what its figures may depend on
   beside the configuration); tags `smartmixed.weights_checksum` (of `weights.safetensors`, verified when it is read)
-  and `smartmixed.best_fixed` (the fixed strategy of highest validation accuracy) and the metrics `smartmixed_rank`,
-  `smartmixed_test_accuracy`, `best_fixed_test_accuracy`;
+  and `smartmixed.best_fixed` (the fixed strategy of best validation metric) and the metrics `smartmixed_rank`,
+  `smartmixed_test_<metric>`, `best_fixed_test_<metric>`;
 * confirmation, the run above the trials of `confirm`: all that a sweep's has, with the kind `confirmation`, and the tag
   `smartmixed.confirms` (name of the sweep) instead of `smartmixed.opened`, so that it is not taken for a sweep; its
   trials and their strategies have the tag `smartmixed.confirms_trial` (key of the trial that each confirms);
 * sweep, confirmation, trial and strategy: tag `smartmixed.checksum` of the data, which its dataset's name alone does
   not identify. Runs of earlier versions lack it; their sweep's dataset input holds it as digest;
+* sweep, confirmation, trial and strategy: tags `smartmixed.{task, metric, direction, unit}`, what was learned and by
+  what networks are ranked, and, where targets are numbers, `smartmixed.target_deviation` of the test examples, in their
+  unit; sweep: tag `smartmixed.metrics`, all that were recorded, as JSON. A sweep's run has them from its first finished
+  trial on. Wherever a metric's name stands above, it is that of the metric that ranks;
 * a failed or stopped trial: tag `smartmixed.reason`;
-* strategy: metrics `val_correct`, `test_correct` (summed over the replicates), which make ties exact, and
-  `phase1_best_epoch`, and `val_loss_last`, `val_accuracy_last` (last epoch), and `optimizer_steps_spent`: 0 where the
+* strategy: of every metric the mean, `…_std` and `…_r0` …, and `{val,test}_<metric>_lacking`, how many replicates have
+  no value, if any; `val_correct`, `test_correct` (summed over the replicates), which make ties exact, and
+  `phase1_best_epoch`, and `val_loss_last`, `val_<metric>_last` (last epoch), and `optimizer_steps_spent`: 0 where the
   network was reused, `optimizer_steps` elsewhere; tag `smartmixed.ranking` (the trial's key and the rank, as words
   that sort like the rankings of all trials, one after the other).
 """
@@ -33,7 +40,7 @@ from smartmixed_search.families import format_architecture
 from smartmixed_search.trials.config import TrialConfig
 from smartmixed_search.trials.records import SETTLED, NetworkResult
 
-VERSION = "1"
+VERSION = "2"
 EXPERIMENT_PREFIX = "smartmixed/"
 
 SWEEP = "sweep"
@@ -64,6 +71,12 @@ TAG_BEST_FIXED = "smartmixed.best_fixed"
 TAG_REASON = "smartmixed.reason"
 TAG_RANKING = "smartmixed.ranking"
 TAG_REUSED_FROM = "smartmixed.reused_from"
+TAG_TASK = "smartmixed.task"
+TAG_METRIC = "smartmixed.metric"
+TAG_METRICS = "smartmixed.metrics"
+TAG_DIRECTION = "smartmixed.direction"
+TAG_UNIT = "smartmixed.unit"
+TAG_DEVIATION = "smartmixed.target_deviation"
 TAG_PARENT = "mlflow.parentRunId"
 
 REASON_LENGTH = 1000

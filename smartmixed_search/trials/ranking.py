@@ -6,7 +6,7 @@ values. Test values rank the strategies of a trial or block; only validation val
 
 from collections.abc import Mapping, Sequence
 from math import isnan, nan
-from typing import Any, TypeVar
+from typing import Any
 
 import pandas as pd
 
@@ -15,8 +15,6 @@ from smartmixed_search.tasks.metric import ACCURACY, Metric
 from smartmixed_search.trials.config import SMARTMIXED
 from smartmixed_search.trials.records import RANKED, NetworkResult
 from smartmixed_search.trials.settings import SETTINGS
-
-Figures = TypeVar("Figures", float, "pd.Series[float]")
 
 RANKING_COLUMNS = ["strategy", "role", "rank", "rank_mean", "val_rank", "replicates"]
 """Of every ranking, beside the columns of its metric."""
@@ -82,22 +80,17 @@ def best_fixed(validation: Mapping[str, Any]) -> str | None:
     return max(validation, key=validation.__getitem__, default=None)
 
 
-def best_of_each(accuracies: pd.DataFrame) -> "pd.Series[str]":
+def best_of_each(oriented: pd.DataFrame) -> "pd.Series[str]":
     """Return what `best_fixed` does for every row of a table, block × fixed strategy, in which some may be missing."""
-    known = accuracies.dropna(how="all")
+    known = oriented.dropna(how="all")
     return known.idxmax(axis=1).astype("str") if len(known) else pd.Series(dtype="str")
 
 
-def accuracy_of(accuracies: pd.DataFrame, strategies: "pd.Series[str]") -> "pd.Series[float]":
-    """Return from such a table, block by block, the accuracy of the strategy that is named."""
-    long = accuracies.stack()
+def value_of(values: pd.DataFrame, strategies: "pd.Series[str]") -> "pd.Series[float]":
+    """Return from such a table, block by block, the value of the strategy that is named."""
+    long = values.stack()
     cells = long.reindex(pd.MultiIndex.from_arrays([strategies.index, strategies]))
     return pd.Series(cells.to_numpy("float64"), strategies.index)
-
-
-def margin(own: Figures, rival: Figures) -> Figures:
-    """Return SmartMixed's margin: its accuracy minus its rival's, paired by replicate, trial or architecture."""
-    return own - rival
 
 
 def best_fixed_strategy(networks: Sequence[NetworkResult], metric: Metric = ACCURACY) -> str | None:

@@ -124,7 +124,7 @@ def test_a_conclusion_on_errors_says_nothing_of_accuracy() -> None:
     assert "Its gain in test RMSE over the best fixed activation of the architecture, chosen by validation, is " in said
     assert "+1.50 in the target's unit on average, too few architectures for an interval." in said
     assert "A positive gain is a lower RMSE, so better." in said
-    assert "Test RMSE is missing for 1 of 8 pairs of architecture and strategy (diverged, or undefined there)" in said
+    assert "Test RMSE is missing for 1 of 8 pairs of architecture and strategy (a network diverged" in said
     assert not [word for word in ("accuracy", "points", "%") if word in said]
 
 
@@ -152,3 +152,14 @@ def test_differences_within_the_region_of_a_metric_are_equal_in_practice() -> No
         compare_strategies(rows, scale=Scale(metric=RMSE, deviation=deviation)).pairs for deviation in (100.0, 1.0)
     )
     assert (wide["p_equal"].item(), narrow["p_worse"].item()) == pytest.approx((1, 1), abs=0.01)
+
+
+def test_a_strategy_of_which_a_replicate_diverged_ranks_after_those_of_which_none_did() -> None:
+    rows = errors().assign(test_rmse_lacking=0.0, val_rmse_lacking=0.0)
+    rows.loc[(rows["architecture"] == "16") & (rows["strategy"] == "relu"), "test_rmse_lacking"] = 1
+    found = block_rankings(rows, metric=RMSE).set_index(["architecture", "strategy"])["rank"]
+    assert found.loc["16"].to_dict() == {"smartmixed": 1, "elu": 2, "tanh": 3, "relu": 4}
+    assert leaderboard(rows, metric=RMSE).set_index("strategy")["mean_rank"]["relu"] == 2.75
+    compared = compare_strategies(rows, metric=RMSE)
+    assert compared.pairs.set_index("rival")["blocks"].to_dict() == {"elu": 2, "relu": 1, "tanh": 1}
+    assert compared.undefined == 2

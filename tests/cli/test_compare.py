@@ -10,15 +10,18 @@ from click.testing import CliRunner, Result
 
 import smartmixed_search
 from smartmixed_search.analysis.comparison import comparison_columns
+from smartmixed_search.analysis.scale import Scale
 from smartmixed_search.cli import cli, main
-from smartmixed_search.cli.compare import points
 from smartmixed_search.cli.tables import print_frame
 from smartmixed_search.tracking.questions.queries import compare
+from smartmixed_search.tracking.tables.tables import RANKED_BY
 from smartmixed_search.tracking.writing.writer import Tracker
 from tests.helpers.factories import make_result
 from tests.helpers.tracked import SPACE, make_tracker
 
 ACCURACIES = {"relu": [0.90, 0.92], "elu": 0.90, "smartmixed": [0.93, 0.95], "selective": 0.99}
+
+COLUMNS = [*comparison_columns(), *RANKED_BY]
 
 
 def record(uri: str, widths: Iterable[int], sweep: str = "mine", dataset: str = "digits", **settings: Any) -> Tracker:
@@ -90,7 +93,7 @@ def test_a_selection_that_has_not_converged_is_announced(tracking_uri: str, conf
 def test_csv_and_json_are_the_leaderboard(tracking_uri: str) -> None:
     record(tracking_uri, range(1, 3))
     rows = json.loads(ask(tracking_uri, "--format", "json").stdout)
-    assert [list(row) for row in rows] == [comparison_columns()] * 4
+    assert [list(row) for row in rows] == [COLUMNS] * 4
     assert rows[0]["optimizer_steps"] == 40
     of_csv = list(csv.DictReader(io.StringIO(ask(tracking_uri, "--format", "csv").stdout)))
     assert [row["strategy"] for row in of_csv] == [row["strategy"] for row in rows]
@@ -118,7 +121,9 @@ def test_stopped_trials_are_mentioned(tracking_uri: str) -> None:
     assert "1 of 3 settled trials were stopped early" in ask(tracking_uri).stderr
 
 
-@pytest.mark.parametrize(("output_format", "printed"), [("table", ""), ("csv", ",".join(comparison_columns()) + "\n")])
+@pytest.mark.parametrize(
+    ("output_format", "printed"), [("table", ""), ("csv", ",".join([*comparison_columns(), *RANKED_BY]) + "\n")]
+)
 def test_without_a_finished_trial_there_is_nothing_to_compare(
     tracking_uri: str, output_format: str, printed: str
 ) -> None:
@@ -169,6 +174,6 @@ def test_a_joint_search_is_announced(tracking_uri: str) -> None:
 
 
 def test_what_rounds_to_zero_has_no_minus_sign(capsys: pytest.CaptureFixture[str]) -> None:
-    assert points(-1e-6, -2e-6, 1e-6) == "+0.00 [+0.00, +0.00]"
-    print_frame(pd.DataFrame({"dataset": ["a"], "objective": [-1e-6]}), "table", ["objective"])
+    assert Scale().gain(-1e-6, -2e-6, 1e-6) == "+0.00 [+0.00, +0.00]"
+    print_frame(pd.DataFrame({"dataset": ["a"], "objective": [-1e-6]}), "table", lambda _: ["objective"], ranked=False)
     assert capsys.readouterr().out.split() == ["a:", "objective", "0.0000"]

@@ -18,7 +18,8 @@ from smartmixed_search.reports.report import report
 from smartmixed_search.tracking.store.store import default_tracking_uri
 from smartmixed_search.trials.result import TrialResult
 from tests.helpers.factories import SEVEN, make_result
-from tests.helpers.tracked import make_tracker
+from tests.helpers.regression import as_regression
+from tests.helpers.tracked import SPACE, make_tracker
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext, Locator, Page
@@ -186,6 +187,34 @@ def shown(browser: "Browser", page_path: Path, request: pytest.FixtureRequest) -
     opened.page.screenshot(path=page_path.with_name(f"{width}-{scheme}.png"), full_page=True)
     opened.unfold()
     yield opened
+    context.close()
+
+
+@pytest.fixture(scope="module")
+def errors_path(store_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The report of a sweep that ranks by RMSE, of a target with a long name."""
+    folder = tmp_path_factory.mktemp("errors")
+    shutil.copy(store_template, folder)
+    uri = default_tracking_uri(folder)
+    tracker = make_tracker(uri, space=SPACE | {"target": "median_value_of_owner_occupied_homes"})
+    rng = np.random.default_rng(0)
+    for architecture in ARCHITECTURES * TRIALS_EACH:
+        result = as_regression(make_varied(architecture, rng))
+        tracker.record_trial(replace(result, objective=100 * result.objective))
+    path = folder / "report.html"
+    path.write_text(report(keep=False, tracking_uri=uri))
+    return path
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_a_page_of_errors_is_whole_at_every_width(browser: "Browser", errors_path: Path, width: int) -> None:
+    context = browser.new_context(viewport={"width": width, "height": 900}, offline=True)
+    shown = Shown(context, errors_path)
+    shown.page.screenshot(path=errors_path.with_name(f"{width}.png"), full_page=True)
+    shown.unfold()
+    assert (shown.messages, shown.overflow()) == ([], 0)
+    assert shown.page.evaluate(COLLISIONS) == []
+    assert "accurac" not in shown.page.locator("body").inner_text()
     context.close()
 
 

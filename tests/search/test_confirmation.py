@@ -23,7 +23,7 @@ from smartmixed_search.search.keeping.ledger import count_settled, read_configs
 from smartmixed_search.search.recording.sync import find_sweeps, sync_sweep
 from smartmixed_search.search.summary import SweepSummary
 from smartmixed_search.tracking.questions import queries
-from smartmixed_search.tracking.questions.confirmations import CONFIRMATION_COLUMNS, confirmations
+from smartmixed_search.tracking.questions.confirmations import confirmation_columns, confirmations
 from smartmixed_search.tracking.store.store import connect, default_tracking_uri, prepare_store
 from smartmixed_search.tracking.writing.writer import Tracker
 from smartmixed_search.trials.result import TrialResult
@@ -115,7 +115,7 @@ def test_a_sweep_without_confirmations_has_none(tracking_uri: str) -> None:
     record_sweep(tracking_uri)
     found = confirmations(tracking_uri=tracking_uri)
     assert found.empty
-    assert list(found) == CONFIRMATION_COLUMNS
+    assert list(found) == confirmation_columns()
 
 
 def test_a_single_replicate_gives_a_margin_without_interval(tracking_uri: str) -> None:
@@ -226,7 +226,8 @@ def test_a_sweep_without_a_finished_trial_cannot_be_confirmed(tracking_uri: str,
 
 @pytest.mark.parametrize("kind", ["margin", "accuracy"])
 def test_a_table_names_split_and_seeds_of_every_figure(capsys: pytest.CaptureFixture[str], kind: str) -> None:
-    row = dict.fromkeys(CONFIRMATION_COLUMNS, 0.5) | {"dataset": "digits", "objective_kind": kind}
+    row = dict.fromkeys(confirmation_columns(), 0.5) | {"dataset": "digits", "objective_kind": kind}
+    row |= {"metric": "accuracy", "direction": "max", "unit": "share"}
     print_confirmed(pd.DataFrame([row]), "table")
     output = capsys.readouterr()
     names = output.out.splitlines()[1].split()
@@ -240,5 +241,5 @@ def test_the_command_prints_what_was_confirmed(confirmed: Path) -> None:
     answer = CliRunner().invoke(cli, arguments, standalone_mode=False)
     assert answer.return_value == 0
     rows = json.loads(answer.stdout)
-    assert [list(row) for row in rows] == [CONFIRMATION_COLUMNS] * 2
+    assert [list(row) for row in rows] == [confirmation_columns()] * 2
     assert count_settled(SweepDirectory.of(confirmed, "demo-confirmed-4").ledger) == 2

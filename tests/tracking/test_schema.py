@@ -53,8 +53,13 @@ def test_sweep_run_has_the_schema(recorded: Any) -> None:
     assert run.info.status == "FINISHED"
     tags = {name: value for name, value in run.data.tags.items() if name.startswith("smartmixed.")}
     assert tags.pop("smartmixed.opened")
+    assert [one["name"] for one in json.loads(tags.pop("smartmixed.metrics"))] == ["accuracy", "loss"]
     assert tags == {
-        "smartmixed.schema": "1",
+        "smartmixed.schema": "2",
+        "smartmixed.task": "classification",
+        "smartmixed.metric": "accuracy",
+        "smartmixed.direction": "max",
+        "smartmixed.unit": "share",
         "smartmixed.kind": "sweep",
         "smartmixed.sweep": "mine",
         "smartmixed.key": "k",
@@ -85,7 +90,11 @@ def test_trial_run_has_the_schema(recorded: Any) -> None:
     assert run.info.status == "FINISHED"
     assert run.info.end_time - run.info.start_time == 12_500
     assert {name: v for name, v in run.data.tags.items() if name.startswith("smartmixed.") or "parent" in name} == {
-        "smartmixed.schema": "1",
+        "smartmixed.schema": "2",
+        "smartmixed.task": "classification",
+        "smartmixed.metric": "accuracy",
+        "smartmixed.direction": "max",
+        "smartmixed.unit": "share",
         "smartmixed.kind": "trial",
         "smartmixed.sweep": "mine",
         "smartmixed.key": result.key,
@@ -235,7 +244,11 @@ def test_strategy_run_has_the_schema(recorded: Any, strategy: str, role: str, ra
     assert run.info.run_name == f"512-256 · {strategy}"
     assert run.info.status == "FINISHED"
     assert {name: v for name, v in run.data.tags.items() if name.startswith("smartmixed.") or "parent" in name} == {
-        "smartmixed.schema": "1",
+        "smartmixed.schema": "2",
+        "smartmixed.task": "classification",
+        "smartmixed.metric": "accuracy",
+        "smartmixed.direction": "max",
+        "smartmixed.unit": "share",
         "smartmixed.kind": "strategy",
         "smartmixed.sweep": "mine",
         "smartmixed.key": f"{recorded[1].key}/{strategy}",

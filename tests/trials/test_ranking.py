@@ -9,12 +9,12 @@ from smartmixed_search.errors import ConfigError
 from smartmixed_search.tasks.metric import RMSE
 from smartmixed_search.trials.ranking import (
     RANKING_COLUMNS,
-    accuracy_of,
     best_fixed,
     best_fixed_strategy,
     best_of_each,
     objective,
     rank_networks,
+    value_of,
 )
 from smartmixed_search.trials.records import NetworkResult
 from tests.helpers.factories import diverged_network, make_network, make_result
@@ -325,9 +325,9 @@ def test_best_of_each_block_leaves_out_blocks_without_any() -> None:
     assert best_of_each(table).to_dict() == {"8": "elu", "8-8": "relu"}
 
 
-def test_accuracy_of_a_strategy_that_a_block_lacks_is_missing() -> None:
+def test_the_value_of_a_strategy_that_a_block_lacks_is_missing() -> None:
     table = pd.DataFrame({"elu": [0.9, None], "relu": [0.7, 0.85]}, index=["8", "8-8"])
-    found = accuracy_of(table, pd.Series(["relu", "elu"], index=["8", "8-8"]))
+    found = value_of(table, pd.Series(["relu", "elu"], index=["8", "8-8"]))
     assert found["8"] == 0.7
     assert pd.isna(found["8-8"])
 

@@ -222,8 +222,9 @@ def _tags(trial: "Run", network: TrackedNetwork) -> dict[str, str]:
         "temperature": trial.data.params["temperature"],
         "replicate": str(replicate),
         "val_loss": f"{network.val_losses[replicate]:.6g}",
-        "test_accuracy": f"{network.test_accuracies[replicate]:.6g}",
     }
+    if replicate in network.tests:
+        figures[network.scale.metric.test] = f"{network.tests[replicate]:.6g}"
     known = {tag: trial.data.tags[tag] for tag in of_trial}
     return known | data | {f"smartmixed.{name}": value for name, value in figures.items()}
 
@@ -236,10 +237,12 @@ def _takes(network: TrainedNetwork) -> str:
 
 
 def _description(trial: "Run", network: TrackedNetwork) -> str:
-    replicate, losses = network.network.replicate, network.val_losses
+    replicate, losses, scale = network.network.replicate, network.val_losses, network.scale
+    known = network.tests.get(replicate)
+    test = "unknown" if known is None else scale.plain(known) if scale.factor == 100 else scale.value(known)
     return (
         f"Replicate {replicate} of trial {network.trial} ({network.run_name}) of sweep {network.sweep}: validation "
-        f"loss {losses[replicate]:.4f}, the lowest of {len(losses)}; test accuracy "
-        f"{network.test_accuracies[replicate]:.4f}. It takes {_takes(network.network)}, and prepares them: "
+        f"loss {losses[replicate]:.4f}, the lowest of {len(losses)}; test {scale.label} "
+        f"{test}. It takes {_takes(network.network)}, and prepares them: "
         f"{network.network.preparation}. It returns {returns(network.network)}."
     )

@@ -7,6 +7,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
+from smartmixed_search.analysis.scale import Scale
 from smartmixed_search.errors import NetworkError, TrackingError
 from smartmixed_search.errors.messages import one_of
 from smartmixed_search.export.weights import TrainedNetwork, read_network
@@ -15,6 +16,7 @@ from smartmixed_search.system.plugins import import_plugins, require_plugins
 from smartmixed_search.tracking import schema
 from smartmixed_search.tracking.runs import runs
 from smartmixed_search.tracking.store.store import open_store, resolve_tracking_uri, store_errors
+from smartmixed_search.tracking.tables.measured import Measured
 from smartmixed_search.tracking.tables.trials import find_trial
 from smartmixed_search.trials.config import SMARTMIXED
 
@@ -34,9 +36,11 @@ class TrackedNetwork:
     run_name: str
     """Of the trial in MLflow."""
     val_losses: Mapping[int, float]
-    """Validation loss, in nats, of each replicate that has a network."""
-    test_accuracies: Mapping[int, float]
-    """Of each replicate."""
+    """Validation loss of each replicate that has a network."""
+    tests: Mapping[int, float]
+    """The test metric of each replicate that has one."""
+    scale: Scale
+    """The metric that ranks, and how it is told."""
 
 
 def fetch_network(
@@ -78,7 +82,7 @@ def read_tracked(client: "MlflowClient", run: "Run", replicate: int | None = Non
         ConfigError: a plugin that its functions come from has not been imported.
     """
     metrics = _smartmixed_metrics(client, run)
-    losses = _by_replicate(metrics, "val_loss")
+    losses, scale = _by_replicate(metrics, "val_loss"), Measured.of(run).scale()
     with TemporaryDirectory() as folder:
         weights = _download_weights(client, run, folder)
         _verify(weights, run)
@@ -90,7 +94,8 @@ def read_tracked(client: "MlflowClient", run: "Run", replicate: int | None = Non
         trial=run.data.tags[schema.TAG_TRIAL],
         run_name=run.info.run_name,
         val_losses=losses,
-        test_accuracies=_by_replicate(metrics, "test_accuracy"),
+        tests=_by_replicate(metrics, scale.metric.test),
+        scale=scale,
     )
 
 

@@ -9,38 +9,29 @@ import pandas as pd
 from smartmixed_search.analysis.identity import DATASET
 from smartmixed_search.errors import TrackingError
 from smartmixed_search.system.plugins import require_plugins
+from smartmixed_search.tasks.metric import ACCURACY, Metric
 from smartmixed_search.tracking import schema
 from smartmixed_search.tracking.questions.splits import Splits, by_replicate
 from smartmixed_search.tracking.runs import runs
 from smartmixed_search.tracking.store.store import open_store, resolve_tracking_uri, store_errors
 from smartmixed_search.tracking.tables import columns, tables
+from smartmixed_search.tracking.tables.measured import Measured
 from smartmixed_search.trials.config import SMARTMIXED, TrialConfig
-from smartmixed_search.trials.ranking import margin
 from smartmixed_search.trials.records import FINISHED
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import Run
 
-CONFIRMATION_COLUMNS = [
-    *DATASET,
-    "architecture",
-    "phase_fraction",
-    "temperature",
-    "objective_kind",
-    "objective",
-    "confirmed_objective",
-    "replicates",
-    "smartmixed_rank",
-    "smartmixed_test_accuracy",
-    "best_fixed",
-    "best_fixed_test_accuracy",
-    "margin",
-    "low",
-    "high",
-    "trial",
-    "confirmation",
-]
+
+def confirmation_columns(metric: Metric = ACCURACY) -> list[str]:
+    """Return the columns of `confirmations`."""
+    return [
+        *[*DATASET, "architecture", "phase_fraction", "temperature"],
+        *["objective_kind", "objective", "confirmed_objective", "replicates"],
+        *["smartmixed_rank", f"smartmixed_{metric.test}", "best_fixed", f"best_fixed_{metric.test}"],
+        *["margin", "low", "high", "trial", "confirmation", *tables.RANKED_BY],
+    ]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,7 +84,7 @@ def confirmed_table(client: "MlflowClient", sweeps: Sequence["Run"]) -> pd.DataF
     """
     found = _confirmations(client, sweeps)
     keys = {trial.info.run_id: trial.data.tags[schema.TAG_CONFIRMS_TRIAL] for trial in _trials(client, found)}
-    rows = tables.strategy_table(client, found) if found else pd.DataFrame(columns=tables.STRATEGY_TABLE_COLUMNS)
+    rows = tables.strategy_table(client, found) if found else pd.DataFrame(columns=tables.strategy_columns())
     data = {run.data.tags[schema.TAG_SWEEP]: columns.checksum(run) for run in sweeps}
     data = {run.data.tags[schema.TAG_SWEEP]: data[run.data.tags[schema.TAG_CONFIRMS]] for run in found}
     rows = rows.assign(
@@ -105,10 +96,10 @@ def confirmed_table(client: "MlflowClient", sweeps: Sequence["Run"]) -> pd.DataF
 def confirmations(sweep: str | None = None, tracking_uri: str | None = None) -> pd.DataFrame:
     """Return what training the best trials of a sweep again on fresh seeds has shown, a row per trial, the best first.
 
-    The columns are `CONFIRMATION_COLUMNS`; accuracies and margins are fractions.
+    The columns are `confirmation_columns` of the metric that ranks; accuracies and their margins are fractions.
 
     `objective` is what the sweep chose the trial for, `confirmed_objective` the same on fresh seeds; `margin` is
-    SmartMixed's test accuracy minus that of the best fixed strategy (chosen by validation), the mean over the fresh
+    SmartMixed's gain in the test metric over the best fixed strategy (chosen by validation), the mean over the fresh
     replicates, `low` … `high` its 95 % bootstrap interval, NaN for fewer than six; of several splits of the data the
     interval of the corrected resampled t-test, NaN for fewer than three.
 
@@ -130,8 +121,9 @@ def confirmation_table(client: "MlflowClient", sweeps: Sequence["Run"]) -> pd.Da
     known = tables.trial_table(client, sweeps, FINISHED).set_index("trial")
     found = _confirmations(client, sweeps)
     trials = [trial for trial in _trials(client, found) if trial.data.tags[schema.TAG_STATUS] == FINISHED]
-    rows = [_row(client, trial, known) for trial in trials]
-    table = pd.DataFrame([row for row in rows if row is not None], columns=CONFIRMATION_COLUMNS)
+    metric = Measured.of(sweeps[0]).metric
+    rows = [_row(client, trial, known, metric) for trial in trials]
+    table = pd.DataFrame([row for row in rows if row is not None], columns=confirmation_columns(metric))
     table = table.drop_duplicates(["trial", "confirmation"])  # it was trained again under another name
     return table.sort_values("confirmed_objective", ascending=False, kind="stable", ignore_index=True)
 
@@ -147,7 +139,7 @@ def _trials(client: "MlflowClient", found: Iterable["Run"]) -> Iterator["Run"]:
         yield from runs.search(client, [run.info.experiment_id], [parent])
 
 
-def _row(client: "MlflowClient", trial: "Run", known: pd.DataFrame) -> dict[str, Any] | None:
+def _row(client: "MlflowClient", trial: "Run", known: pd.DataFrame, metric: Metric) -> dict[str, Any] | None:
     """Return the row of a confirmed trial; None where the sweep's trial is not there any more."""
     original = trial.data.tags[schema.TAG_CONFIRMS_TRIAL]
     if original not in known.index:
@@ -159,21 +151,22 @@ def _row(client: "MlflowClient", trial: "Run", known: pd.DataFrame) -> dict[str,
         "confirmed_objective": metrics["objective"],
         "replicates": int(trial.data.params["replicates"]),
         "smartmixed_rank": int(metrics["smartmixed_rank"]),
-        "smartmixed_test_accuracy": metrics["smartmixed_test_accuracy"],
+        f"smartmixed_{metric.test}": metrics.get(f"smartmixed_{metric.test}"),
         "best_fixed": trial.data.tags.get(schema.TAG_BEST_FIXED),
-        "best_fixed_test_accuracy": metrics.get("best_fixed_test_accuracy"),
-        **_margin(client, trial),
+        f"best_fixed_{metric.test}": metrics.get(f"best_fixed_{metric.test}"),
+        **_margin(client, trial, metric),
         "trial": original,
         "confirmation": trial.data.tags[schema.TAG_TRIAL],
+        **tables.ranked_by(metric),
     }
 
 
-def _margin(client: "MlflowClient", trial: "Run") -> dict[str, float]:
+def _margin(client: "MlflowClient", trial: "Run", metric: Metric) -> dict[str, float]:
     rival = trial.data.tags.get(schema.TAG_BEST_FIXED)
     parent = runs.equals(schema.TAG_PARENT, trial.info.run_id)
     strategies = runs.search(client, [trial.info.experiment_id], [parent])
-    accuracies = {run.data.tags[schema.TAG_STRATEGY]: by_replicate(run, "test_accuracy") for run in strategies}
+    values = {run.data.tags[schema.TAG_STRATEGY]: by_replicate(run, metric.test) for run in strategies}
     of_none = pd.Series(dtype="float64")
-    differences = margin(accuracies.get(SMARTMIXED, of_none), accuracies.get(rival or "", of_none))
+    differences = metric.gain(values.get(SMARTMIXED, of_none), values.get(rival or "", of_none))
     interval = Splits.of(trial.data.params).interval(differences)
     return {"margin": interval["mean"], "low": interval["low"], "high": interval["high"]}

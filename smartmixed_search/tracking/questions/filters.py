@@ -14,21 +14,18 @@ import pandas as pd
 from smartmixed_search.errors import ConfigError
 from smartmixed_search.errors.messages import one_of, show
 from smartmixed_search.families import depth_of
+from smartmixed_search.tasks.metric import ACCURACY
 from smartmixed_search.tracking import schema
 from smartmixed_search.tracking.runs import runs
 from smartmixed_search.tracking.store.servers import reason
 from smartmixed_search.tracking.tables import tables
+from smartmixed_search.tracking.tables.measured import Measured
 from smartmixed_search.trials.config import SMARTMIXED
 from smartmixed_search.trials.records import FINISHED
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import Run
-
-_EXAMPLES = {
-    schema.STRATEGY: "metrics.test_accuracy > 0.97 AND params.depth = '3'",
-    schema.TRIAL: "metrics.objective > 0 AND params.batch_size = '128'",
-}
 
 _KINDS = {"metric": "metrics", "parameter": "params", "tag": "tags"}
 """What a filter can name of a run, by MLflow's word for it."""
@@ -90,6 +87,14 @@ class Filters:
         return rows if self.max_params is None else rows[(rows["parameters"] <= self.max_params).fillna(False)]
 
 
+def _example(kind: str, sweeps: Sequence["Run"]) -> str:
+    if kind == schema.TRIAL:
+        return "metrics.objective > 0 AND params.batch_size = '128'"
+    metric = Measured.of(sweeps[0]).metric
+    compared = "> 0.97" if metric == ACCURACY else "> 0" if metric.direction == "max" else "< 1"
+    return f"metrics.{metric.test} {compared} AND params.depth = '3'"
+
+
 def _found(client: "MlflowClient", sweeps: Sequence["Run"], kind: str, where: str) -> set[str]:
     """Return the ids of the runs of a kind that meet a filter: those of the sweeps, and maybe others."""
     from mlflow.exceptions import MlflowException
@@ -107,7 +112,7 @@ def _found(client: "MlflowClient", sweeps: Sequence["Run"], kind: str, where: st
         if error.error_code != "INVALID_PARAMETER_VALUE":
             raise
         raise ConfigError(
-            f'where must be a filter in the syntax of MLflow, such as "{_EXAMPLES[kind]}", '
+            f'where must be a filter in the syntax of MLflow, such as "{_example(kind, sweeps)}", '
             f"but got {show(where)} ({reason(error)})"
         ) from error
 

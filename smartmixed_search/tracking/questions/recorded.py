@@ -11,10 +11,11 @@ import pandas as pd
 from smartmixed_search.datasets import Dataset, load_dataset
 from smartmixed_search.space.keys import as_read
 from smartmixed_search.system.plugins import import_plugins, require_plugins
-from smartmixed_search.tasks.metric import ACCURACY, Metric
+from smartmixed_search.tasks.metric import Metric
 from smartmixed_search.tracking import schema
 from smartmixed_search.tracking.runs import doubles, runs
 from smartmixed_search.tracking.store.store import open_store, resolve_tracking_uri, store_errors
+from smartmixed_search.tracking.tables.measured import Measured
 from smartmixed_search.tracking.tables.trials import find_trial
 from smartmixed_search.trials.config import TrialConfig
 from smartmixed_search.trials.recorded import RecordedTrial, compared
@@ -71,7 +72,7 @@ def recorded_trial(
         }
         config = TrialConfig.from_dict(runs.read_json(client, run.info.artifact_uri, "config.json"))
         require_plugins(config.plugins)
-        metric = ACCURACY
+        metric = Measured.of(run).metric
         found = [_figures(strategy, metric) for strategy in strategies]
         return Recorded(
             trial=RecordedTrial(

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any, Self
 
 import pandas as pd
 
-from smartmixed_search.tasks.metric import ACCURACY, Metric
+from smartmixed_search.tasks.metric import Metric
 from smartmixed_search.tracking import schema
 from smartmixed_search.tracking.runs import runs
 from smartmixed_search.tracking.store.store import open_store, resolve_tracking_uri, store_errors
 from smartmixed_search.tracking.tables import tables
+from smartmixed_search.tracking.tables.measured import asked_for
 from smartmixed_search.trials.records import FINISHED, RANKED
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ def by_replicate(strategy: "Run", column: str) -> "pd.Series[float]":
 
 
 def split_differences(
-    sweep: str | None = None, tracking_uri: str | None = None, metric: Metric = ACCURACY
+    sweep: str | None = None, tracking_uri: str | None = None, metric: str | None = None
 ) -> pd.DataFrame:
     """Return how much SmartMixed is better than each rival over the splits of the data, with the corrected test.
 
@@ -67,21 +68,24 @@ def split_differences(
     Args:
         sweep: name of the sweep; the latest by default.
         tracking_uri: MLflow's store; default: `MLFLOW_TRACKING_URI`, else the SQLite store of the output directory.
-        metric: what ranks.
+        metric: name of a recorded metric; by default the one that ranks.
 
     Raises:
+        ConfigError: the metric was not recorded.
         TrackingError: the store cannot be reached, or there is no such sweep.
     """
     uri = resolve_tracking_uri(tracking_uri)
     client = open_store(uri)
     with store_errors(uri):
-        (run,) = tables.find_sweeps(client, uri, sweep, False)
+        found, scales = asked_for(tables.find_sweeps(client, uri, sweep, False), metric)
+        (run,), (scale,) = found, scales.values()
         splits = Splits.of(run.data.params)
         if splits.count == 1:
             return pd.DataFrame(columns=SPLIT_COLUMNS)
         trials = tables.trial_table(client, [run], FINISHED).sort_values("objective", ascending=False, kind="stable")
-        found = [_of_trial(client, trial, splits, metric) for trial in trials.drop_duplicates("architecture")["run_id"]]
-    return pd.concat([pd.DataFrame(columns=SPLIT_COLUMNS), *found])[SPLIT_COLUMNS].reset_index(drop=True)
+        best = trials.drop_duplicates("architecture")["run_id"]
+        rows = [_of_trial(client, trial, splits, scale.metric) for trial in best]
+    return pd.concat([pd.DataFrame(columns=SPLIT_COLUMNS), *rows])[SPLIT_COLUMNS].reset_index(drop=True)
 
 
 def _of_trial(client: "MlflowClient", run_id: str, splits: Splits, metric: Metric) -> pd.DataFrame:

@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from smartmixed_search.errors import TrackingError
+from smartmixed_search.tasks.metric import ACCURACY
 from smartmixed_search.tracking import schema
 from smartmixed_search.tracking.runs.view import experiment_tags, view_tags
 from smartmixed_search.tracking.store.uris import artifact_location
@@ -35,8 +36,20 @@ def prepare(client: "MlflowClient", uri: str, dataset: str) -> str:
     if experiment_id is None:
         name, location = schema.experiment_name(dataset), artifact_location(uri)
         return str(client.create_experiment(name, artifact_location=location, tags=experiment_tags()))
-    present = client.get_experiment(experiment_id).tags
-    for name, value in (experiment_tags() | present | view_tags()).items():
-        if present.get(name) != value:  # the experiment is of an earlier version
-            client.set_experiment_tag(experiment_id, name, value)
+    # One of an earlier version has no such tag: its sweeps rank by accuracy.
+    _set_tags(client, experiment_id, client.get_experiment(experiment_id).tags.get(schema.TAG_METRICS, ACCURACY.name))
     return experiment_id
+
+
+def show_metric(client: "MlflowClient", experiment_id: str, metric: str) -> None:
+    """Have the saved tables of an experiment show a metric that ranks in one of its sweeps, beside those they have."""
+    known = client.get_experiment(experiment_id).tags.get(schema.TAG_METRICS, ACCURACY.name)
+    if metric not in known.split(","):
+        _set_tags(client, experiment_id, f"{known},{metric}" if known else metric)
+
+
+def _set_tags(client: "MlflowClient", experiment_id: str, metrics: str) -> None:
+    present = client.get_experiment(experiment_id).tags
+    for name, value in (experiment_tags() | present | {schema.TAG_METRICS: metrics} | view_tags(metrics)).items():
+        if present.get(name) != value:
+            client.set_experiment_tag(experiment_id, name, value)

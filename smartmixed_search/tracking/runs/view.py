@@ -4,6 +4,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+from smartmixed_search.tasks.metric import ACCURACY
 from smartmixed_search.tracking import schema
 
 _KEY = "mlflow.sharedViewState."
@@ -31,42 +32,37 @@ def _metrics(*names: str) -> list[str]:
     return [f"metrics.`{name}`" for name in names]
 
 
-_TRIAL_METRICS = (
-    "objective",
-    "smartmixed_rank",
-    "smartmixed_test_accuracy",
-    "best_fixed_test_accuracy",
-    "choice_confidence",
-)
-_VIEWS = {
-    "rankings": _state(
-        schema.STRATEGY,
-        f"tags.`{schema.TAG_RANKING}`",
-        True,
-        _metrics("rank", "test_accuracy", "val_accuracy") + _PARAMS + _TRIAL,
-    ),
-    "trials": _state(
-        schema.TRIAL,
-        "metrics.`objective`",
-        False,
-        ["params.`objective`", *_metrics(*_TRIAL_METRICS), *_PARAMS, *_MODELS],
-    ),
-}
-VIEWS = tuple(_VIEWS)
+VIEWS = ("rankings", "trials")
 """The saved tables: the ranking of each trial, one below the other, and all trials, best objective first.
 
-An objective is a margin or an accuracy: which one is beside it.
+An objective is a margin or the metric, the larger the better in either direction: which one is beside it.
 """
+
+
+def _views(metrics: Sequence[str]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the states of `VIEWS`, with columns for metrics that rank in a sweep of the experiment."""
+    ranked = [f"{split}_{name}" for name in metrics for split in ("test", "val")]
+    outcome = [f"{whose}_test_{name}" for name in metrics for whose in ("smartmixed", "best_fixed")]
+    of_trial = _metrics("objective", "smartmixed_rank", *outcome, "choice_confidence")
+    by_ranking, by_objective = f"tags.`{schema.TAG_RANKING}`", "metrics.`objective`"
+    return (
+        _state(schema.STRATEGY, by_ranking, True, _metrics("rank", *ranked) + _PARAMS + _TRIAL),
+        _state(schema.TRIAL, by_objective, False, ["params.`objective`", *of_trial, *_PARAMS, *_MODELS]),
+    )
 
 
 def experiment_tags() -> dict[str, str]:
     """Return the tags of a new experiment, by which MLflow's page opens on runs, and knows the saved tables."""
-    return {"mlflow.experimentKind": "custom_model_development"} | view_tags()
+    return {"mlflow.experimentKind": "custom_model_development", schema.TAG_METRICS: ""} | view_tags("")
 
 
-def view_tags() -> dict[str, str]:
-    """Return the tags that hold the saved tables; what a user saves on the page has names of MLflow's making."""
-    return {_KEY + name: json.dumps(state) for name, state in _VIEWS.items()}
+def view_tags(names: str) -> dict[str, str]:
+    """Return the tags that hold the saved tables; what a user saves on the page has names of MLflow's making.
+
+    `names`, with commas between them, are those of the metrics that have ranked; without one, accuracy is expected.
+    """
+    states = _views((names or ACCURACY.name).split(","))
+    return {_KEY + name: json.dumps(state) for name, state in zip(VIEWS, states, strict=True)}
 
 
 def view_path(experiment_id: str, view: str) -> str:

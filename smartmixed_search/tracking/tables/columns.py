@@ -1,5 +1,6 @@
 """The columns that tables of runs have, each with where in a run its values are."""
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -7,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from smartmixed_search.analysis.identity import DATASET
+from smartmixed_search.tasks.metric import ACCURACY
 from smartmixed_search.tracking import schema
 from smartmixed_search.trials.config import SMARTMIXED
 from smartmixed_search.trials.settings import PUBLISHED_SETTING
@@ -61,7 +63,7 @@ SWEEP = _COMMON | {
     "trials": _metric("trials", "Int64"),
     "opened": _tag(schema.TAG_OPENED),
 }
-TRIAL = _COMMON | {
+_TRIAL = _COMMON | {
     "trial": _tag(schema.TAG_TRIAL),
     "status": _tag(schema.TAG_STATUS),
     "reason": _tag(schema.TAG_REASON),
@@ -72,14 +74,13 @@ TRIAL = _COMMON | {
     "objective_kind": _param("objective"),
     "objective": _metric("objective"),
     "smartmixed_rank": _metric("smartmixed_rank", "Int64"),
-    "smartmixed_test_accuracy": _metric("smartmixed_test_accuracy"),
-    "best_fixed": _tag(schema.TAG_BEST_FIXED),
-    "best_fixed_test_accuracy": _metric("best_fixed_test_accuracy"),
+}
+_OF_SELECTION = {
     "choice_confidence": _metric("choice_confidence"),
     "selection_epochs": _metric("selection_epochs", "Int64"),
     "stack_seconds": _metric("stack_seconds"),
 }
-STRATEGY = _COMMON | {
+_STRATEGY = _COMMON | {
     "parent_id": _tag(schema.TAG_PARENT),
     "trial": _tag(schema.TAG_TRIAL),
     "architecture": _tag(schema.TAG_ARCHITECTURE),
@@ -91,23 +92,47 @@ STRATEGY = _COMMON | {
     "rank": _metric("rank", "Int64"),
     "rank_mean": _metric("rank_mean"),
     "val_rank": _metric("val_rank", "Int64"),
-    "val_accuracy": _metric("val_accuracy"),
-    "test_accuracy": _metric("test_accuracy"),
-    "test_accuracy_std": _metric("test_accuracy_std"),
-    "test_accuracy_at_handoff": _metric("test_accuracy_at_handoff"),
-    "phase1_test_accuracy_argmax": _metric("phase1_test_accuracy_argmax"),
-    "phase1_test_accuracy_sampled": _metric("phase1_test_accuracy_sampled"),
-    "val_loss": _metric("val_loss"),
-    "test_loss": _metric("test_loss"),
-    "val_correct": _metric("val_correct"),
-    "test_correct": _metric("test_correct"),
+}
+_LOSSES = {name: _metric(name) for name in ("val_loss", "test_loss")}
+_COUNTS = {name: _metric(name) for name in ("val_correct", "test_correct")}
+_OF_TRAINING = {
     "epochs": _metric("epochs"),
     "optimizer_steps": _metric("optimizer_steps"),
     "diverged": _metric("diverged", "Int64"),
 }
+_FIGURES = ("val_{}", "test_{}", "test_{}_std")
+"""What a strategy's run has of every metric."""
+_LACKING = ("val_{}_lacking", "test_{}_lacking")
+"""What it has of every metric but accuracy, which every network has: how many replicates lack a value, if any do."""
+_OF_RANKING = ("test_{}_at_handoff", "phase1_test_{}_argmax", "phase1_test_{}_sampled")
+"""What it has of the one that ranks beside that."""
+OF_METRIC = re.compile(r"(val|test|phase1_test|smartmixed_test|best_fixed_test)_\w+")
+"""Names of columns that a table has or has not, as its sweep's metrics are; all of floating-point numbers."""
+
+
+def trial(metric: str = ACCURACY.name) -> dict[str, Column]:
+    """Return the columns of a table of trials whose networks are ranked by that metric."""
+    own, rival = f"smartmixed_test_{metric}", f"best_fixed_test_{metric}"
+    outcome = {own: _metric(own), "best_fixed": _tag(schema.TAG_BEST_FIXED), rival: _metric(rival)}
+    return _TRIAL | outcome | _OF_SELECTION
+
+
+def strategy(metrics: Sequence[str] = (ACCURACY.name,)) -> dict[str, Column]:
+    """Return the columns of a table of strategies with those metrics, the one that ranks first, beside their losses."""
+    named = [figure.format(metrics[0]) for figure in (*_FIGURES, *_OF_RANKING)]
+    named += [figure.format(metric) for metric in metrics[1:] for figure in _FIGURES]
+    named += [figure.format(metric) for metric in metrics if metric != ACCURACY.name for figure in _LACKING]
+    figures = {name: _metric(name) for name in named} | _LOSSES
+    return _STRATEGY | figures | (_COUNTS if ACCURACY.name in metrics else {}) | _OF_TRAINING
+
 
 OF_TRIAL = {"replicates": "Int64", "choice_confidence": "float64", "published": "bool"}
 """What a strategy's row has from its trial: `choice_confidence` is only SmartMixed's, `published` its setting's."""
+
+
+def without_metrics(names: Iterable[str]) -> set[str]:
+    """Return those names of columns that every table has."""
+    return {name for name in names if name in _LOSSES or not OF_METRIC.fullmatch(name)}
 
 
 def frame(found: Sequence["Run"], columns: Mapping[str, Column]) -> pd.DataFrame:
@@ -128,9 +153,11 @@ def named(columns: Iterable[str]) -> list[str]:
     return [name for column in columns for name in (DATASET if column == "dataset" else [column])]
 
 
-def strategy_frame(found: Sequence["Run"], trials: pd.DataFrame) -> pd.DataFrame:
-    """Return one row per strategy run of the given trials, with the columns `STRATEGY` and `OF_TRIAL`."""
-    rows = frame(found, STRATEGY)
+def strategy_frame(
+    found: Sequence["Run"], trials: pd.DataFrame, metrics: Sequence[str] = (ACCURACY.name,)
+) -> pd.DataFrame:
+    """Return one row per strategy run of the given trials, with the columns `strategy` and `OF_TRIAL`."""
+    rows = frame(found, strategy(metrics))
     rows = rows[rows["parent_id"].isin(trials["run_id"])].reset_index(drop=True)
     parents = trials.set_index("run_id").loc[rows["parent_id"]].reset_index()
     return rows.assign(

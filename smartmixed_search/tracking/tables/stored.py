@@ -14,6 +14,7 @@ are in MLflow's trash, and the next writer notices if they are not even there.
 import json
 from collections.abc import Collection, Sequence
 from io import BytesIO
+from itertools import groupby
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -25,6 +26,7 @@ from pyarrow import csv
 from smartmixed_search.tracking import schema
 from smartmixed_search.tracking.store.uris import followed
 from smartmixed_search.tracking.tables import columns
+from smartmixed_search.tracking.tables.measured import SCHEMA_1, Measured
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -36,9 +38,10 @@ CHUNK = 100
 
 _FOLDER = "tables"
 _TYPES = {
-    TRIALS: {name: column.dtype for name, column in columns.TRIAL.items()},
-    STRATEGIES: {name: column.dtype for name, column in columns.STRATEGY.items()} | columns.OF_TRIAL,
+    TRIALS: {name: column.dtype for name, column in columns.trial().items()},
+    STRATEGIES: {name: column.dtype for name, column in columns.strategy().items()} | columns.OF_TRIAL,
 }
+"""Of the columns; those of metrics, which depend on the sweep, are all `float64`."""
 _TRIAL_ID = {TRIALS: "run_id", STRATEGIES: "parent_id"}
 _ARROW_TYPES = {
     "str": pa.string(),
@@ -47,10 +50,9 @@ _ARROW_TYPES = {
     "Int64": pa.int64(),
     "bool": pa.bool_(),
 }
-_HEADERS = {name: ",".join(types) + "\n" for name, types in _TYPES.items()}
 
 Tables = dict[str, pd.DataFrame]
-"""`trials` with the columns `columns.TRIAL`; `strategies` with `columns.STRATEGY` and `columns.OF_TRIAL`."""
+"""`trials` with the columns `columns.trial`; `strategies` with `columns.strategy` and `columns.OF_TRIAL`."""
 
 
 def read(client: "MlflowClient", sweep: "Run", name: str) -> pd.DataFrame | None:
@@ -59,7 +61,7 @@ def read(client: "MlflowClient", sweep: "Run", name: str) -> pd.DataFrame | None
         return None
     try:
         count = json.loads(sweep.data.tags[schema.TAG_TABLES])[name]
-        table = _parse(_files(client, sweep, name), name)
+        table = _of(_parse(_files(client, sweep, name), name), name, Measured.of(sweep))
         uncounted = table[_TRIAL_ID[name]][count:].drop_duplicates()
         left = [run_id for run_id in uncounted if client.get_run(run_id).data.tags[schema.TAG_STATUS] == schema.RUNNING]
     except Exception:  # whatever the stores of artifacts and of runs may raise: the runs hold the same
@@ -67,6 +69,14 @@ def read(client: "MlflowClient", sweep: "Run", name: str) -> pd.DataFrame | None
     if len(table) < count:
         return None
     return table[~table[_TRIAL_ID[name]].isin(left)] if left else table
+
+
+def _of(table: pd.DataFrame, name: str, measured: Measured) -> pd.DataFrame:
+    """Return a table with the columns that a sweep of these metrics has; what a trial has not recorded is missing."""
+    names = columns.trial(measured.metric.name) if name == TRIALS else columns.strategy(measured.names)
+    if missing := {name for name in names if name.endswith(f"_{measured.metric.name}")}.difference(table):
+        raise ValueError(f"a table must have the metric that ranks, but lacks {missing}")
+    return table.reindex(columns=[*names, *(columns.OF_TRIAL if name == STRATEGIES else ())])
 
 
 def are_of(table: pd.DataFrame, run_ids: Collection[str]) -> "pd.Series[bool]":
@@ -85,14 +95,27 @@ def _files(client: "MlflowClient", sweep: "Run", name: str) -> list[bytes]:
 
 
 def _parse(files: Sequence[bytes], name: str) -> pd.DataFrame:
-    header = _HEADERS[name].encode()
-    if not files or not all(content.startswith(header) for content in files):
+    """Read files of one table; each has the metrics that were recorded of its trials."""
+    if not files:
+        raise ValueError("a table must have a file")
+    parts = [_parse_alike(header, list(alike), name) for header, alike in groupby(files, key=_header_of)]
+    return parts[0] if len(parts) == 1 else pd.concat(parts, ignore_index=True)
+
+
+def _header_of(content: bytes) -> bytes:
+    return content[: content.index(b"\n") + 1]
+
+
+def _parse_alike(header: bytes, files: Sequence[bytes], name: str) -> pd.DataFrame:
+    """Read files of equal columns."""
+    given, fixed = set(header.decode().rstrip().split(",")), columns.without_metrics(_TYPES[name])
+    if not given.issuperset(fixed) or not all(map(columns.OF_METRIC.fullmatch, given.difference(fixed))):
         raise ValueError("a table must have the columns of this version")
     table = csv.read_csv(  # three times as fast as pandas' own reader
         BytesIO(b"".join([header, *(content[len(header) :] for content in files)])),
         parse_options=csv.ParseOptions(newlines_in_values=True),
         convert_options=csv.ConvertOptions(
-            column_types={column: _ARROW_TYPES[dtype] for column, dtype in _TYPES[name].items()},
+            column_types={column: _ARROW_TYPES[_TYPES[name].get(column, "float64")] for column in given},
             null_values=[""],
             strings_can_be_null=True,
         ),
@@ -100,6 +123,10 @@ def _parse(files: Sequence[bytes], name: str) -> pd.DataFrame:
     found: pd.DataFrame = table.to_pandas(types_mapper={pa.int64(): pd.Int64Dtype()}.get)
     found["started"] = found["started"].astype("int64")
     return found
+
+
+def _header(table: pd.DataFrame) -> str:
+    return table[:0].to_csv(index=False, lineterminator="\n")
 
 
 def _text(table: pd.DataFrame) -> str:
@@ -128,17 +155,17 @@ class TableWriter:
         self._chunk = _chunk(tables, last)
         self.count()
 
-    def add(self, trial: "Run", status: str, strategies: Sequence["Run"] = ()) -> None:
+    def add(self, trial: "Run", status: str, strategies: Sequence["Run"] = (), measured: Measured = SCHEMA_1) -> None:
         """Store a trial that is about to be marked with that status of the schema; a later `add` replaces it."""
-        trials = columns.frame([trial], columns.TRIAL).assign(status=status)
-        self._added = {TRIALS: trials, STRATEGIES: columns.strategy_frame(strategies, trials)}
-        self._longer = {name: text + _text(self._added[name]) for name, text in self._chunk.items()}
+        trials = columns.frame([trial], columns.trial(measured.metric.name)).assign(status=status)
+        self._added = {TRIALS: trials, STRATEGIES: columns.strategy_frame(strategies, trials, measured.names)}
+        self._longer = {name: _longer(text, self._added[name], name) for name, text in self._chunk.items()}
         self._write(self._sizes[TRIALS] // CHUNK, self._longer)
 
     def settle(self) -> None:
         """Count the trial that was added last: its run is marked as settled now."""
         self._sizes = {name: size + len(self._added[name]) for name, size in self._sizes.items()}
-        self._chunk = dict(_HEADERS) if self._sizes[TRIALS] % CHUNK == 0 else self._longer
+        self._chunk = dict.fromkeys(_TYPES, "") if self._sizes[TRIALS] % CHUNK == 0 else self._longer
         self.count()
 
     def count(self) -> None:
@@ -153,8 +180,17 @@ class TableWriter:
             self._client.log_text(self._run_id, text, f"{_FOLDER}/{name}/{number:05d}.csv")
 
 
+def _longer(text: str, rows: pd.DataFrame, name: str) -> str:
+    """Return the text of a file with further rows; where these have other metrics, with theirs too."""
+    header = _header(rows)
+    if not text or text.startswith(header):
+        return (text or header) + _text(rows)
+    both = pd.concat([rows[:0], _parse([text.encode()], name), rows], ignore_index=True)
+    return _header(both) + _text(both)
+
+
 def _chunk(tables: Tables, number: int) -> dict[str, str]:
     trials = tables[TRIALS].iloc[number * CHUNK : (number + 1) * CHUNK]
     strategies = tables[STRATEGIES]
     rows = {TRIALS: trials, STRATEGIES: strategies[strategies["parent_id"].isin(trials["run_id"])]}
-    return {name: header + _text(rows[name]) for name, header in _HEADERS.items()}
+    return {name: _header(table) + _text(table) for name, table in rows.items()}

@@ -11,10 +11,12 @@ from smartmixed_search.datasets import FILES, dataset_name, load_dataset
 from smartmixed_search.errors import TrackingError
 from smartmixed_search.errors.messages import one_of
 from smartmixed_search.space.keys import JOINT
+from smartmixed_search.tasks.metric import Metric
 from smartmixed_search.tracking import schema
 from smartmixed_search.tracking.runs import runs, trash
 from smartmixed_search.tracking.store.store import nothing_recorded
 from smartmixed_search.tracking.tables import columns, stored
+from smartmixed_search.tracking.tables.measured import SCHEMA_1, Measured
 from smartmixed_search.trials.records import FINISHED, SETTLED
 
 if TYPE_CHECKING:
@@ -23,8 +25,18 @@ if TYPE_CHECKING:
 
 
 SWEEP_COLUMNS = columns.named(columns.SWEEP)
-TRIAL_COLUMNS = columns.named(columns.TRIAL)
-STRATEGY_TABLE_COLUMNS = columns.named([*columns.STRATEGY, *columns.OF_TRIAL])
+RANKED_BY = ["metric", "direction", "unit"]
+"""What tables say of the metric that ranks in a trial: its name, its direction, `max` or `min`, and its unit."""
+
+
+def trial_columns(measured: Measured = SCHEMA_1) -> list[str]:
+    """Return the columns of `trial_table`."""
+    return [*columns.named(columns.trial(measured.metric.name)), *RANKED_BY]
+
+
+def strategy_columns(measured: Measured = SCHEMA_1) -> list[str]:
+    """Return the columns of `strategy_table`."""
+    return [*columns.named([*columns.strategy(measured.names), *columns.OF_TRIAL]), *RANKED_BY]
 
 
 def find_sweeps(
@@ -99,13 +111,15 @@ def trial_table(client: "MlflowClient", sweeps: Iterable["Run"], status: str | N
 
 
 def best_trials(trials: pd.DataFrame, k: int) -> pd.DataFrame:
-    """Return of each dataset and kind of objective the k finished trials of highest validation objective, best first.
+    """Return of each dataset, metric and kind of objective the k finished trials of highest validation objective.
 
-    Equal ones are in the order they started.
+    The best comes first; equal ones are in the order they started. Trials of one sweep need not say their metric.
     """
-    apart = [*DATASET, "objective_kind"]
+    apart = [*DATASET, *({"metric"} & set(trials)), "objective_kind"]
     order = [*apart, "objective", "started"]
-    best = identified(trials[trials["status"] == FINISHED]).sort_values(order, ascending=[True] * 3 + [False, True])
+    best = identified(trials[trials["status"] == FINISHED]).sort_values(
+        order, ascending=[name != "objective" for name in order]
+    )
     return best.groupby(apart, sort=False).head(k)
 
 
@@ -115,8 +129,21 @@ def _trials(client: "MlflowClient", sweep: "Run", status: str | None) -> pd.Data
         trials = _trial_runs(client, sweep)
     else:
         trials = known if status in SETTLED else pd.concat([known, _unsettled(client, sweep)])
-    trials = columns.with_checksum(trials.sort_values("started", kind="stable", ignore_index=True), sweep)
+    trials = _ranked_by(
+        columns.with_checksum(trials.sort_values("started", kind="stable", ignore_index=True), sweep), sweep
+    )
     return trials if status is None else trials[trials["status"] == status]
+
+
+def _ranked_by(rows: pd.DataFrame, sweep: "Run") -> pd.DataFrame:
+    """Return rows of a sweep with the columns `RANKED_BY`."""
+    metric = Measured.of(sweep).metric
+    return rows.assign(**{name: pd.Series(value, rows.index, dtype="str") for name, value in ranked_by(metric).items()})
+
+
+def ranked_by(metric: Metric) -> dict[str, str]:
+    """Return what the columns `RANKED_BY` have of a metric."""
+    return {"metric": metric.name, "direction": metric.direction, "unit": metric.unit}
 
 
 def _stored(client: "MlflowClient", sweep: "Run", name: str) -> pd.DataFrame | None:
@@ -129,12 +156,13 @@ def _unsettled(client: "MlflowClient", sweep: "Run") -> pd.DataFrame:
     # MLflow finds runs by its own status much faster than by a tag.
     running = runs.search(client, [sweep.info.experiment_id], ["attributes.status = 'RUNNING'"])
     children = [run for run in running if run.data.tags.get(schema.TAG_PARENT) == sweep.info.run_id]
-    return columns.frame(children, columns.TRIAL)
+    return columns.frame(children, columns.trial(Measured.of(sweep).metric.name))
 
 
 def _trial_runs(client: "MlflowClient", sweep: "Run") -> pd.DataFrame:
     parent = runs.equals(schema.TAG_PARENT, sweep.info.run_id)
-    return columns.frame(list(runs.search(client, [sweep.info.experiment_id], [parent])), columns.TRIAL)
+    found = list(runs.search(client, [sweep.info.experiment_id], [parent]))
+    return columns.frame(found, columns.trial(Measured.of(sweep).metric.name))
 
 
 def strategy_table(client: "MlflowClient", sweeps: Iterable["Run"]) -> pd.DataFrame:
@@ -144,10 +172,14 @@ def strategy_table(client: "MlflowClient", sweeps: Iterable["Run"]) -> pd.DataFr
     """
     known = ((_stored(client, sweep, stored.STRATEGIES), sweep) for sweep in sweeps)
     found = [
-        columns.with_checksum(read_runs(client, sweep)[stored.STRATEGIES] if rows is None else rows, sweep)
+        _ranked_by(columns.with_checksum(_strategies(client, sweep) if rows is None else rows, sweep), sweep)
         for rows, sweep in known
     ]
     return pd.concat(found, ignore_index=True)
+
+
+def _strategies(client: "MlflowClient", sweep: "Run") -> pd.DataFrame:
+    return read_runs(client, sweep)[stored.STRATEGIES]
 
 
 def read_runs(client: "MlflowClient", sweep: "Run") -> stored.Tables:
@@ -158,7 +190,10 @@ def read_runs(client: "MlflowClient", sweep: "Run") -> stored.Tables:
     clauses = [name, runs.equals(schema.TAG_KIND, schema.STRATEGY)]
     strategies = list(runs.search(client, [sweep.info.experiment_id], clauses))
     finished = trials[trials["status"] == FINISHED]
-    return {stored.TRIALS: trials, stored.STRATEGIES: columns.strategy_frame(strategies, finished)}
+    return {
+        stored.TRIALS: trials,
+        stored.STRATEGIES: columns.strategy_frame(strategies, finished, Measured.of(sweep).names),
+    }
 
 
 def settled_tables(

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from smartmixed_search.analysis.scale import Scale
 from smartmixed_search.datasets.dataset import describe_sizes
 from smartmixed_search.errors.messages import counted, one_line
-from smartmixed_search.tasks.metric import ACCURACY, Metric
 from smartmixed_search.trials.config import SMARTMIXED
 from smartmixed_search.trials.records import CONTROL, FINISHED, RANKED, SETTLED
 
@@ -26,8 +26,8 @@ _LENGTH = 7000
 """MLflow cuts a tag at 8,000 characters; something may follow the note."""
 _SPECIAL = re.compile(r"([\\`*_{}\[\]#|~])")
 _VIEW = (
-    "Ranked by test accuracy, in the tuned view: in every architecture each strategy is represented by its trial of "
-    "highest validation accuracy, and an architecture counts once."
+    "Ranked by test {metric}, in the tuned view: in every architecture each strategy is represented by its trial of "
+    "{best} validation {metric}, and an architecture counts once."
 )
 
 
@@ -41,6 +41,7 @@ def sweep_note(
     joint: bool = False,
     sizes: Mapping[str, Any] | None = None,
     settings: Mapping[str, str] | None = None,
+    scale: Scale | None = None,
 ) -> str:
     """Return the description of a sweep's run, or of a confirmation's.
 
@@ -53,6 +54,7 @@ def sweep_note(
         joint: whether Optuna chose the architectures too.
         sizes: of the dataset, as `Dataset.sizes`, where they are known.
         settings: the space, as the run's parameters say.
+        scale: the metric that ranks, and how it is told; by default accuracy.
     """
     parts = [_heading(_SWEEP if confirms is None else _CONFIRMATION, sweep, dataset, trials)]
     if confirms is not None:
@@ -64,7 +66,7 @@ def sweep_note(
     else:
         from smartmixed_search.analysis.comparison import compare_strategies  # scipy takes half a second to import
 
-        parts += _results(compare_strategies(strategies, joint=joint))
+        parts += _results(compare_strategies(strategies, joint=joint, scale=scale))
     note = "\n\n".join([*parts, *_facts(sizes or {}, settings or {}), _commands(confirms or sweep)])
     return note if len(note) <= _LENGTH else note[: _LENGTH - 1] + "…"
 
@@ -82,13 +84,18 @@ def models_note(name: str, alias: str) -> str:
     )
 
 
-def trial_note(ranking: pd.DataFrame, metric: Metric = ACCURACY) -> str:
+def trial_note(ranking: pd.DataFrame, scale: Scale | None = None) -> str:
     """Return the description of a trial's run from its ranking by a metric, see `ranking.rank_networks`."""
+    scale = scale or Scale()
+
+    def told(value: float) -> str:
+        return "–" if pd.isna(value) else scale.plain(value)
+
     rows = [
-        (_whole(row["rank"]), _escaped(row["strategy"]), _share(row[metric.test]), _share(row[metric.val]))
+        (_whole(row["rank"]), _escaped(row["strategy"]), told(row[scale.metric.test]), told(row[scale.metric.val]))
         for _, row in ranking.iterrows()
     ]
-    return _table(["rank", "strategy", f"test {metric.label}", f"validation {metric.label}"], rows)
+    return _table(["rank", "strategy", _heading_of(scale), _heading_of(scale, "validation")], rows)
 
 
 def _heading(what: str, name: str, dataset: str, trials: pd.DataFrame) -> str:
@@ -109,32 +116,39 @@ def _facts(sizes: Mapping[str, Any], settings: Mapping[str, str]) -> Iterable[st
 
 
 def _results(comparison: "Comparison") -> Iterable[str]:
-    board = comparison.leaderboard
+    board, scale = comparison.leaderboard, comparison.scale
     ranked, controls = (board[board["role"] == role] for role in (RANKED, CONTROL))
-    yield _leaderboard(ranked.head(_SHOWN))  # first: the page shows a few lines, and the rest on request
+    yield _leaderboard(ranked.head(_SHOWN), scale)  # first: the page shows a few lines, and the rest on request
     if len(ranked) > _SHOWN:
         yield f"… and {len(ranked) - _SHOWN} more strategies."
-    yield _VIEW
+    yield _VIEW.format(metric=scale.label, best=f"{scale.better[:-2]}est")
     if len(controls):
         yield "**Controls**, trained beside them and never ranked"
-        rows = [(_escaped(row["strategy"]), _accuracy(row), _whole(row["blocks"])) for _, row in controls.iterrows()]
-        yield _table(["control", "test accuracy", "architectures"], rows)
+        rows = [
+            (_escaped(row["strategy"]), _figure(row, scale), _whole(row["blocks"])) for _, row in controls.iterrows()
+        ]
+        yield _table(["control", _heading_of(scale), "architectures"], rows)
     yield _escaped(comparison.conclusion)
     if comparison.selection_converged and not comparison.unconverged:
         yield f"The selection has converged: mean choice confidence is {comparison.choice_confidence:.2f}."
 
 
-def _leaderboard(ranked: pd.DataFrame) -> str:
-    headings = ["place", "strategy", "mean rank", "MRR", "wins", "top-3 rate", "test accuracy", "architectures"]
+def _heading_of(scale: Scale, split: str = "test") -> str:
+    """Return the heading of values of the metric; shares stand as fractions."""
+    return _escaped(f"{split} {scale.label}" if scale.factor == 100 else scale.heading(split))
+
+
+def _leaderboard(ranked: pd.DataFrame, scale: Scale) -> str:
+    headings = ["place", "strategy", "mean rank", "MRR", "wins", "top-3 rate", _heading_of(scale), "architectures"]
     rows = [
         (
             _whole(row["place"]),
             f"**{row['strategy']}**" if row["strategy"] == SMARTMIXED else _escaped(row["strategy"]),
-            f"{row['mean_rank']:.2f}",
-            f"{row['mrr']:.3f}",
-            f"{round(row['wins'], 2):g}",
-            f"{row['top3_rate']:.2f}",
-            _accuracy(row),
+            *(
+                "–" if pd.isna(row[name]) else f"{round(row[name], 3):{form}}"
+                for name, form in (("mean_rank", ".2f"), ("mrr", ".3f"), ("wins", ".3g"), ("top3_rate", ".2f"))
+            ),
+            _figure(row, scale),
             _whole(row["blocks"]),
         )
         for _, row in ranked.iterrows()
@@ -164,13 +178,11 @@ def _escaped(text: str) -> str:
     return _SPECIAL.sub(r"\\\1", plain)
 
 
-def _accuracy(row: "pd.Series[Any]") -> str:
-    deviation = row["test_accuracy_std"]
-    return _share(row["test_accuracy"]) + ("" if pd.isna(deviation) else f" ± {deviation:.4f}")
-
-
-def _share(value: float) -> str:
-    return f"{value:.4f}"
+def _figure(row: "pd.Series[Any]", scale: Scale) -> str:
+    value, deviation = row[scale.metric.test], row[f"{scale.metric.test}_std"]
+    if pd.isna(value):
+        return "–"
+    return scale.plain(value) + ("" if pd.isna(deviation) else f" ± {scale.plain(deviation)}")
 
 
 def _whole(value: Any) -> str:

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 from smartmixed_search.tracking import schema
 from smartmixed_search.tracking.tables import stored, tables
+from smartmixed_search.tracking.tables.measured import Measured
 from smartmixed_search.tracking.writing import description
 from smartmixed_search.tracking.writing.datasets import recorded_sizes
 
@@ -25,6 +26,7 @@ def new_note(client: "MlflowClient", sweep: "Run") -> schema.Tags:
         joint=bool(tables.joint_datasets([sweep])),
         sizes=recorded_sizes(sweep),
         settings=sweep.data.params,
+        scale=Measured.of(sweep).scale(),
     )
     present = tags.get(description.NOTE, "")
     keep = present.startswith(note) or (present and not description.is_sweep_note(present))

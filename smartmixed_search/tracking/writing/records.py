@@ -1,7 +1,8 @@
-"""What of a result goes into MLflow, as plain dicts: parameters, metrics, curves and artifacts of schema 1.
+"""What of a result goes into MLflow, as plain dicts: parameters, metrics, curves and artifacts of schema 2.
 
 Means and deviations are over the replicates that have a value (a network that diverged before its first checkpoint has
-no loss; `diverged` counts such networks); what no replicate has is not recorded.
+no loss; `diverged` counts such networks, and `…_lacking` those without a value of a metric); what no replicate has is
+not recorded.
 """
 
 import statistics
@@ -23,7 +24,8 @@ Curve = list[tuple[int, float]]
 
 _PARAM_LENGTH = 6000
 """MLflow's limit on a parameter's value; the whole value is in the artifact."""
-_COUNTED = ("rank", "rank_mean", "val_rank", "val_correct", "test_correct")
+_RANKS = ("rank", "rank_mean", "val_rank")
+_CORRECT = "correct"
 
 
 def sweep_params(space: Mapping[str, Any], seed: int) -> Params:
@@ -62,11 +64,11 @@ def trial_metrics(result: TrialResult, ranking: pd.DataFrame) -> Metrics:
     }
     smartmixed = _row(ranking, SMARTMIXED)
     metrics["smartmixed_rank"] = smartmixed["rank"]
-    tested = result.metric.test
-    metrics[f"smartmixed_{tested}"] = smartmixed[tested]
     rival = best_fixed_strategy(result.networks, result.metric)
-    if rival is not None:
-        metrics[f"best_fixed_{tested}"] = _row(ranking, rival)[tested]
+    tested = result.metric.test
+    for whose, figures in (("smartmixed", smartmixed), ("best_fixed", {} if rival is None else _row(ranking, rival))):
+        if tested in figures:
+            metrics[f"{whose}_{tested}"] = figures[tested]
     return metrics | choice_metrics(result.choices)
 
 
@@ -96,11 +98,12 @@ def strategy_params(config: TrialConfig, networks: Sequence[NetworkResult]) -> P
 def strategy_metrics(networks: Sequence[NetworkResult], ranking: pd.DataFrame, metric: Metric = ACCURACY) -> Metrics:
     """Return the metrics of a strategy run, from its networks and the ranking of its trial by a metric."""
     row = _row(ranking, networks[0].strategy)
-    metrics: dict[str, float | None] = {name: row.get(name) for name in _COUNTED}
-    for name in (metric.name, "loss"):
-        for split in SPLITS:
+    metrics: dict[str, float | None] = {name: row.get(name) for name in _RANKS}
+    for split in SPLITS:
+        for name in getattr(networks[0], split):
             values = {network.replicate: getattr(network, split)[name] for network in networks}
-            metrics |= _over_replicates(f"{split}_{name}", values)
+            metrics |= _summed(split, values) if name == _CORRECT else _over_replicates(f"{split}_{name}", values)
+    for name in (metric.name, "loss"):
         metrics[f"val_{name}_last"] = _mean(network.val_last[name] for network in networks)
     metrics |= {f"best_epoch_r{network.replicate}": network.best_epoch for network in networks}
     metrics["epochs"] = statistics.fmean(network.epochs for network in networks)
@@ -120,9 +123,15 @@ def _row(ranking: pd.DataFrame, strategy: str) -> Metrics:
     return {str(name): float(value) for name, value in row.items()}
 
 
+def _summed(split: str, counts: Mapping[int, float | None]) -> dict[str, float | None]:
+    return {f"{split}_{_CORRECT}": sum(count or 0 for count in counts.values())}
+
+
 def _over_replicates(name: str, values: Mapping[int, float | None]) -> dict[str, float | None]:
     present = [value for value in values.values() if value is not None]
+    lacking = len(values) - len(present)
     return {
+        f"{name}_lacking": lacking or None,
         name: _mean(present),
         f"{name}_std": statistics.stdev(present) if len(present) > 1 else None,
         **{f"{name}_r{replicate}": value for replicate, value in values.items()},

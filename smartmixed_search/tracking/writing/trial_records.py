@@ -10,6 +10,7 @@ import pandas as pd
 from smartmixed_search.system.files import locate, read_bytes
 from smartmixed_search.tracking import schema
 from smartmixed_search.tracking.runs import doubles, runs
+from smartmixed_search.tracking.tables.measured import Measured
 from smartmixed_search.tracking.writing import records
 from smartmixed_search.trials.config import TrialConfig
 from smartmixed_search.trials.records import FINISHED, NetworkResult
@@ -27,6 +28,7 @@ def record_strategies(
     result: TrialResult,
     ranking: pd.DataFrame,
     ended: int,
+    measured: Measured,
 ) -> "list[Run]":
     """Record a trial's strategies and controls, unless their runs, among the `known` ones, are complete."""
     recorded = []
@@ -42,7 +44,9 @@ def record_strategies(
                 params=records.strategy_params(result.config, networks),
                 metrics=metrics,
                 curves=records.strategy_curves(networks),
-                tags={schema.TAG_STATUS: FINISHED} | schema.ranking_tag(result.key, metrics.get("rank")),
+                tags={schema.TAG_STATUS: FINISHED}
+                | measured.tags
+                | schema.ranking_tag(result.key, metrics.get("rank")),
             )
             runs.end(client, run, FINISHED, ended)
         recorded.append(run)

@@ -1,4 +1,4 @@
-"""The writer of MLflow schema 1: one per sweep, only in the driver.
+"""The writer of MLflow schema 2: one per sweep, only in the driver.
 
 Every run is found by its key or created, and every write may be repeated. A trial is written from the inside out
 (strategies, artifacts, figures, its rows in the sweep's tables, status last): one that says `finished` is complete, and
@@ -17,6 +17,7 @@ from smartmixed_search.tracking.runs import doubles, experiments, runs, trash
 from smartmixed_search.tracking.store.servers import without_models
 from smartmixed_search.tracking.store.store import connect, store_errors
 from smartmixed_search.tracking.tables import stored, tables
+from smartmixed_search.tracking.tables.measured import SCHEMA_1, Measured
 from smartmixed_search.tracking.writing import description, notes, records
 from smartmixed_search.tracking.writing.datasets import dataset_input
 from smartmixed_search.tracking.writing.sweep_runs import create_sweep_run, find_sweep_runs
@@ -52,6 +53,8 @@ class Tracker:
         self._sweep_run: Run | None = None
         self._inputs: list[DatasetInput] = []
         self._data: schema.Tags = {}
+        self._measured: Measured | None = None
+        self._target: object = None
         self._tables: stored.TableWriter | None = None
         self._recorded: dict[str, tuple[str, str]] = {}
         self.restored = 0
@@ -96,6 +99,8 @@ class Tracker:
         with store_errors(self._uri):
             run = self._found_or_created(key, opened)
             self._sweep_run, self._tables = run, None
+            self._measured = Measured.of(run) if schema.TAG_METRIC in run.data.tags else None
+            self._target = space.get("target")
             self.restored += trash.restore_below(self._client, run)
             if running:
                 runs.reopen(self._client, run)
@@ -167,10 +172,11 @@ class Tracker:
                 doubles.delete(self._client, trial)
                 trial, known = self._trial_run(result.config, result.key, result.seconds), []
             ended = trial.info.start_time + round(1000 * result.seconds)
-            strategies = record_strategies(self._client, trial, known, result, ranking, ended)
+            measured = self._measure(result)
+            strategies = record_strategies(self._client, trial, known, result, ranking, ended, measured)
             log_artifacts(self._client, trial.info.run_id, result)
             rival, weights = best_fixed_strategy(result.networks, result.metric), result.weights_checksum
-            tags = {description.NOTE: description.trial_note(ranking, result.metric)}
+            tags = {description.NOTE: description.trial_note(ranking, measured.scale())} | measured.tags
             tags |= {} if rival is None else {schema.TAG_BEST_FIXED: rival}
             tags |= {} if weights is None else {schema.TAG_WEIGHTS: weights}
             trial = runs.log(
@@ -181,6 +187,15 @@ class Tracker:
                 tags=tags,
             )
             self._settle(trial, FINISHED, ended, strategies)
+
+    def _measure(self, result: TrialResult) -> Measured:
+        """Return by what a trial's networks were measured; the sweep's run says it from the first such trial on."""
+        measured, run = Measured.in_result(result, self._target), self._opened
+        if measured != self._measured:
+            runs.log(self._client, run, tags=measured.sweep_tags)
+            experiments.show_metric(self._client, run.info.experiment_id, measured.metric.name)
+            self._measured = measured
+        return measured
 
     def record_failure(self, config: TrialConfig, key: str, reason: str) -> None:
         """Record a trial that failed for good, and why."""
@@ -285,6 +300,6 @@ class Tracker:
 
     def _settle(self, trial: "Run", status: str, ended: int, strategies: "Sequence[Run]" = ()) -> None:
         self._log_inputs(trial)
-        self._stored_tables().add(trial, status, strategies)
+        self._stored_tables().add(trial, status, strategies, self._measured or SCHEMA_1)
         runs.settle(self._client, trial, status, ended)
         self._stored_tables().settle()

@@ -68,7 +68,7 @@ def test_the_three_best_trials_by_validation_have_their_best_replicate_registere
     (run,) = (run for run in all_runs(tracking_uri)["trial"] if run.data.tags["smartmixed.key"] == made[1].key)
     assert (int(best.version), best.run_id) == (1, run.info.run_id)
     assert best.tags == {
-        "smartmixed.schema": "1",
+        "smartmixed.schema": "2",
         "smartmixed.sweep": "mine",
         "smartmixed.trial": made[1].key,
         "smartmixed.dataset": "digits",

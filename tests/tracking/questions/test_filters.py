@@ -9,7 +9,8 @@ import pytest
 from pandas.testing import assert_frame_equal
 
 from smartmixed_search.errors import ConfigError
-from smartmixed_search.tracking.questions.queries import TOP_COLUMNS, top
+from smartmixed_search.tracking.questions.queries import top
+from smartmixed_search.tracking.questions.top import top_columns
 from smartmixed_search.tracking.runs import runs
 from smartmixed_search.tracking.tables import stored
 from smartmixed_search.trials.result import TrialResult
@@ -248,7 +249,7 @@ def test_a_filter_may_hold_the_words_of_other_languages_in_quotes(uri: str) -> N
 def test_nothing_that_matches_is_an_empty_table_with_its_columns(uri: str, by: str, filters: dict[str, Any]) -> None:
     table = top(by=by, tracking_uri=uri, **filters)
     assert table.empty
-    assert list(table.columns) == TOP_COLUMNS[by]
+    assert list(table.columns) == top_columns(by)
 
 
 @pytest.mark.parametrize(

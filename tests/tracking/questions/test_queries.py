@@ -11,7 +11,8 @@ from smartmixed_search.analysis.leaderboard import leaderboard
 from smartmixed_search.cli import cli
 from smartmixed_search.errors import ConfigError, TrackingError
 from smartmixed_search.tracking.questions import queries
-from smartmixed_search.tracking.questions.queries import TOP_COLUMNS, status, strategies, sweeps, top, trials
+from smartmixed_search.tracking.questions.queries import status, strategies, sweeps, top, trials
+from smartmixed_search.tracking.questions.top import top_columns
 from smartmixed_search.tracking.runs import runs
 from smartmixed_search.tracking.store.store import connect, default_tracking_uri
 from smartmixed_search.tracking.tables import tables
@@ -160,10 +161,10 @@ def test_trials_with_different_objectives_are_not_ordered_together(tracking_uri:
 @pytest.mark.parametrize("by", ["strategy", "architecture", "trial"])
 def test_top_has_its_columns_also_without_a_finished_trial(uri: str, tracking_uri: str, by: str) -> None:
     record(tracking_uri, "empty", [])
-    assert list(top(by=by, tracking_uri=uri).columns) == TOP_COLUMNS[by]
+    assert list(top(by=by, tracking_uri=uri).columns) == top_columns(by)
     empty = top(by=by, tracking_uri=tracking_uri)
     assert empty.empty
-    assert list(empty.columns) == TOP_COLUMNS[by]
+    assert list(empty.columns) == top_columns(by)
 
 
 @pytest.mark.parametrize("by", ["strategy", "architecture", "trial"])
@@ -193,7 +194,7 @@ def test_top_refuses_what_it_does_not_know(uri: str) -> None:
 
 def test_strategies_are_those_of_finished_trials_and_feed_the_leaderboard(uri: str) -> None:
     table = strategies(tracking_uri=uri)
-    assert list(table.columns) == tables.STRATEGY_TABLE_COLUMNS
+    assert list(table.columns) == tables.strategy_columns()
     assert len(table) == 3 * 4
     assert set(table["trial"]) == {WIDE_PUBLISHED.key, WIDE_TUNED.key, NARROW.key}
     assert set(table.loc[table["published"], "trial"]) == {WIDE_PUBLISHED.key, NARROW.key}
@@ -202,7 +203,7 @@ def test_strategies_are_those_of_finished_trials_and_feed_the_leaderboard(uri: s
 
 def test_trials_are_those_of_the_sweep_with_their_status(uri: str) -> None:
     table = trials(tracking_uri=uri)
-    assert list(table.columns) == tables.TRIAL_COLUMNS
+    assert list(table.columns) == tables.trial_columns()
     assert sorted(table["status"]) == ["failed", "finished", "finished", "finished", "running"]
     assert table.loc[table["status"] == "failed", "reason"].tolist() == ["MemoryError"]
     assert table["replicates"].dropna().unique().tolist() == [2]

@@ -12,7 +12,8 @@ from smartmixed_search.cli import main
 from smartmixed_search.datasets import load_dataset
 from smartmixed_search.errors import DatasetError, TrackingError
 from smartmixed_search.tracking.questions import queries
-from smartmixed_search.tracking.questions.queries import TOP_COLUMNS, status, top
+from smartmixed_search.tracking.questions.queries import status, top
+from smartmixed_search.tracking.questions.top import top_columns
 from tests.helpers.factories import make_result
 from tests.helpers.top_sweeps import EVERY, empty_store, full_store, record, rows
 from tests.helpers.tracked import make_tracker
@@ -238,7 +239,7 @@ def test_the_command_shows_what_got_smartmixed_there(ask: Ask) -> None:
 )
 def test_the_command_says_that_nothing_matches(ask: Ask, by: str, said: str) -> None:
     assert ask("--by", by, "--min-depth", 9) == (0, "", said)
-    assert ask("--by", by, "--min-depth", 9, "--format", "csv") == (0, ",".join(TOP_COLUMNS[by]) + "\n", said)
+    assert ask("--by", by, "--min-depth", 9, "--format", "csv") == (0, ",".join(top_columns(by)) + "\n", said)
     code, out, err = ask("--by", by, "--min-depth", 9, "--format", "json")
     assert (code, json.loads(out), err) == (0, [], said)
 
