@@ -104,7 +104,7 @@ def test_files_say_where_they_come_from_and_how_inputs_are_prepared(tmp_path: Pa
         **{"replicate": 1, "config": {"dataset": "digits"}, "preparation": prepared},
         "takes": "x [batch, 2, 3] float64: raw examples",
         "returns": "the probabilities of the classes 0, 1, 2, 3",
-        "classes": ["0", "1", "2", "3"],
+        "outputs": ["0", "1", "2", "3"],
     }
     found = {"smartmixed.json": ""}
     program, model = (encode(trained(draw()), name) for name in ("torch-export", "onnx"))

@@ -95,6 +95,5 @@ def _in_words(shape: tuple[int, ...]) -> str:
 
 def _cure(one: tuple[int, ...], other: tuple[int, ...]) -> str:
     """Return the key of a space that makes two pictures alike."""
-    size = f"size: {min(*one[1:], *other[1:])}" if one[1:] != other[1:] else ""
-    channels = f"channels: {max(one[0], other[0])}" if one[0] != other[0] else ""
-    return f"image: {{{', '.join(filter(None, (size, channels)))}}}"
+    size = f"size: {min(*one[1:], *other[1:])}, " if one[1:] != other[1:] else ""
+    return f"image: {{{size}channels: {max(one[0], other[0])}}}"
