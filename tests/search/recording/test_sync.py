@@ -73,11 +73,11 @@ def test_all_sweeps_of_a_folder_are_delivered_and_nothing_twice(sync: Run, tmp_p
 
 
 def test_one_sweep_goes_to_another_store(sync: Run, tmp_path: Path, tracking_uri: str, other: str) -> None:
-    make_sweep(tmp_path, "first")
-    make_sweep(tmp_path, "second", seed=1)
+    make_sweep(tmp_path, "first", finished=1)
+    make_sweep(tmp_path, "second", finished=1, seed=1)
     sync()
     code, out, _ = sync("--sweep", "first", "--tracking-uri", other)
-    assert (code, out) == (0, "first: 3 delivered, 3 of 3 settled trials in MLflow\n")
+    assert (code, out) == (0, "first: 1 delivered, 1 of 1 settled trials in MLflow\n")
     wanted = {key: value for key, value in contents(tracking_uri).items() if value[1]["smartmixed.sweep"] == "first"}
     assert contents(other) == wanted
 
@@ -85,7 +85,7 @@ def test_one_sweep_goes_to_another_store(sync: Run, tmp_path: Path, tracking_uri
 def test_what_the_sweep_ran_on_is_recorded_and_not_what_delivers_it(
     sync: Run, tmp_path: Path, tracking_uri: str
 ) -> None:
-    directory = make_sweep(tmp_path)
+    directory = make_sweep(tmp_path, finished=1)
     (directory.path / "environment.json").write_text('{"git": "as it was"}')
     sync()
     found = [json.loads(path.read_text()) for path in tmp_path.glob("mlartifacts/*/artifacts/environment.json")]
@@ -93,7 +93,7 @@ def test_what_the_sweep_ran_on_is_recorded_and_not_what_delivers_it(
 
 
 def test_a_sweep_is_not_made_the_latest_by_being_delivered(sync: Run, tmp_path: Path, tracking_uri: str) -> None:
-    make_sweep(tmp_path)
+    make_sweep(tmp_path, finished=1)
     sync()
     opened = [run.data.tags["smartmixed.opened"] for run in all_runs(tracking_uri)["sweep"]]
     sync()
@@ -229,12 +229,12 @@ def test_whatever_is_wrong_with_one_sweep_the_others_are_delivered(
 
 
 def test_what_was_deleted_in_mlflow_is_brought_back(sync: Run, tmp_path: Path, tracking_uri: str) -> None:
-    make_sweep(tmp_path)
+    make_sweep(tmp_path, finished=1)
     sync()
     before = contents(tracking_uri)
     connect(tracking_uri).delete_run(all_runs(tracking_uri)["trial"][0].info.run_id)
     code, out, err = sync()
-    assert (code, out) == (0, "demo: 0 delivered, 3 of 3 settled trials in MLflow\n")
+    assert (code, out) == (0, "demo: 0 delivered, 1 of 1 settled trials in MLflow\n")
     assert "demo: brought back 1 run that had been deleted in MLflow" in err
     assert contents(tracking_uri) == before
 
@@ -280,10 +280,10 @@ def test_sweeps_on_other_storage_are_found_and_need_a_server(sync: Run, memory_o
 
 
 def test_a_sweep_on_other_storage_is_delivered(sync: Run, memory_output: str, tracking_uri: str) -> None:
-    make_sweep(memory_output)
+    make_sweep(memory_output, finished=1)
     code, out, _ = sync("--tracking-uri", tracking_uri, output=memory_output)
-    assert (code, out) == (0, "demo: 3 delivered, 3 of 3 settled trials in MLflow\n")
-    assert counts(tracking_uri) == {"sweep": 1, "trial": 3, "strategy": 6}
+    assert (code, out) == (0, "demo: 1 delivered, 1 of 1 settled trials in MLflow\n")
+    assert counts(tracking_uri) == {"sweep": 1, "trial": 1, "strategy": 2}
 
 
 @pytest.fixture
