@@ -35,7 +35,7 @@ SPACE = {
 }
 """Trials of some seconds, so that there is time to kill something inside of one."""
 
-_NETWORK = "strategy replicate role status best_epoch val_loss val_accuracy test_loss test_accuracy epochs steps curves"
+_NETWORK = "strategy replicate role status best_epoch val test epochs steps curves"
 """What must be equal in an undisturbed sweep; times and paths need not."""
 _STATES = {"finished": "COMPLETE", "failed": "FAIL", "stopped": "PRUNED"}
 
