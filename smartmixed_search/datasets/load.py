@@ -6,9 +6,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from smartmixed_search.datasets.dataset import Dataset
 from smartmixed_search.datasets.embedded import EMBEDDED, read_embedded
 from smartmixed_search.datasets.images.contents import ZIP
+from smartmixed_search.datasets.images.repeated import repeated
 from smartmixed_search.datasets.images.source import read_images
 from smartmixed_search.datasets.mnist import FOLDERS, download_mnist, missing_files, read_mnist
 from smartmixed_search.datasets.npz import read_npz
@@ -172,17 +175,23 @@ def load_dataset(
             "them out"
         )
     if of_images:
-        return split_up(read_images(path, name, image, task), splitting)
+        return _warned(split_up(read_images(path, name, image, task), splitting))
     if name in EMBEDDED:
         return split_up(read_embedded(name).learned_as(task), splitting)
     if name not in DATASETS:
-        return split_up(read_npz(path, task, image), splitting)
+        return _warned(split_up(read_npz(path, task, image), splitting))
     folder = data_directory(data_dir)
     if name in SETS:
-        return split_up(read_set(name, folder).learned_as(task), splitting)
+        return _warned(split_up(read_set(name, folder).learned_as(task), splitting))
     if missing_files(name, folder):
         download_mnist(name, folder)
     return split_up(read_mnist(name, folder).learned_as(task), splitting)
+
+
+def _warned(dataset: Dataset) -> Dataset:
+    """Return a dataset that, if it is of images, warns of those that are in two parts."""
+    again = repeated(dataset) if dataset.x_train.dtype == torch.uint8 else ()
+    return replace(dataset, warnings=(*dataset.warnings, *again))
 
 
 def _load_table(

@@ -69,6 +69,14 @@ def test_a_train_folder_alone_is_split(tmp_path: Path) -> None:
     assert "3 pictures outside the folders of classes left out, such as 'test/0000.png'" in data.notes[0]
 
 
+def test_a_picture_in_two_parts_is_warned_of(tmp_path: Path) -> None:
+    root = class_folders(tmp_path / "twice", {"train/a": 20, "train/b": 20, "test/a": 3, "test/b": 3})
+    put(root / "test" / "b" / "again.bmp", pixels(0))
+    assert load_dataset(str(root)).warnings == (
+        "1 image to test is in the training part too, pixel by pixel: figures look better than they are",
+    )
+
+
 def test_classes_of_numbers_are_in_their_order(tmp_path: Path) -> None:
     data = load_dataset(str(class_folders(tmp_path / "n", {"10": 5, "2": 5, "1": 5})))
     assert data.preparation.classes == ("1", "2", "10")
