@@ -67,8 +67,8 @@ def run_trial(
         progress: whether stderr says now and then how far the training is.
 
     Raises:
-        ConfigError: the dataset is not the one that the configuration names, or is split another number of times, or
-            a plugin has not been imported.
+        ConfigError: the dataset is not the one that the configuration names, or is split another number of times, a
+            plugin has not been imported, or metric, objective or output are not of the dataset's task.
         ResourceError: a network by itself does not fit into memory.
         TrialInterrupted: `stop` said so; how far the trial is has been written to `state_dir`.
 
@@ -78,20 +78,12 @@ def run_trial(
         >>> [network.strategy for network in run_trial(config, load_dataset("digits")).networks]
         ['smartmixed', 'relu']
     """
-    if dataset.name != config.dataset:
-        raise ConfigError(f"the dataset must be {config.dataset!r}, as configured, but got {dataset.name!r}")
-    require_plugins(config.plugins)
-    if len(dataset.splits) != config.splits:
-        raise ConfigError(
-            f"the dataset must be split {config.splits} times, as configured by folds and repeats, but it is "
-            f"{len(dataset.splits)} times; load_dataset takes the same folds and repeats"
-        )
+    metric = _metric(config, dataset)
     splits = [split.limited(config.train_examples) for split in dataset.splits]
     target = None if weights_path is None else locate(weights_path)
     if target is not None:
         target.parent.mkdir(parents=True, exist_ok=True)  # or be told before the training
     states, device = States(state_dir), torch.device(device)
-    metric = metric_of(config.metric, config.objective, dataset.task.name)
     nothing = uninformed(dataset.task, dataset.y_val, metric)
     environment = _environment(device) | {"dataset_checksum": dataset.checksum}
     reused = reusable(config, environment, reuse, [len(split.x_test) for split in splits])
@@ -126,6 +118,19 @@ def run_trial(
         weights_path=None if target is None else str(target),
         weights_checksum=weights_checksum,
     )
+
+
+def _metric(config: TrialConfig, dataset: Dataset) -> Metric:
+    """Return what ranks, once the dataset is what the configuration asks for; see `run_trial`."""
+    if dataset.name != config.dataset:
+        raise ConfigError(f"the dataset must be {config.dataset!r}, as configured, but got {dataset.name!r}")
+    require_plugins(config.plugins)
+    if len(dataset.splits) != config.splits:
+        raise ConfigError(
+            f"the dataset must be split {config.splits} times, as configured by folds and repeats, but it is "
+            f"{len(dataset.splits)} times; load_dataset takes the same folds and repeats"
+        )
+    return metric_of(config.metric, config.objective, dataset.task.receiving(config.output).name)
 
 
 class _Attempt:
