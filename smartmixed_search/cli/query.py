@@ -94,7 +94,21 @@ def print_top(frame: "pd.DataFrame", output_format: str, by: str, k: int = 3, *,
             click.echo("\n".join([*lines[: 1 + listed], *(["…"] if listed < len(rows) else []), *lines[1 + listed :]]))
     else:
         print_frame(frame, output_format, lambda metric: top_columns(by, metric))
+    _say_missing(frame)
     _say_undecided(frame)
+
+
+def _say_missing(frame: "pd.DataFrame") -> None:
+    """Say of which strategies a figure is missing, since they are in no mean then."""
+    if "missing" not in frame:
+        return
+    for row in frame[(frame["missing"] > 0).fillna(False)].to_dict("records"):
+        click.echo(
+            f"{row['dataset']}: test {row['metric']} of {row['strategy']} is missing in {row['missing']} of its "
+            f"{row['blocks']} architectures (a network diverged, or it is undefined there): these rank last, and are in "
+            "no mean",
+            err=True,
+        )
 
 
 def _say_undecided(frame: "pd.DataFrame") -> None:

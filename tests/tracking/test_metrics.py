@@ -143,6 +143,12 @@ def test_top_ranks_by_the_smallest_error_a_diverged_replicate_last(uri: str) -> 
     assert found["strategy"].tolist() == ["smartmixed", "relu", "elu", "tanh"]
     assert found["test_rmse"].tolist() == pytest.approx([11, 13, 30, float("nan")], nan_ok=True)
     assert set(found["metric"] + found["direction"] + found["unit"]) == {"rmseminprice"}
+    assert found["missing"].tolist() == [0, 0, 0, 2]
+
+
+def test_top_says_of_which_strategies_a_figure_is_missing(uri: str) -> None:
+    said = ask(uri, "top", "-k", 4, "--sweep", "houses")[2]
+    assert "houses: test rmse of tanh is missing in 2 of its 2 architectures (a network diverged, or" in said
 
 
 def test_top_of_all_sweeps_tells_each_dataset_in_its_own_metric(uri: str) -> None:

@@ -91,6 +91,8 @@ def top(
     `phase_fraction` and `temperature` are those that got SmartMixed there (by strategy: the median over its
     architectures), and empty for the others. `selection_converged` says whether SmartMixed's mean choice confidence
     reaches 0.5, and by strategy `unconverged` in how many architectures it does not; both are empty for the others.
+    `missing` counts the architectures in which a network of the strategy has no value of the test metric: there it
+    ranks last, and they are in no mean.
 
     Raises:
         ConfigError: `by` or the metric is unknown, a number is less than 1, or `where` is not valid.

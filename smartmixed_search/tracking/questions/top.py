@@ -27,7 +27,7 @@ def top_columns(by: str, metric: Metric = ACCURACY) -> list[str]:
     counted = ["place", "strategy", "mean_rank", "mrr", "wins", "top3_rate", "blocks", "trials", "draws"]
     outcome = ["smartmixed_rank", f"smartmixed_{metric.test}", "best_fixed", f"best_fixed_{metric.test}"]
     columns = {
-        "strategy": [*counted, metric.test, *_SETTING, *_SELECTION, "unconverged"],
+        "strategy": [*counted, metric.test, *_SETTING, *_SELECTION, "unconverged", "missing"],
         "architecture": [
             *["architecture", "rank", "strategy", metric.test, metric.val, *_SETTING, *_SELECTION, "sweep", "trial"]
         ],
@@ -46,7 +46,9 @@ def top_strategies(rows: pd.DataFrame, k: int, metric: Metric) -> pd.DataFrame:
     smartmixed = chosen[chosen["strategy"] == SMARTMIXED].groupby([*DATASET, "strategy"])
     figures = smartmixed[_SETTING].median().join(smartmixed["choice_confidence"].mean())
     figures["unconverged"] = smartmixed["choice_confidence"].agg(count_unconverged)
-    board = board.join(figures, on=[*DATASET, "strategy"]).astype({"unconverged": "Int64"})
+    lacking = known_of(chosen, metric, "test").isna().groupby([chosen[name] for name in (*DATASET, "strategy")]).sum()
+    board = board.join(figures, on=[*DATASET, "strategy"]).join(lacking.rename("missing"), on=[*DATASET, "strategy"])
+    board = board.astype({"unconverged": "Int64", "missing": "Int64"})
     return _shown(board[(board["place"] <= k) | (board["strategy"] == SMARTMIXED)], "strategy", metric)
 
 
