@@ -105,8 +105,8 @@ def _say_missing(frame: "pd.DataFrame") -> None:
     for row in frame[(frame["missing"] > 0).fillna(False)].to_dict("records"):
         click.echo(
             f"{row['dataset']}: test {row['metric']} of {row['strategy']} is missing in {row['missing']} of its "
-            f"{row['blocks']} architectures (a network diverged, or it is undefined there): these rank last, and are in "
-            "no mean",
+            f"{row['blocks']} architectures (a network diverged, or it is undefined there): these rank last, and are "
+            "in no mean",
             err=True,
         )
 
