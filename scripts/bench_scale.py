@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -34,6 +34,7 @@ class Untracked:
     """Stands in for the recorder where deliveries to MLflow are not to be measured."""
 
     undelivered = 0
+    lost: Sequence[str] = ()
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         pass
