@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from math import floor, isnan, log10
 
+import numpy as np
+
 from smartmixed_search.tasks.metric import ACCURACY, NATS, NONE, SHARE, TARGET, Metric
 
 ROPE = 0.005
@@ -135,7 +137,7 @@ class Scale:
         """How far apart values are that are called equal, in words."""
         if self.rope == 0:
             return "nothing, for the targets' deviation is not known"
-        told = f"{self.factor * self.rope:.2g}"
+        told = np.format_float_positional(float(f"{self.factor * self.rope:.2g}"), trim="-")
         if self.metric.unit in (SHARE, NATS, NONE):
             return f"{told}{' points' if self.factor == 100 else self._suffix}"
         of = "variance" if self.metric.unit.endswith(SQUARED) else "standard deviation"

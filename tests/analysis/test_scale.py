@@ -30,6 +30,12 @@ SQUARED = Metric(name="loss", label="loss", direction="min", unit="target square
             "0.005 in units of price, 0.5 % of the test targets' standard deviation",
         ),
         (
+            Scale(metric=PRICE, deviation=74_321.0),
+            "1 in units of price",
+            "+0 in units of price",
+            "370 in units of price, 0.5 % of the test targets' standard deviation",
+        ),
+        (
             Scale(metric=SQUARED, deviation=2.0),
             "0.971 in the target's unit squared",
             "-0.013 in the target's unit squared",
