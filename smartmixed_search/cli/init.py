@@ -46,7 +46,7 @@ def init(
     out = out or Path(f"{dataset_name(dataset)}.yaml")
     if out.exists():
         raise ConfigError(f"the space file must be new, but {str(out)!r} exists; choose another with --out")
-    if target is None and Path(dataset).suffix in SUFFIXES:
+    if target is None and Path(dataset).suffix.lower() in SUFFIXES:
         target = usual_target(read_raw(Path(dataset)).names)
     image = suggested(Path(dataset).expanduser()) if are_pictures(dataset) else {}
     if image:

@@ -65,7 +65,7 @@ def dataset_name(spec: str) -> str:
     path = Path(spec)
     of_folder = spec and (_is_folder(path) or ("/" in spec and not path.suffix))
     own = path.resolve().name if path.name in ("", "..") else path.name
-    name = path.stem if path.suffix in FILES else own if of_folder else ""
+    name = path.stem if path.suffix.lower() in FILES else own if of_folder else ""
     if not name:
         raise DatasetError(
             one_of("a dataset", spec, DATASETS, other=f"the path of a folder or file ({', '.join(FILES)})")
@@ -88,7 +88,7 @@ def own_name(name: str) -> str:
 
 def are_pictures(spec: str) -> bool:
     """Return whether a dataset is a folder or zip of images, by its name."""
-    suffix = Path(spec).suffix
+    suffix = Path(spec).suffix.lower()
     return spec not in DATASETS and (suffix == ZIP or suffix not in FILES)
 
 
@@ -165,9 +165,9 @@ def load_dataset(
         return _load_table(spec, own_name(name), target, columns, splitting, weight, task)
     name, path = dataset_name(spec), Path(spec)
     of_images = are_pictures(spec)
-    if image and not of_images and (spec in DATASETS or path.suffix != ".npz"):
+    if image and not of_images and (spec in DATASETS or path.suffix.lower() != ".npz"):
         raise DatasetError(f"image is of a folder, zip or .npz of images, but {spec!r} is not one; leave it out")
-    if spec not in DATASETS and path.suffix in TABLES:
+    if spec not in DATASETS and path.suffix.lower() in TABLES:
         return _load_table(path, name, target, columns, splitting, weight, task)
     if target is not None or columns or split or weight:
         raise DatasetError(

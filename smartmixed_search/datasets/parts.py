@@ -1,7 +1,7 @@
 """Which examples train, validate and test: by chance, by group, by time, or as a column says; once, or in folds."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -57,6 +57,14 @@ def divide(source: Splittable, how: Splitting) -> list[Parts]:
     Raises:
         DatasetError: there are too few examples or groups, or the column does not say it of every example.
     """
+    found = _divided(source, how)
+    if not how.by and source.given is None:
+        return found  # in random order already
+    rng = np.random.default_rng(SPLIT_SEED)  # of the first training examples a part may be taken: not one class alone
+    return [replace(parts, train=rng.permutation(parts.train)) for parts in found]
+
+
+def _divided(source: Splittable, how: Splitting) -> list[Parts]:
     folds, repeats = how.folds, how.repeats
     kind, name = next(iter((how.by or {}).items()), (None, ""))
     if kind is None and source.given is not None and folds is None and repeats == 1:

@@ -30,7 +30,7 @@ def source(said: object = None, n: int = 200, classes: int = 4, **changes: objec
 
 def indices(parts: Parts) -> tuple[list[int], ...]:
     assert parts.test is not None
-    return tuple(part.tolist() for part in (parts.train, parts.val, parts.test))
+    return tuple(sorted(part.tolist()) for part in (parts.train, parts.val, parts.test))
 
 
 GROUPS = np.random.default_rng(0).zipf(1.6, 200).clip(max=30).astype(str)
@@ -199,3 +199,12 @@ def test_folds_need_a_test_part_that_is_drawn(
 def test_more_folds_than_examples_of_any_class_are_refused() -> None:
     with pytest.raises(DatasetError, match=r"folds must be at most 50, .* of its largest class, but got 51$"):
         divide(source(), Splitting(folds=51))
+
+
+@pytest.mark.parametrize("by", KINDS)
+def test_the_first_training_examples_are_of_every_class_also_where_the_file_is_sorted(by: str) -> None:
+    said = {"group": np.arange(200).astype(str), "time": np.arange(200.0), "column": np.repeat(["train", "test"], 100)}
+    ordered = source(said[by], y=np.repeat(np.arange(4), 50), classes=4)
+    (parts,) = divide(ordered, Splitting(by={by: "c"}))
+    trained = ordered.y[parts.train]
+    assert set(trained[:30]) == set(trained)

@@ -151,6 +151,12 @@ def test_without_a_known_preparation_there_is_no_answer() -> None:
         pixels(Preparation()).predict(np.zeros((1, 12)))
 
 
+def test_a_category_without_a_value_in_training_has_an_example_too(tmp_path: Path) -> None:
+    ROWS.assign(colour=[""] * 40 + ["red", "blue"] * 10).to_csv(tmp_path / "flowers.csv", index=False)
+    _, preparation = read_table(tmp_path / "flowers.csv", "flowers", "kind").prepare([np.arange(40)])
+    assert preparation.example()["colour"] == ""
+
+
 def test_mlflow_serves_a_tables_network_by_rows(predictor: Predictor, tmp_path: Path) -> None:
     import mlflow
 

@@ -1,7 +1,7 @@
 """What each column of a table is: decided once, from the training file, and laid on every later table by name."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -117,6 +117,23 @@ def find(cells: Columns, name: str) -> "pd.Series[Any]":
     return cells[name]
 
 
+def numbers_or_days(name: str, cells: "pd.Series[Any]", commas: bool) -> NDArray[np.float64]:
+    """Return what cells [N] say as numbers, or as days since 1970 where they are days; NaN for what is missing.
+
+    Raises:
+        DatasetError: a value is neither.
+    """
+    words = [] if is_number(cells) or is_moment(cells) else _present(cells)
+    layout = day_layout(words)
+    kind = DATE if layout is not None or is_moment(cells) else NUMBER
+    column = Column(name=name, kind=kind, reason="", commas=commas, layout=layout or "")
+    values = np.asarray(column.values(cells), dtype=np.float64)
+    strange = cells[np.isnan(values) & cells.notna().to_numpy()]
+    if len(strange):
+        raise DatasetError(f"column {name!r} must hold numbers or dates, but got {show(strange.iloc[0])}")
+    return values
+
+
 def _understand(table: RawTable, name: str, given: str | None) -> Column:
     cells, missing, remark = table.cells[name], tuple[str, ...](), ""
     if not is_number(cells) and not is_moment(cells):
@@ -128,7 +145,27 @@ def _understand(table: RawTable, name: str, given: str | None) -> Column:
         missing, remark = (*missing, *words), remark + told
     if kind == DATE and given is not None and not is_moment(cells) and not is_number(cells):
         layout = day_layout(_present(cells)) or ISO
-    return Column(name=name, kind=kind, reason=reason + remark, commas=table.commas, missing=missing, layout=layout)
+    column = Column(name=name, kind=kind, reason=reason + remark, commas=table.commas, missing=missing, layout=layout)
+    return column if given in (None, CATEGORY, IGNORE) else _as_given(column, table.cells[name])
+
+
+def _as_given(column: Column, cells: "pd.Series[Any]") -> Column:
+    """Say how many of a column's values are none of the kind that it is given as.
+
+    Raises:
+        DatasetError: none is one.
+    """
+    present = cells.notna().to_numpy()
+    unread = present & np.isnan(np.asarray(column.values(cells), dtype=np.float64))
+    if present.any() and unread[present].all():
+        raise DatasetError(
+            f"column {column.name!r} must hold values of the kind {column.kind}, as you say, but got "
+            f"{show(cells[present].iloc[0])} and others that are none"
+        )
+    if column.kind == NUMBER or not unread.any():
+        return column
+    times = counted(int(unread.sum()), "cell")
+    return replace(column, reason=f"{column.reason}, {show(cells[unread].iloc[0])} taken for missing ({times})")
 
 
 def _without_uncertain(cells: "pd.Series[Any]") -> tuple["pd.Series[Any]", tuple[str, ...], str]:

@@ -1,5 +1,6 @@
 """Tables whose columns have types: data frames, Arrow tables, and files of Parquet and Stata."""
 
+import struct
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -68,7 +69,7 @@ def read_stata(path: Path) -> RawTable:
         frame = pd.read_stata(path.expanduser())
     except OSError as error:
         raise DatasetError(f"the table {str(path)!r} cannot be read: {error.strerror or error}") from error
-    except (ValueError, KeyError) as error:
+    except (ValueError, KeyError, struct.error) as error:
         raise DatasetError(f"the table {str(path)!r} cannot be read: {in_short(error, kind=False)}") from error
     return read_frame(frame, path.name)
 

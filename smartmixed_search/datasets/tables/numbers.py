@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 UNCERTAIN = frozenset({"?", "-", "."})
 """Texts that stand for nothing where they are rare among others."""
 
-_POINT = r"^[+-]?(\d+(,\d{3})*(\.\d*)?|\.\d+)([eE][+-]?\d+)?$"
-_COMMA = r"^[+-]?(\d+(\.\d{3})*(,\d*)?|,\d+)([eE][+-]?\d+)?$"
+_POINT = r"^[+-]?((\d+|[1-9]\d{0,2}(,\d{3})+)(\.\d*)?|\.\d+)([eE][+-]?\d+)?$"
+_COMMA = r"^[+-]?((\d+|[1-9]\d{0,2}(\.\d{3})+)(,\d*)?|,\d+)([eE][+-]?\d+)?$"
 CODE = r"^[+-]?0\d+$"
 _INFINITE = r"(?i)^[+-]?inf(inity)?$"
 _TRUE = {"true": "false", "t": "f", "yes": "no", "y": "n"}
@@ -29,10 +29,15 @@ def _matches(texts: Texts, pattern: str) -> NDArray[np.bool_]:
     return found.astype(bool)
 
 
-def decimal_commas(texts: Texts) -> bool:
-    """Tell whether a file writes 1.014,9 for 1014.9: some texts can only be read so, and fewer only the other way."""
+def decimal_commas(texts: Texts, *, likely: bool = False) -> bool:
+    """Tell whether a file writes 1.014,9 for 1014.9: some texts can only be read so, and fewer only the other way.
+
+    Where nothing tells, as with 12,345, they are `likely` or not.
+    """
     comma, point = _matches(texts, _COMMA), _matches(texts, _POINT)
-    return bool((comma & ~point).sum() > (point & ~comma).sum())
+    so, otherwise = int((comma & ~point).sum()), int((point & ~comma).sum())
+    unclear = comma & point & _matches(texts, ",")
+    return so > otherwise or (likely and so == otherwise and bool(unclear.any()))
 
 
 def as_numbers(texts: Texts, commas: bool) -> NDArray[np.float64]:

@@ -90,7 +90,7 @@ class CategoricalFeature:
     @property
     def example(self) -> str:
         """A value of the column."""
-        return self.categories[0]
+        return self.categories[0] if self.categories else ""
 
     @property
     def names(self) -> list[str]:

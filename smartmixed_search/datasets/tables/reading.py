@@ -24,4 +24,4 @@ def read_raw(table: Path | Any, words: Collection[str] = ()) -> RawTable:
     """
     if not isinstance(table, Path):
         return read_frame(table)
-    return TYPED[table.suffix](table) if table.suffix in TYPED else read_separated(table, words)
+    return TYPED[table.suffix.lower()](table) if table.suffix.lower() in TYPED else read_separated(table, words)

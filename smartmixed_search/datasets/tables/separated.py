@@ -70,7 +70,10 @@ class _File:
     def _rows(self, content: bytes) -> Iterator[list[str]]:
         encoding = "utf-8-sig" if self.encoding == _UTF8 else self.encoding
         text = io.TextIOWrapper(io.BytesIO(content), encoding=encoding, newline="", errors="replace")
-        return (row for row in csv.reader(text, delimiter=self.separator, skipinitialspace=True) if row)
+        try:
+            yield from (row for row in csv.reader(text, delimiter=self.separator, skipinitialspace=True) if row)
+        except csv.Error as error:
+            raise DatasetError(f"the table {self.shown} cannot be read: {error}; is a quote left open?") from error
 
     def _stream(self, start: int) -> pa.NativeFile:
         """Return what Arrow reads from, beginning at a byte."""
@@ -214,7 +217,7 @@ def _without_spaces(file: _File) -> _File:
 def _read(file: _File, words: Places) -> tuple[list["pd.Series[Any]"], bool]:
     """Return the cells of every column, and whether texts write decimal commas; columns of `words` stay text."""
     head = next(file.batches(()))
-    commas = _has_decimal_commas(head)
+    commas = _has_decimal_commas(head, file.separator)
     numbers = set() if commas else set(range(head.num_columns)) - _not_plain([head]) - set(words)
     if _leading_zeros(file):
         numbers -= _not_plain(file.batches((), numbers), numbers)
@@ -228,10 +231,11 @@ def _read(file: _File, words: Places) -> tuple[list["pd.Series[Any]"], bool]:
     return [columns[place] for place in range(len(columns))], commas
 
 
-def _has_decimal_commas(head: pa.RecordBatch) -> bool:
+def _has_decimal_commas(head: pa.RecordBatch, separator: str) -> bool:
     if not any(pc.any(pc.match_substring(column, ",")).as_py() for column in head.columns):
         return False
-    return decimal_commas([text for column in head.columns for text in column.unique().to_pylist() if text])
+    texts = [text for column in head.columns for text in column.unique().to_pylist() if text]
+    return decimal_commas(texts, likely=separator == ";")
 
 
 def _cells(file: _File, numbers: Places, only: Places | None = None) -> dict[int, "pd.Series[Any]"]:

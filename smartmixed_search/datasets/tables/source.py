@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from smartmixed_search.datasets.tables.cells import Columns
-from smartmixed_search.datasets.tables.columns import CATEGORY, DATE, IGNORE, NUMBER, Column, find, understand
+from smartmixed_search.datasets.tables.cells import Columns, texts
+from smartmixed_search.datasets.tables.columns import CATEGORY, IGNORE, Column, find, numbers_or_days, understand
 from smartmixed_search.datasets.tables.preparation import Places, TablePreparation, prepare
 from smartmixed_search.datasets.tables.raw import RawTable
 from smartmixed_search.datasets.tables.reading import read_raw
@@ -51,11 +51,9 @@ class TableSource:
             DatasetError: there is no such column, or it says nothing of some rows, or it says no numbers.
         """
         cells = find(self.cells, name)
-        (column,) = understand(RawTable(name=self.name, cells={name: cells}))
-        if numeric and column.kind not in (NUMBER, DATE):
-            raise DatasetError(f"column {name!r} must hold numbers or dates, but {column.reason}")
-        values = (column if numeric else replace(column, kind=CATEGORY)).values(cells)
-        absent = pd.isna(values)
+        commas = any(column.commas for column in self.columns)
+        values = numbers_or_days(name, cells, commas) if numeric else texts(cells)
+        absent = cells.isna().to_numpy()
         if absent.any():
             raise DatasetError(
                 f"column {name!r} must have a value in every row, but {counted(int(absent.sum()), 'row')} of "

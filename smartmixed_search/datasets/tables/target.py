@@ -13,16 +13,18 @@ from smartmixed_search.datasets.tables.cells import as_text, is_moment, is_numbe
 from smartmixed_search.datasets.tables.columns import (
     CATEGORY,
     DATE,
+    NEARLY_ALL,
     NUMBER,
     Column,
     find,
     refuse_infinite,
     understand,
 )
+from smartmixed_search.datasets.tables.numbers import UNCERTAIN
 from smartmixed_search.datasets.tables.raw import RawTable
 from smartmixed_search.datasets.targets import CLASSIFICATION, REGRESSION
 from smartmixed_search.errors import DatasetError
-from smartmixed_search.errors.messages import show
+from smartmixed_search.errors.messages import counted, show
 
 MOST_WHOLE_CLASSES = 20
 """Different whole numbers up to which a numeric target names classes."""
@@ -47,15 +49,22 @@ class Target:
 def read_target(raw: RawTable, name: str, task: str | None) -> Target:
     """Decide what a column is as a target, unless `task` says it.
 
-    Words name classes. So do up to `MOST_WHOLE_CLASSES` different whole numbers, if half of the rows repeat one; all
-    other numbers, and days, as those since 1970, are predicted as such.
+    Words name classes, also among numbers unless they are rare. So do up to `MOST_WHOLE_CLASSES` different whole
+    numbers, if half of the rows repeat one; all other numbers, and days, as those since 1970, are predicted as such.
 
     Raises:
         DatasetError: there is no such column, it never differs, is infinite, or cannot be what `task` says.
     """
     cells = find(raw.cells, name)
     (column,) = understand(replace(raw, cells={name: cells}, unreadable={}))
-    numeric = is_number(cells) or is_moment(cells) or column.kind in (NUMBER, DATE)
+    words = sorted(set(column.missing) - UNCERTAIN)
+    often = int(cells.isin(words).sum())
+    if column.kind == NUMBER and words and (task == CLASSIFICATION or often > (1 - NEARLY_ALL) * cells.notna().sum()):
+        column, words = replace(column, kind=CATEGORY, missing=tuple(set(column.missing) & UNCERTAIN)), []
+        numeric = False
+    else:
+        numeric = is_number(cells) or is_moment(cells) or column.kind in (NUMBER, DATE)
+    told = f"; {', '.join(map(show, words[:3]))} taken for missing ({counted(often, 'cell')})" if words else ""
     if not numeric:
         if task == REGRESSION:
             raise DatasetError(
@@ -70,9 +79,9 @@ def read_target(raw: RawTable, name: str, task: str | None) -> Target:
     kind = "days" if days else f"{len(different):,} different {'whole ' if _are_whole(different) else ''}numbers"
     if (task or (REGRESSION if days else _inferred(values, different))) == CLASSIFICATION:
         why = ", as you say" if task else f", for it says {kind}; task: regression predicts a number"
-        return _classes(column, cells, why)
+        return _classes(column, cells, why + told)
     why = ", as you say" if task else f", for it says {kind}; task: classification makes classes of them"
-    return _numbers(name, values, why)
+    return _numbers(name, values, why + told)
 
 
 def _inferred(values: NDArray[np.float64], different: NDArray[np.float64]) -> str:

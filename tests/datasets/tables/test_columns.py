@@ -135,3 +135,30 @@ def test_a_day_alone_is_read_in_the_order_of_the_training_file() -> None:
 @pytest.mark.parametrize("cell", ["31.02.2021", "2021-13-01", "99/99/2021"])
 def test_what_is_no_day_is_none(cell: str) -> None:
     assert day_layout([cell]) is None
+
+
+@pytest.mark.parametrize("kind", ["date", "boolean", "number"])
+def test_a_given_kind_that_no_value_is_of_is_refused(kind: str) -> None:
+    with pytest.raises(DatasetError, match=f"'c' must hold values of the kind {kind}, as you say, but got 'red'"):
+        understood(text("red", "green", "blue"), c=kind)
+
+
+def test_a_given_kind_says_what_it_makes_missing() -> None:
+    assert understood(text("x", "y", "y", "z"), c="boolean").reason == "as you say, 'x' taken for missing (2 cells)"
+
+
+@pytest.mark.parametrize(
+    ("texts", "likely", "commas"),
+    [
+        (["0,013", "0,767"], False, True),
+        (["1234,567"], False, True),
+        (["12,345", "1,000"], False, False),
+        (["12,345", "1,000"], True, True),
+        (["1,234.5", "12,345"], True, False),
+        (["12", "1.234"], True, False),
+    ],
+)
+def test_three_digits_after_a_comma_are_decimals_unless_they_can_be_thousands(
+    texts: list[str], likely: bool, commas: bool
+) -> None:
+    assert decimal_commas(texts, likely=likely) == commas

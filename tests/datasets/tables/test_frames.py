@@ -144,3 +144,9 @@ def test_a_table_larger_than_memory_is_refused_before_its_features_are_made(monk
         load_dataset(wide, target="kind")
     with pytest.raises(DatasetError, match=r"memory, 0\.0 GiB, but 'the table' takes"):
         load_dataset(wide.assign(more=1.0), target="kind")
+
+
+def test_a_text_that_is_called_a_file_of_stata_is_told(tmp_path: Path) -> None:
+    (tmp_path / "t.dta").write_text("a,b\n1,2\n")
+    with pytest.raises(DatasetError, match=r"t\.dta' cannot be read"):
+        load_dataset(str(tmp_path / "t.dta"), target="b")

@@ -111,3 +111,13 @@ def test_what_is_wrong_with_a_file_is_said(tmp_path: Path, content: str | bytes,
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match=r"nowhere\.csv' cannot be read: No such file"):
         read_separated(tmp_path / "nowhere.csv")
+
+
+def test_a_semicolon_between_columns_makes_decimal_commas_likely(tmp_path: Path) -> None:
+    assert read(tmp_path, "a;b\n12,345;1\n23,456;2\n").commas
+    assert not read(tmp_path, 'a,b\n"12,345",1\n"23,456",2\n').commas
+
+
+def test_a_quote_that_is_left_open_is_told(tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match=r"cannot be read: field larger than field limit .* is a quote left open"):
+        read(tmp_path, 'a,"b\n1,2\n' + "3,4\n" * 50_000)

@@ -156,3 +156,46 @@ def test_nothing_is_learned_from_rows_that_are_not_trained_on(tmp_path: Path) ->
     after = load_dataset(str(path), target="kind")
     assert torch.equal(after.x_train, before.x_train)
     assert not torch.equal(after.x_test, before.x_test)
+
+
+@pytest.mark.parametrize(
+    ("targets", "task", "words"),
+    [
+        (["1", "X", "2"] * 20, None, "3 classes, 1, 2, X"),
+        (["0", "1", "2", "3+"] * 15, None, "4 classes, 0, 1, 2, 3+"),
+        (["1", "2", "3"] * 19 + ["n.d."], None, "3 classes, 1, 2, 3, for it says 3 different whole numbers"),
+        (["1", "2", "3"] * 19 + ["n.d."], "classification", "4 classes, 1, 2, 3, n.d., as you say"),
+    ],
+)
+def test_a_word_among_numbers_is_a_class_unless_it_is_rare(
+    tmp_path: Path, targets: list[str], task: str | None, words: str
+) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text("x;y\n" + "".join(f"{place % 7};{target}\n" for place, target in enumerate(targets)))
+    note = read_table(path, "t", "y", task=task).notes[1]
+    assert note.startswith(f"target y: {words}")
+    assert note.endswith("'n.d.' taken for missing (1 cell)") == ("n.d." in targets and task is None)
+
+
+@pytest.mark.parametrize(
+    ("cells", "values"),
+    [
+        (["0", "1", "2"], [0, 1, 2]),
+        (["1", "1", "1"], [1, 1, 1]),
+        (["0,57", "1,5", "2"], [0.57, 1.5, 2]),
+        (["02.01.1970", "03.01.1970", "20.01.1970"], [1, 2, 19]),
+    ],
+)
+def test_a_column_is_read_as_numbers_whatever_it_would_be_to_learn_from(
+    tmp_path: Path, cells: list[str], values: list[float]
+) -> None:
+    path = tmp_path / "t.csv"
+    rows = [f"{place * 7 % 4},5;{cells[place % 3]};{'ab'[place % 2]}" for place in range(30)]
+    path.write_text("\n".join(["x;index;y", *rows]) + "\n")
+    found = read_table(path, "t", "y").column("index", numeric=True)
+    assert found.tolist() == [values[place % 3] for place in range(30)]
+
+
+def test_the_ending_of_a_file_may_be_in_capitals(tmp_path: Path) -> None:
+    table(tmp_path).rename(tmp_path / "T.CSV")
+    assert load_dataset(str(tmp_path / "T.CSV"), target="kind").name == "T"

@@ -72,7 +72,7 @@ def test_what_is_no_group_brings_no_warning(tmp_path: Path, values: list[object]
     [
         ({"group": "patience"}, "the table has no column 'patience'; did you mean 'patient'"),
         ({"group": "kind"}, "the target must be no other column, but 'kind' is given as both"),
-        ({"time": "patient"}, "column 'patient' must hold numbers or dates, but 30 different texts"),
+        ({"time": "patient"}, "column 'patient' must hold numbers or dates, but got 'P000'"),
         ({"group": "gap"}, "column 'gap' must have a value in every row, but 1 row of 'things' have none"),
     ],
 )
