@@ -1,9 +1,8 @@
 """The scale of a metric: how its values and their differences are told, and which differences are none in practice."""
 
 from dataclasses import dataclass
+from decimal import Decimal
 from math import floor, isnan, log10
-
-import numpy as np
 
 from smartmixed_search.tasks.metric import ACCURACY, NATS, NONE, SHARE, TARGET, Metric
 
@@ -137,7 +136,7 @@ class Scale:
         """How far apart values are that are called equal, in words."""
         if self.rope == 0:
             return "nothing, for the targets' deviation is not known"
-        told = np.format_float_positional(float(f"{self.factor * self.rope:.2g}"), trim="-")
+        told = f"{Decimal(f'{self.factor * self.rope:.2g}'):f}"
         if self.metric.unit in (SHARE, NATS, NONE):
             return f"{told}{' points' if self.factor == 100 else self._suffix}"
         of = "variance" if self.metric.unit.endswith(SQUARED) else "standard deviation"

@@ -46,7 +46,7 @@ def test_auto_has_a_key_of_its_own_and_the_same_baselines() -> None:
     assert auto.baseline_key == default.baseline_key
     assert TrialConfig.from_dict(auto.to_dict()) == auto
     earlier = run_trial(replace(BASE, logit_learning_rate=None), toy_dataset())
-    again = reusable(replace(BASE, logit_learning_rate="auto"), earlier.environment, earlier, 23)
+    again = reusable(replace(BASE, logit_learning_rate="auto"), earlier.environment, earlier, [23])
     assert {network.strategy for network in again} == {*BASE.fixed_strategies, "random-mixed"}
 
 

@@ -13,7 +13,7 @@ from smartmixed_search.tracking.questions.queries import trials
 from smartmixed_search.tracking.questions.splits import SPLIT_COLUMNS, Splits, by_replicate, split_differences
 from smartmixed_search.tracking.store.store import default_tracking_uri
 from smartmixed_search.trials.result import TrialResult
-from tests.engine.test_folds import FOLDED, whole
+from tests.helpers.folds import FOLDED, whole
 from tests.helpers.reference import toy_dataset
 from tests.helpers.tracked import SPACE, all_runs, make_tracker
 
