@@ -36,8 +36,8 @@ def test_folders_say_parts_and_classes(pets: Dataset) -> None:
 
 
 def test_pictures_are_as_their_files(pets: Dataset, divided: Path) -> None:
-    first = np.asarray(Image.open(divided / "train/cat/0000.png"))
-    assert np.array_equal(pets.x_train[0].numpy(), first.transpose(2, 0, 1))
+    first = np.asarray(Image.open(divided / "val/cat/0000.png"))
+    assert np.array_equal(pets.x_val[0].numpy(), first.transpose(2, 0, 1))
 
 
 def test_class_names_and_reading_are_kept(pets: Dataset) -> None:
