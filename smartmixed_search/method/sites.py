@@ -114,7 +114,9 @@ class _Watch(TorchFunctionMode):
         """Take note that an activation made one tensor of another."""
 
     def activate(self, made: Call, mark: Mark | None) -> Tensor:
-        raise NotImplementedError
+        """Return what stands in the place of an activation: what it returns itself, unless a subclass knows better."""
+        result: Tensor = made.made()
+        return result
 
 
 class _Tracing(_Watch):
@@ -144,8 +146,7 @@ class _Tracing(_Watch):
             layout=self.labels.layout(made.input),
         )
         self.found.setdefault(site.key, site)
-        result: Tensor = made.made()
-        return result
+        return super().activate(made, mark)
 
     def activated(self, x: Tensor, result: Tensor) -> None:
         self.labels.follow(Call(torch.relu, "relu", (x,), {}), result, x, applied=False)
@@ -236,8 +237,7 @@ class _Exchange(_Watch):
     def activate(self, made: Call, mark: Mark | None) -> Tensor:
         key = self._known(made, mark)
         if key in self._left_alone:
-            result: Tensor = made.made()
-            return result
+            return super().activate(made, mark)
         place, x = self._places[key], made.input
         with torch._C.DisableTorchFunction():
             y = self._apply(place, x.clone() if made.in_place else x)

@@ -34,12 +34,12 @@ class Weighted(Task):
     """Whether its targets are labels [..., B]; else they are numbers [..., B, C]."""
 
     @property
-    def name(self) -> str:  # type: ignore[override]
+    def name(self) -> str:  # type: ignore[override]  # of an object here, of a class in others
         """See `Task`."""
         return self.task.name
 
     @property
-    def needs(self) -> Mapping[str, tuple[str, ...]]:  # type: ignore[override]
+    def needs(self) -> Mapping[str, tuple[str, ...]]:  # type: ignore[override]  # likewise
         """See `Task`."""
         return self.task.needs
 

@@ -116,7 +116,7 @@ def as_text(value: object) -> str:
     """
     if isinstance(value, pd.Timestamp):
         return value.isoformat().removesuffix("T00:00:00")
-    number = float(value)  # type: ignore[arg-type]
+    number = float(value)  # type: ignore[arg-type]  # a number: moments are done with
     return str(int(number)) if number.is_integer() and abs(number) < EXACT else repr(number)
 
 
