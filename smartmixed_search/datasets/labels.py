@@ -6,11 +6,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from smartmixed_search.datasets.targets import MOST_CLASSES
 from smartmixed_search.errors import DatasetError
 from smartmixed_search.errors.messages import show
 
-MOST_NUMBERS = 20
-"""Different whole numbers up to which these are names of classes, even if there are gaps between them."""
 _SHOWN = 10
 
 
@@ -27,7 +26,7 @@ def by_value(parts: Sequence[NDArray[Any]], dataset: str) -> tuple[list[NDArray[
     values = np.unique(parts[0])
     if values.dtype.kind in "iu":
         gaps = int(values[-1]) - int(values[0]) + 1 != len(values)
-        if (gaps and len(values) > MOST_NUMBERS) or (not gaps and values[0] == 0):
+        if (gaps and len(values) > MOST_CLASSES) or (not gaps and values[0] == 0):
             return list(parts), None
     numbered = []
     for part in parts:

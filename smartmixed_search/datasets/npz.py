@@ -37,8 +37,9 @@ def read_npz(path: Path, task: str | None = None, image: Mapping[str, Any] | Non
     """
     arrays, names = load_archive(path)
     file = repr(str(path))
-    numbers = (task or inferred_task(np.asarray(arrays["y"]))) == REGRESSION
-    read = partial(_targets, file) if numbers else partial(_labels, file, inferred=task is None)
+    stored = np.asarray(arrays["y"])
+    numbers = (task or inferred_task(stored)) == REGRESSION
+    read = partial(_targets if numbers else _labels, file)
     parts = {part: _examples(file, arrays, names, part, read) for part in _KEYS if f"x{part}" in arrays}
     _check_alike(file, names, parts)
     x, y = (dict(zip(parts, of_parts, strict=True)) for of_parts in zip(*parts.values(), strict=True))
@@ -54,6 +55,7 @@ def read_npz(path: Path, task: str | None = None, image: Mapping[str, Any] | Non
         y_test=y.get("_test"),
         shape=arrays["x"].shape[1:],
         names=classes,
+        notes=() if task else _taken_for(f"{names['y']} of {file}", stored, numbers=numbers),
         given=np.repeat(["train", "val"], [len(y[""]), len(y["_val"])]) if "_val" in y else None,
     )
     if image or (names["x"] != "x" and are_images(arrays["x"])):
@@ -96,7 +98,9 @@ def _as_images(source: Source, x: NDArray[Any], what: str, image: Mapping[str, A
     check_made(what, shaped[0], image)
     _, channels, height, width = shaped[0].shape
     note = f"{what} holds images of {height} × {width} in {counted(channels, 'channel')}, as {layout} (bytes)"
-    return replace(source, x=shaped[0], x_test=shaped[1], shape=shaped[0].shape[1:], layout=layout, notes=(note,))
+    return replace(
+        source, x=shaped[0], x_test=shaped[1], shape=shaped[0].shape[1:], layout=layout, notes=(*source.notes, note)
+    )
 
 
 def _examples(
@@ -117,19 +121,27 @@ def _examples(
     return x.reshape(len(x), -1), y
 
 
-def _labels(file: str, name: str, y: NDArray[Any], *, inferred: bool) -> NDArray[Any]:
-    """Return what names the classes, [N]; unless classification is only `inferred`, whole numbers of any type may."""
+def _labels(file: str, name: str, y: NDArray[Any]) -> NDArray[Any]:
+    """Return what names the classes, [N]."""
     if y.ndim == 2 and y.shape[1] == 1:
         y = y.ravel()
     if y.dtype.kind not in "US":
         y = _numbers(file, name, y)
-        if not inferred and y.ndim:
-            return as_classes(y, file)
-    if y.ndim != 1 or y.dtype.kind == "f":
+    if y.ndim != 1:
         raise DatasetError(
             f"{name} of {file} must be one label per example, but got {y.dtype} of shape {y.shape}{_cure(name, y)}"
         )
-    return y
+    return as_classes(y, file) if y.dtype.kind == "f" else y
+
+
+def _taken_for(what: str, y: NDArray[Any], *, numbers: bool) -> tuple[str, ...]:
+    """Say what whole numbers that came as floats are taken for: they may be either."""
+    if y.dtype.kind != "f" or not is_whole(y):
+        return ()
+    taken = (
+        "numbers; task: classification makes classes of them" if numbers else "classes; task: regression predicts them"
+    )
+    return (f"{what} has {len(np.unique(y)):,} different whole numbers, taken for {taken}",)
 
 
 def _targets(file: str, name: str, y: NDArray[Any]) -> NDArray[np.float64]:
@@ -159,9 +171,7 @@ def _cure(name: str, y: NDArray[Any]) -> str:
     """Return what makes labels of them, where that is plain."""
     if y.ndim == 2:
         return f"; if a row marks its class by the largest number, {name} = {name}.argmax(axis=1) makes them so"
-    if y.ndim == 1 and is_whole(y):
-        return f"; {name} = {name}.astype(int) makes them so, task: regression takes them as numbers"
-    return "; a class must be a whole number" if y.ndim else ""
+    return ""
 
 
 def _text_cure(name: str, array: Any) -> str:

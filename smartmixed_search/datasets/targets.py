@@ -10,16 +10,24 @@ from smartmixed_search.tasks.classification import Classification
 from smartmixed_search.tasks.regression import Regression
 
 CLASSIFICATION, REGRESSION = Classification.name, Regression.name
+MOST_CLASSES = 20
+"""Different whole numbers up to which these name classes, although a number could be predicted too."""
 
 
 def inferred_task(y: NDArray[Any]) -> str:
-    """Return the task of stored targets: numbers to predict where they are floats and any is not whole, else classes.
+    """Return the task of stored targets: numbers to predict where they are floats that do not `look_like_classes`.
 
     Example:
         >>> inferred_task(np.array([0.5, 1.0])), inferred_task(np.array([0, 1]))
         ('regression', 'classification')
     """
-    return REGRESSION if y.dtype.kind == "f" and not is_whole(y) else CLASSIFICATION
+    return REGRESSION if y.dtype.kind == "f" and not look_like_classes(y) else CLASSIFICATION
+
+
+def look_like_classes(y: NDArray[Any]) -> bool:
+    """Whether there are up to `MOST_CLASSES` different whole numbers, each seen twice on average; NaN is none."""
+    different = np.unique(y[np.isfinite(y)])
+    return is_whole(different) and len(different) <= MOST_CLASSES and 2 * len(different) <= y.size
 
 
 def is_whole(y: NDArray[Any]) -> bool:

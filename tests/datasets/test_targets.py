@@ -32,6 +32,9 @@ def saved(folder: Path, **arrays: np.ndarray) -> str:
         (PAIRS, None, Regression),
         (np.arange(N), "regression", Regression),
         (np.arange(N) % 2.0, "regression", Regression),
+        (np.arange(N) % 2.0, None, Classification),
+        (np.arange(N) % 20.0, None, Classification),
+        (np.arange(N) % 21.0, None, Regression),
         (np.arange(N) % 2 > 0, "regression", Regression),
         (np.arange(N) % 3.0, "classification", Classification),
         (np.arange(N)[:, None] % 3.0, "classification", Classification),
@@ -44,9 +47,21 @@ def test_the_task_follows_from_the_target_unless_it_is_said(
     assert isinstance(load_dataset(saved(tmp_path, y=y), task=task).task, expected)
 
 
-@pytest.mark.parametrize("y", [NUMBERS, np.eye(3)[np.arange(N) % 3]])
-def test_numbers_are_no_classes(tmp_path: Path, y: np.ndarray) -> None:
-    with pytest.raises(DatasetError, match=r"task must be regression where .*, but got classification"):
+@pytest.mark.parametrize(("different", "taken"), [(3, "classes"), (30, "numbers")])
+def test_it_is_said_what_whole_floats_are_taken_for(tmp_path: Path, different: int, taken: str) -> None:
+    note = load_dataset(saved(tmp_path, y=np.arange(N) % float(different))).notes[0]
+    assert f"has {different} different whole numbers, taken for {taken}; task: " in note
+
+
+@pytest.mark.parametrize(
+    ("y", "message"),
+    [
+        (NUMBERS, "task must be regression where .*, but got classification"),
+        (np.eye(3)[np.arange(N) % 3], "marks its class by the largest number"),
+    ],
+)
+def test_numbers_are_no_classes(tmp_path: Path, y: np.ndarray, message: str) -> None:
+    with pytest.raises(DatasetError, match=message):
         load_dataset(saved(tmp_path, y=y), task="classification")
 
 

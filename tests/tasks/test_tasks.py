@@ -111,7 +111,9 @@ def test_who_knows_nothing_answers_by_the_distribution_of_the_targets(example: E
         assert measured["rmse"] == pytest.approx(task.target_deviation(targets), rel=1e-12)
 
 
-thousand = pytest.mark.parametrize("cases", [60, pytest.param(1000, marks=pytest.mark.slow)])
+thousand = pytest.mark.parametrize(
+    "cases", [60, pytest.param(1000, marks=[pytest.mark.slow, pytest.mark.timeout(900)])]
+)
 
 
 @thousand

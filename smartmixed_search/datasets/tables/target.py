@@ -22,12 +22,10 @@ from smartmixed_search.datasets.tables.columns import (
 )
 from smartmixed_search.datasets.tables.numbers import UNCERTAIN
 from smartmixed_search.datasets.tables.raw import RawTable
-from smartmixed_search.datasets.targets import CLASSIFICATION, REGRESSION
+from smartmixed_search.datasets.targets import CLASSIFICATION, REGRESSION, is_whole, look_like_classes
 from smartmixed_search.errors import DatasetError
 from smartmixed_search.errors.messages import counted, show
 
-MOST_WHOLE_CLASSES = 20
-"""Different whole numbers up to which a numeric target names classes."""
 _SHOWN = 10
 
 
@@ -49,7 +47,7 @@ class Target:
 def read_target(raw: RawTable, name: str, task: str | None) -> Target:
     """Decide what a column is as a target, unless `task` says it.
 
-    Words name classes, also among numbers unless they are rare. So do up to `MOST_WHOLE_CLASSES` different whole
+    Words name classes, also among numbers unless they are rare. So do up to `MOST_CLASSES` different whole
     numbers, if half of the rows repeat one; all other numbers, and days, as those since 1970, are predicted as such.
 
     Raises:
@@ -76,21 +74,12 @@ def read_target(raw: RawTable, name: str, task: str | None) -> Target:
     values = np.asarray((column if column.kind == DATE else replace(column, kind=NUMBER)).values(cells))
     different = np.unique(values[np.isfinite(values)])
     days = is_moment(cells) or column.kind == DATE
-    kind = "days" if days else f"{len(different):,} different {'whole ' if _are_whole(different) else ''}numbers"
-    if (task or (REGRESSION if days else _inferred(values, different))) == CLASSIFICATION:
+    kind = "days" if days else f"{len(different):,} different {'whole ' if is_whole(different) else ''}numbers"
+    if (task or (CLASSIFICATION if not days and look_like_classes(values) else REGRESSION)) == CLASSIFICATION:
         why = ", as you say" if task else f", for it says {kind}; task: regression predicts a number"
         return _classes(column, cells, why + told)
     why = ", as you say" if task else f", for it says {kind}; task: classification makes classes of them"
     return _numbers(name, values, why + told)
-
-
-def _inferred(values: NDArray[np.float64], different: NDArray[np.float64]) -> str:
-    few = len(different) <= MOST_WHOLE_CLASSES and 2 * len(different) <= len(values)
-    return CLASSIFICATION if few and _are_whole(different) else REGRESSION
-
-
-def _are_whole(values: NDArray[np.float64]) -> bool:
-    return bool((values == np.floor(values)).all())
 
 
 def _numbers(name: str, values: NDArray[np.float64], why: str) -> Target:
