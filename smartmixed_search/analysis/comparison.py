@@ -207,7 +207,7 @@ def _compare(
         mean_phases=mean_intervals(gains[list(GAINS)], "gain"),
         choice_confidence=float(confidence.mean()),
         unconverged=count_unconverged(confidence),
-        test_examples=_test_examples(rows, metric),
+        test_examples=_test_examples(rows, scale),
         undefined=int(known_of(blocks, metric, "test").isna().sum()),
         joint=joint,
     )
@@ -244,11 +244,12 @@ def _beside_controls(shown: pd.DataFrame, blocks: pd.DataFrame, metric: Metric) 
     return tests.reindex(columns=sorted({SMARTMIXED, *tests.columns}))
 
 
-def _test_examples(rows: pd.DataFrame, metric: Metric) -> int | None:
-    """Return the size of the test set, of which the rows tell counts and shares; None of a metric without counts."""
+def _test_examples(rows: pd.DataFrame, scale: Scale) -> int | None:
+    """Return how many examples test, of which the rows tell counts and shares; None of a metric without counts."""
+    metric = scale.metric
     if metric.count is None:
         return None
     counts = rows[metric.exact("test")]
     known = rows[counts > 0]
     sizes = counts[counts > 0] / known["replicates"].astype("float64") / known[metric.test]
-    return round(float(sizes.median())) if len(known) else None
+    return round(scale.folds * float(sizes.median())) if len(known) else None

@@ -33,6 +33,8 @@ class Scale:
     metric: Metric = ACCURACY
     deviation: float | None = None
     """Of the test targets, where they are numbers, in their unit; None: it was not recorded."""
+    folds: int = 1
+    """How many parts of the data test, each once: a mean over networks is over the examples of all."""
 
     @property
     def label(self) -> str:

@@ -141,6 +141,7 @@ def _output_directory(output_dir: Path) -> Check:
 def _image_datasets(data_dir: Path | None) -> Iterator[Check]:
     from smartmixed_search.datasets import data_directory
     from smartmixed_search.datasets.mnist import FOLDERS, missing_files, raw_folder, read_mnist
+    from smartmixed_search.datasets.torchvision_sets import SETS
 
     try:
         folder = data_directory(data_dir)
@@ -153,6 +154,8 @@ def _image_datasets(data_dir: Path | None) -> Iterator[Check]:
             yield Check(name=name, status="ok", detail=f"found in {raw_folder(name, folder)}")
         except DatasetError as error:
             yield Check(name=name, status="warning" if missing_files(name, folder) else "problem", detail=str(error))
+    others = f"{', '.join(SETS)}: looked for in {folder}, and downloaded when they are first asked for"
+    yield Check(name="other images", status="ok", detail=others)
 
 
 def _tracking(tracking_uri: str | None, output_dir: Path) -> Check:

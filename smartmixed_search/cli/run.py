@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     "--dataset",
     help="A known one, such as digits, or the path of a table, an .npz file, or a folder or zip of images.",
 )
-@click.option("--target", help="Of a table, the column that names the classes.")
+@click.option("--target", help="Of a table, the column to predict.")
 @click.option("--split", metavar="KIND=COLUMN", help="Of a table, what it is split by: group=, time= or column=NAME.")
 @click.option("--epochs", type=int, help="Epochs of both phases together.")
 @click.option("--replicates", type=int, help="Seeds per strategy.")

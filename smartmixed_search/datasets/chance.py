@@ -37,9 +37,10 @@ def _draw(
     try:
         rest, held_out = train_test_split(indices, test_size=share, random_state=seed, stratify=y)
     except ValueError as error:
+        every, of_all = ("", "") if classes_of(source) is None else (" of every class", f" in {source.classes} classes")
         raise DatasetError(
-            f"{source.name!r} must hold enough examples to split off {share:.0%}, but got {len(indices)}"
-            f"{'' if classes_of(source) is None else ' of classes that have two or more'}"
+            f"{source.name!r} must hold enough examples{every} to train, validate and test, but got "
+            f"{len(source.y)}{of_all}; bring more"
         ) from error
     return rest, held_out
 

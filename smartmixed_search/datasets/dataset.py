@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from smartmixed_search.datasets.prepared import AnyPreparation
+from smartmixed_search.errors import DatasetError
 from smartmixed_search.errors.messages import counted
 from smartmixed_search.tasks.classification import Classification
 from smartmixed_search.tasks.regression import Regression
@@ -114,13 +115,24 @@ class Dataset:
     def limited(self, train_examples: int | None) -> Self:
         """Return the dataset with at most this many training examples, the first in the split's order; None: all.
 
-        Fewer are a part of more. Validation and test examples, and the checksum, stay those of the whole.
+        Fewer are a part of more. Validation and test examples, and the checksum, stay those of the whole; weights are
+        over the mean of those that are trained on.
+
+        Raises:
+            DatasetError: these are all 0.
         """
         if train_examples is None or train_examples >= len(self.x_train):
             return self
         kept: dict[str, Any] = {
             name: tensor[:train_examples] for name, tensor in self._tensors().items() if name.endswith("_train")
         }
+        if (trained := kept.get("w_train")) is not None:
+            if not (mean := float(trained.double().mean())):
+                raise DatasetError(
+                    f"weights must not all be 0 to train on, but those of the first {train_examples} are; take more"
+                )
+            weights = {name: tensor for name, tensor in {**self._tensors(), **kept}.items() if name in WEIGHTS}
+            kept |= {name: tensor / mean for name, tensor in weights.items()}
         return replace(self, **kept)
 
     def arrays(self) -> dict[str, NDArray[Any]]:

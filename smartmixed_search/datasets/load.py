@@ -207,7 +207,8 @@ def _load_table(
     if weight is not None:
         aside[weight] = "it says what the rows count"
     source = read_table(table, name, target, columns, aside, task)
-    warnings = (*leaking(source), *(() if splitting.by else recurring(source.cells, source.columns)))
+    again = {} if splitting.by else recurring(source.cells, source.columns)
+    warnings = (*leaking(source, again), *again.values())
     weights = None if weight is None else source.column(weight, numeric=True)
     dataset = split_up(source, splitting, weights)
     return replace(dataset, warnings=(*warnings, *dataset.warnings))

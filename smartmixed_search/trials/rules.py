@@ -159,6 +159,11 @@ class WordFor:
             raise ConfigError(
                 f"{key} must be names with a word for each, such as {{zip: category}}, but got {show(value)}"
             )
+        for name, word in value.items():
+            if word not in self.words and name in self.words:
+                raise ConfigError(
+                    f"{key} must be {{NAME: {name}}}, but got {show(value)}; did you mean {{{word}: {name}}}?"
+                )
         return {str(name): read_word(f"{key}: {name}", word, self.words) for name, word in value.items()}
 
 
@@ -179,14 +184,17 @@ class NamedBy:
             return None
         if isinstance(value, str) and value.partition("=")[2]:
             value = dict([value.split("=", 1)])
+        text = " or ".join(f"{{{word}: NAME}}" for word in self.words)
         if not isinstance(value, Mapping) or len(value) != 1:
-            text = " or ".join(f"{{{word}: NAME}}" for word in self.words)
             raise ConfigError(f"{key} must be {text}, but got {show(value)}")
         ((word, name),) = value.items()
+        if word not in self.words:
+            turned = f"; did you mean {{{name}: {word}}}?" if name in self.words else ""
+            raise ConfigError(f"{key} must be {text}, but got {show(value)}{turned}")
         named = Text().choice(f"{key}: {word}", name)
         if named is None:
             raise ConfigError(f"{key}: {word} must be a name, but got {show(name)}")
-        return {read_word(f"a word of {key}", word, self.words): named}
+        return {word: named}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,6 +14,7 @@ import torch
 
 from smartmixed_search.cli import diagnosis
 from smartmixed_search.cli.diagnosis import Check, diagnose
+from smartmixed_search.datasets.load import DATASETS
 from smartmixed_search.errors import ResourceError
 from smartmixed_search.search.placing.ray_files import check_ray_folder
 from tests.helpers.idx_files import files, stored
@@ -169,6 +170,11 @@ def test_a_nearly_full_disk_is_a_warning(tmp_path: Path, monkeypatch: pytest.Mon
 def test_image_datasets_are_found(tmp_path: Path) -> None:
     raw = stored(tmp_path / "data", files(), "KMNIST")
     assert checks(tmp_path)["kmnist"] == Check(name="kmnist", status="ok", detail=f"found in {raw}")
+
+
+def test_every_known_dataset_is_named(tmp_path: Path) -> None:
+    found = checks(tmp_path)
+    assert [name for name in DATASETS if name not in found and name not in found["other images"].detail] == []
 
 
 def test_absent_image_datasets_are_a_warning_that_says_how_to_get_them(tmp_path: Path) -> None:

@@ -1,12 +1,15 @@
 """Training on some of the examples: which ones, and how a trial and a sweep's identity know of it."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
+import torch
 
-from smartmixed_search.datasets import load_dataset
+from smartmixed_search.datasets import Dataset, load_dataset
 from smartmixed_search.engine.estimate import _trial_seconds
 from smartmixed_search.engine.trial import run_trial
-from smartmixed_search.errors import ConfigError
+from smartmixed_search.errors import ConfigError, DatasetError
 from smartmixed_search.space.space import SearchSpace
 from smartmixed_search.trials.config import TrialConfig
 
@@ -75,3 +78,22 @@ def test_the_estimate_counts_the_examples_that_are_used() -> None:
 def test_a_space_may_search_over_them() -> None:
     space = SearchSpace.from_dict(SPACE | {"train_examples": {"choices": [100, 200]}, "sampler": "grid"})
     assert space.trials == 2
+
+
+def weighing(*weights: float) -> Dataset:
+    """Return digits whose first training examples have these weights, and all others 1."""
+    digits = load_dataset("digits")
+    told = {f"w_{part}": torch.ones(len(getattr(digits, f"y_{part}"))) for part in ("train", "val", "test")}
+    told["w_train"][: len(weights)] = torch.tensor(weights)
+    return replace(digits, **told)
+
+
+def test_weights_are_over_the_mean_of_the_examples_that_are_used() -> None:
+    few = weighing(1.0, 2.0, 6.0).limited(3)
+    torch.testing.assert_close(few.w_train, torch.tensor([1.0, 2.0, 6.0]) / 3)
+    assert few.w_val.unique().tolist() == few.w_test.unique().tolist() == [pytest.approx(1 / 3)]
+
+
+def test_examples_that_all_weigh_nothing_are_refused() -> None:
+    with pytest.raises(DatasetError, match=r"must not all be 0 to train on, but those of the first 2 are; take more"):
+        weighing(0.0, 0.0).limited(2)

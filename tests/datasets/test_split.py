@@ -87,7 +87,7 @@ def test_a_test_example_beyond_float32_is_refused() -> None:
 @pytest.mark.parametrize(("n", "classes"), [(4, 4), (3, 2)])
 @pytest.mark.parametrize("label", [np.int64, np.uint64])
 def test_too_few_examples_are_refused(n: int, classes: int, label: type) -> None:
-    with pytest.raises(DatasetError, match=r"must hold enough examples to split off \d+%, but got \d of classes that"):
+    with pytest.raises(DatasetError, match=rf"examples of every class to train, validate and test, but got {n} in"):
         split(source(n, classes, y=(np.arange(n) % classes).astype(label)))
 
 

@@ -104,5 +104,5 @@ def test_digits_can_be_numbers_too() -> None:
 
 
 def test_few_examples_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(DatasetError, match=r"must hold enough examples to split off 10%, but got 1$"):
+    with pytest.raises(DatasetError, match=r"enough examples to train, validate and test, but got 2; bring more$"):
         load_dataset(saved(tmp_path, x=X[:2], y=NUMBERS[:2]))

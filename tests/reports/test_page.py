@@ -10,9 +10,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from smartmixed_search.analysis.comparison import compare_all
+from smartmixed_search.analysis.comparison import compare_all, compare_strategies
 from smartmixed_search.analysis.evolution import by_epoch, counts_frame
 from smartmixed_search.analysis.preferences import agreement, by_depth, by_layer, choices_frame, mean_agreement, trend
+from smartmixed_search.analysis.scale import Scale
 from smartmixed_search.reports import (
     About,
     Preferences,
@@ -244,6 +245,14 @@ def test_what_is_equal_is_said_in_test_examples(examples: int, said: str) -> Non
     page = build_report(data)
     assert f"Equal in practice is what differs by less than 0.5 points: {said}" in page
     assert ("One of the 45 test examples is 2.2 points" in page) is (examples == 45)
+
+
+def test_examples_that_test_in_folds_are_counted_together() -> None:
+    rows = make_rows(1)
+    rows["test_correct"] = (rows["test_accuracy"] * 45).round()
+    rows["test_accuracy"] = rows["test_correct"] / 45
+    folded = compare_strategies(rows, scale=Scale(folds=5))
+    assert (folded.test_examples, "One of the" in folded.conclusion) == (225, False)
 
 
 def test_every_drawing_has_a_text_alternative(page: str) -> None:

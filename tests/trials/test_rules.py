@@ -7,7 +7,7 @@ import pytest
 from smartmixed_search.errors import ConfigError
 from smartmixed_search.space.space import SearchSpace
 from smartmixed_search.trials.config import TrialConfig
-from smartmixed_search.trials.rules import Names
+from smartmixed_search.trials.rules import NamedBy, Names, Rule, WordFor
 from smartmixed_search.trials.settings import SETTINGS
 
 VALUES: tuple[Any, ...] = (
@@ -97,3 +97,20 @@ def test_what_a_space_refuses_of_an_architecture_a_trial_refuses(architecture: t
 def test_a_trial_reads_numbers_as_a_space_does() -> None:
     config = TrialConfig(dataset="digits", architecture=(8,), learning_rate="1e-2", clamp="none", epochs=10.0)
     assert (config.learning_rate, config.clamp, config.epochs) == (0.01, None, 10)
+
+
+@pytest.mark.parametrize(
+    ("rule", "value", "message"),
+    [
+        (NamedBy(words=("group", "time")), {"patient": "group"}, r"did you mean \{group: patient\}\?$"),
+        (
+            NamedBy(words=("group", "time")),
+            {"patient": "g"},
+            r"must be \{group: NAME\} or \{time: NAME\}, but got .*'g'\}$",
+        ),
+        (WordFor(words=("number", "ignore")), {"ignore": "zip"}, r"did you mean \{zip: ignore\}\?$"),
+    ],
+)
+def test_a_name_and_a_word_that_are_turned_round_are_turned_back(rule: Rule, value: object, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        rule.choice("key", value)

@@ -1,6 +1,6 @@
 """Columns that know the target: what is predicted by them was known before."""
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from typing import Any
 
 import numpy as np
@@ -15,13 +15,16 @@ _SAMPLE = 10_000
 _EXACT = 1e-12
 
 
-def leaking(source: TableSource) -> Iterator[str]:
-    """Name, a line each, columns that are equal to the target or determine it, with what leaves them out."""
+def leaking(source: TableSource, groups: Container[str] = ()) -> Iterator[str]:
+    """Name, a line each, columns that are equal to the target or determine it, with what leaves them out.
+
+    Of `groups`, columns by which rows belong together, it is no surprise that they determine it.
+    """
     for column in source.columns:
         if column.kind == IGNORE:
             continue
         values = column.values(source.cells[column.name])
-        how = _equal(values, source) or _determines(values, source.y)
+        how = _equal(values, source) or ("" if column.name in groups else _determines(values, source.y))
         if how:
             yield (
                 f"column {column.name} {how} the target {source.target}: if it is not known before the target is, "

@@ -1,7 +1,7 @@
 """Rows that belong together: of one patient, or of one day. A split by chance puts them on both sides of it."""
 
 import re
-from collections.abc import Iterator
+import shlex
 
 from smartmixed_search.datasets.parts import COLUMN, GROUP, MINIMUM_PARTS, PART_WORDS, TIME
 from smartmixed_search.datasets.tables.cells import Columns, is_moment, is_number
@@ -17,8 +17,9 @@ _GROUPS = {
 _CODE = re.compile(r"[A-Za-z]{1,5}[-_]?\d{2,}")
 
 
-def recurring(cells: Columns, columns: tuple[Column, ...]) -> Iterator[str]:
-    """Name, a line each, columns whose values recur and by which a table could be split, with what does so."""
+def recurring(cells: Columns, columns: tuple[Column, ...]) -> dict[str, str]:
+    """Say, by their names, of columns whose values recur that a table could be split by them, and what does so."""
+    found = {}
     for column in columns:
         if column.name not in cells:
             continue
@@ -28,19 +29,15 @@ def recurring(cells: Columns, columns: tuple[Column, ...]) -> Iterator[str]:
         of_group = _names_group(column.name) or (texts and all(map(_CODE.fullmatch, words)))
         distinct = present.nunique() if of_group or column.kind == DATE else 0
         if {"train", "test"} <= {word.casefold() for word in words} <= set(PART_WORDS):
-            yield f"column {column.name} names parts, by which the rows are not split; {_remedy(COLUMN, column.name)}"
-        elif not MINIMUM_PARTS <= distinct < len(present):
-            continue
-        elif column.kind == DATE:
-            yield (
+            remedy = _remedy(COLUMN, column.name)
+            found[column.name] = f"column {column.name} names parts, by which the rows are not split; {remedy}"
+        elif MINIMUM_PARTS <= distinct < len(present):
+            kind, aim = (TIME, "test on the newest") if column.kind == DATE else (GROUP, "keep them together")
+            found[column.name] = (
                 f"{column.name} has {distinct:,} values in {counted(len(present), 'row')}, and rows of one value train "
-                f"and test; to test on the newest, {_remedy(TIME, column.name)}"
+                f"and test; to {aim}, {_remedy(kind, column.name)}"
             )
-        else:
-            yield (
-                f"{column.name} has {distinct:,} values in {counted(len(present), 'row')}, and rows of one value train "
-                f"and test; to keep them together, {_remedy(GROUP, column.name)}"
-            )
+    return found
 
 
 def _names_group(name: str) -> bool:
@@ -49,4 +46,4 @@ def _names_group(name: str) -> bool:
 
 
 def _remedy(kind: str, name: str) -> str:
-    return f"split: {{{kind}: {name}}} in the space, or --split {kind}={name}"
+    return f"split: {{{kind}: {name}}} in the space, or --split {shlex.quote(f'{kind}={name}')}"

@@ -35,6 +35,8 @@ class Measured:
     """All that were recorded."""
     deviation: float | None = None
     """Of the test targets, where they are numbers."""
+    folds: int = 1
+    """How many parts of the data test, each once, with networks of their own."""
 
     @classmethod
     def of(cls, run: "Run") -> Self:
@@ -42,6 +44,7 @@ class Measured:
         tags = run.data.tags
         if schema.TAG_METRIC not in tags:
             return cls()  # `SCHEMA_1`
+        folds = run.data.params.get("folds", "none")
         every = tuple(Metric.from_dict(one) for one in json.loads(tags.get(schema.TAG_METRICS, "[]")))
         named = {one.name: one for one in every}
         name, unit = tags[schema.TAG_METRIC], tags.get(schema.TAG_UNIT, NONE)
@@ -54,6 +57,7 @@ class Measured:
             metric=named.get(name, alone),
             metrics=every or (alone,),
             deviation=None if deviation is None else float(deviation),
+            folds=1 if folds == "none" else int(folds),
         )
 
     @classmethod
@@ -95,7 +99,7 @@ class Measured:
 
     def scale(self, metric: Metric | None = None) -> Scale:
         """Return how a metric's values are told, by default those of the one that ranks."""
-        return Scale(metric=metric or self.metric, deviation=self.deviation)
+        return Scale(metric=metric or self.metric, deviation=self.deviation, folds=self.folds)
 
 
 SCHEMA_1 = Measured()

@@ -50,6 +50,7 @@ def test_dates_order_the_rows(tmp_path: Path) -> None:
         ("userId", [number // 2 + 5 for number in range(ROWS)], "--split group=userId"),
         ("day", [DAYS[number // 3] for number in range(ROWS)], "--split time=day"),
         ("part", ["train", "train", "test"] * 40, "--split column=part"),
+        ("the patient", PATIENTS, "--split 'group=the patient'"),
     ],
 )
 def test_what_recurs_brings_a_warning_with_the_line_that_splits_by_it(
@@ -58,8 +59,13 @@ def test_what_recurs_brings_a_warning_with_the_line_that_splits_by_it(
     path = table(tmp_path, **{name: values})
     (warning,) = load(path).warnings
     assert warning.endswith(line)
-    kind, _, column = line.removeprefix("--split ").partition("=")
+    kind, _, column = line.removeprefix("--split ").strip("'").partition("=")
     assert not any("--split" in warning for warning in load(path, **{kind: column}).warnings)
+
+
+def test_what_groups_rows_is_not_said_to_know_the_target_besides(tmp_path: Path) -> None:
+    path = table(tmp_path, patient=PATIENTS, kind=[number // 4 % 2 for number in range(ROWS)])
+    assert ["to keep them together" in warning for warning in load(path).warnings] == [True]
 
 
 @pytest.mark.parametrize("values", [["red", "blue", "green"] * 40, DAYS, range(ROWS)])

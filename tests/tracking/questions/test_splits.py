@@ -9,7 +9,7 @@ import pytest
 from smartmixed_search.analysis.resampling import corrected_test, over_splits
 from smartmixed_search.cli.splits import splits_text
 from smartmixed_search.engine.trial import run_trial
-from smartmixed_search.tracking.questions.queries import trials
+from smartmixed_search.tracking.questions.queries import compare, trials
 from smartmixed_search.tracking.questions.splits import SPLIT_COLUMNS, Splits, by_replicate, split_differences
 from smartmixed_search.tracking.store.store import default_tracking_uri
 from smartmixed_search.trials.result import TrialResult
@@ -68,6 +68,11 @@ def test_data_that_are_split_once_have_no_such_differences(uri: str) -> None:
 
 def test_a_trials_replicates_are_all_networks_of_a_strategy(uri: str) -> None:
     assert trials("folded", tracking_uri=uri)["replicates"].tolist() == [8, 8]
+
+
+def test_the_examples_of_all_folds_test(uri: str) -> None:
+    tested = {name: compare(name, tracking_uri=uri)[0].test_examples for name in ("plain", "folded")}
+    assert tested == {"plain": len(toy_dataset().x_test), "folded": 61}
 
 
 def test_runs_from_before_there_were_folds_are_of_one_split() -> None:
