@@ -23,10 +23,10 @@ class Recording(TorchDispatchMode):
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
-        given = {_address(tensor) for tensor in _tensors((args, kwargs))}
-        for tensor in _tensors((args, kwargs)):
-            if _address(tensor) not in self._made:
-                self._found.setdefault(_address(tensor), (tensor.untyped_storage(), tensor.untyped_storage().clone()))
+        given = {_address(tensor): tensor for tensor in _tensors((args, kwargs))}
+        for address, tensor in given.items():
+            if address not in self._made and address not in self._found:
+                self._found[address] = tensor.untyped_storage(), tensor.untyped_storage().clone()
         out = func(*args, **kwargs)
         fresh = [tensor for tensor in _tensors(out) if _address(tensor) not in given]
         self._made |= {_address(tensor) for tensor in fresh}
@@ -42,9 +42,10 @@ class Recording(TorchDispatchMode):
     def replay(self) -> None:
         """Repeat every operation on the recorded arguments; what it made goes where it went when it was recorded."""
         for func, args, kwargs, fresh in self._calls:
-            made = _tensors(func(*args, **kwargs))
-            for kept, new in zip(fresh, made[-len(fresh) :] if fresh else [], strict=True):
-                kept.copy_(new)
+            out = func(*args, **kwargs)
+            if fresh:
+                for kept, new in zip(fresh, _tensors(out)[-len(fresh) :], strict=True):
+                    kept.copy_(new)
 
 
 class Simulated:
@@ -81,6 +82,8 @@ def unmoved(tensors: Callable[[], list[Tensor]]) -> Iterator[None]:
 
 
 def _tensors(tree: Any) -> list[Tensor]:
+    if isinstance(tree, Tensor):  # as most of what operations return: most of a walk's time is saved
+        return [tree]
     return [leaf for leaf in tree_leaves(tree) if isinstance(leaf, Tensor)]
 
 

@@ -47,6 +47,7 @@ def test_report_is_written_and_kept_with_the_sweep(recorded: str, tmp_path: Path
     assert any(name.endswith(".png") for name in kept)
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_report_replaces_an_older_one_and_need_not_be_kept(recorded: str, tmp_path: Path) -> None:
     out = tmp_path / "page.html"
     out.write_text("older")
@@ -56,6 +57,7 @@ def test_report_replaces_an_older_one_and_need_not_be_kept(recorded: str, tmp_pa
     assert not connect(recorded).list_artifacts(sweep.info.run_id, "report")
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_a_page_is_renewed_where_one_is_kept_and_a_store_that_is_gone_fails_nothing(
     recorded: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -106,6 +108,7 @@ def test_where_the_page_cannot_be_written_is_told_before_the_work(tmp_path: Path
     assert list(tmp_path.iterdir()) == before
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_what_is_being_done_is_said_and_only_the_page_is_on_stdout(recorded: str, tmp_path: Path) -> None:
     answer = ask(recorded, "--out", tmp_path / "page.html")
     assert answer.stderr.splitlines() == [
@@ -118,6 +121,7 @@ def test_what_is_being_done_is_said_and_only_the_page_is_on_stdout(recorded: str
     assert answer.stdout.count("\n") == 1
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_a_page_that_mlflow_does_not_take_is_written(
     recorded: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch._subclasses.fake_tensor import DataDependentOutputException, DynamicOutputShapeException, FakeTensorMode
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves, tree_map_only
+from torch.utils._pytree import tree_leaves
 
 from smartmixed_search.datasets import Dataset
 from smartmixed_search.engine.stack import Mixed
@@ -37,9 +37,10 @@ class Trace(TorchDispatchMode):
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
         out = func(*args, **kwargs)
-        shapes = tree_map_only(Tensor, lambda tensor: (tuple(tensor.shape), tensor.stride()), (args, kwargs, out))
-        self.operations.append(f"{func} {shapes}")
-        tensors = [leaf for leaf in tree_leaves((args, kwargs, out)) if isinstance(leaf, Tensor)]
+        leaves = tree_leaves((args, kwargs, out))
+        tensors = [leaf for leaf in leaves if isinstance(leaf, Tensor)]
+        seen = [(*leaf.shape, leaf.stride()) if isinstance(leaf, Tensor) else leaf for leaf in leaves]
+        self.operations.append(f"{func} {seen}")
         if any(tensor.device.type == "cpu" for tensor in tensors) or kwargs.get("pin_memory"):
             self.with_host.append(str(func))
         return out
@@ -59,9 +60,10 @@ def trace(training: TwoPhaseTraining, batch: int) -> Trace:
     return traced
 
 
+BATCHES = {"full": 16, "partial": 12}
+
+
 @pytest.mark.filterwarnings("ignore")  # torch says that this machine has no driver
-@pytest.mark.parametrize("batch", [16, 12], ids=["full batch", "partial batch"])
-@pytest.mark.parametrize("phase", ["selection", "fixed"])
 @pytest.mark.parametrize(
     ("data", "changes"),
     [
@@ -72,19 +74,22 @@ def trace(training: TwoPhaseTraining, batch: int) -> Trace:
     ],
     ids=["controls, annealed", "soft, clamped", "softmax, bf16", "images"],
 )
-def test_a_step_can_be_captured(
-    fake_cuda: torch.device, data: Callable[[], Dataset], changes: dict[str, Any], phase: str, batch: int
-) -> None:
+def test_a_step_can_be_captured(fake_cuda: torch.device, data: Callable[[], Dataset], changes: dict[str, Any]) -> None:
     config = dataclasses.replace(BASE, strategies=("smartmixed", "relu", "elu"), **changes)
     training = TwoPhaseTraining(config, data(), fake_cuda)
     training.networks._steps._prepare(0)
-    if phase == "fixed":
-        training.networks.stack.assignments[0] = Mixed(training.layout.pool, SIZES)
-        training.networks.stack.selecting[0] = None
-        training.networks.optimizer.learn_logits_of(training.layout.logit_columns[1:])
-    rehearsal, capture = trace(training, batch), trace(training, batch)
-    assert capture.with_host == []
-    assert capture.operations == rehearsal.operations, "a replay repeats shapes and numbers"
+    assert_captured(training, "selection")
+    training.networks.stack.assignments[0] = Mixed(training.layout.pool, SIZES)
+    training.networks.stack.selecting[0] = None
+    training.networks.optimizer.learn_logits_of(training.layout.logit_columns[1:])
+    assert_captured(training, "fixed")
+
+
+def assert_captured(training: TwoPhaseTraining, phase: str) -> None:
+    for name, batch in BATCHES.items():
+        rehearsal, capture = trace(training, batch), trace(training, batch)
+        assert capture.with_host == [], f"{phase}, {name} batch"
+        assert capture.operations == rehearsal.operations, f"{phase}, {name} batch: a replay repeats shapes and numbers"
 
 
 def test_noise_is_drawn_without_the_host(fake_cuda: torch.device) -> None:
