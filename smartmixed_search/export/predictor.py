@@ -66,15 +66,23 @@ class Predictor:
         preparation = self.network.preparation
         if isinstance(preparation, TablePreparation):
             rows = examples if isinstance(examples, pd.DataFrame) else pd.DataFrame(examples)
-            cells = read_frame(rows, "the rows").cells
-            for feature in preparation.features:
-                _check(feature.column, find(cells, feature.column.name))
+            table = read_frame(rows, "the rows")
+            for column in (feature.column for feature in preparation.features):
+                if column.name in table.unreadable:
+                    raise NetworkError(
+                        f"column {column.name!r} must hold a {column.kind} in every row, or nothing, but got "
+                        f"{table.unreadable[column.name]}"
+                    )
+                _check(column, find(table.cells, column.name))
             return torch.from_numpy(preparation.transform(rows))
         if preparation.reading is not None and all(isinstance(one, str | Path) for one in examples):
             examples = np.stack([_picture(path, preparation.reading) for path in examples])
         elif preparation.reading is not None or preparation.layout is not None:
             examples = _channels_first(np.asarray(examples), inputs.examples(1).shape[1:])
-        array = torch.as_tensor(np.asarray(examples)).to(inputs.examples(1).dtype)
+        stored = np.asarray(examples)
+        if preparation.divisor is not None:
+            _check_stored(stored, preparation.divisor)
+        array = torch.as_tensor(stored).to(inputs.examples(1).dtype)
         if array[:1].numel() != min(len(array), 1) * self.network.inputs:
             raise NetworkError(
                 f"an example must have {self.network.inputs} values, but got the shape {tuple(array.shape[1:])}"
@@ -100,6 +108,13 @@ def _channels_first(x: NDArray[Any], shape: Sequence[int]) -> NDArray[Any]:
         f"an image must be of {channels} × {height} × {width} (channels, height, width), or have its channels last, "
         f"but got the shape {found}"
     )
+
+
+def _check_stored(x: NDArray[Any], largest: float) -> None:
+    """Make sure that values are those of stored examples: scaled already, they would be scaled again, to nearly 0."""
+    strange = ~((x >= 0) & (x <= largest) & (x == np.floor(x)))
+    if strange.any():
+        raise NetworkError(f"examples must hold whole numbers from 0 to {largest:g}, but got {x[strange][0]:g}")
 
 
 def _picture(path: str | Path, reading: Reading) -> NDArray[np.uint8]:
@@ -128,5 +143,5 @@ def load_predictor(path: str | Path, replicate: int | None = None) -> Predictor:
 
 
 def _load_pyfunc(path: str) -> Predictor:
-    """Load what MLflow keeps of a model, by the name that it looks for."""
+    """Load what MLflow keeps of a model that was registered before `tracking.models.serving` was there."""
     return load_predictor(path)

@@ -16,6 +16,7 @@ from smartmixed_search.errors import DatasetError, NetworkError
 from smartmixed_search.export.formats import encode
 from smartmixed_search.export.predictor import Predictor, load_predictor
 from smartmixed_search.export.weights import TrainedNetwork
+from smartmixed_search.tracking.models import serving
 from smartmixed_search.tracking.models.model_files import write_model
 from tests.helpers.networks import draw, drop_in
 
@@ -163,5 +164,32 @@ def test_mlflow_serves_a_tables_network_by_rows(predictor: Predictor, tmp_path: 
     write_model(predictor.network, tmp_path / "model")
     model = mlflow.pyfunc.load_model(str(tmp_path / "model"))
     pd.testing.assert_frame_equal(model.predict(ROWS), predictor.predict(ROWS))
-    with pytest.raises(NetworkError, match="'count' must hold a number"):
-        model.predict(ROWS.assign(count="many"))
+
+
+@pytest.mark.parametrize(
+    ("rows", "told"),
+    [
+        (ROWS.assign(count="many"), "column 'count' must hold a number in every row, or nothing, but got 'many'"),
+        (ROWS.assign(old="perhaps"), "column 'old' must hold a boolean"),
+        (
+            ROWS.assign(count=[[1, 2]] * len(ROWS)),
+            "column 'count' must hold a number in .*, but got values of type list",
+        ),
+    ],
+)
+def test_what_is_wrong_with_a_record_reaches_who_sent_it(
+    predictor: Predictor, tmp_path: Path, rows: pd.DataFrame, told: str
+) -> None:
+    """MLflow's server passes on its own kind of error, and hides any other behind a general sentence."""
+    from mlflow.exceptions import MlflowException
+
+    (tmp_path / "network").write_bytes(predictor.network.to_bytes())
+    with pytest.raises(MlflowException, match=told):
+        serving._load_pyfunc(str(tmp_path / "network")).predict(rows)
+
+
+@pytest.mark.parametrize("value", [0.5, -1, 256, float("nan")])
+def test_images_that_are_not_as_stored_are_refused(value: float) -> None:
+    predictor = pixels(Preparation(shape=(3, 1, 4), divisor=255.0, layout="NHWC"))
+    with pytest.raises(NetworkError, match=f"must hold whole numbers from 0 to 255, but got {value}$"):
+        predictor.predict(np.full((2, 1, 4, 3), value))

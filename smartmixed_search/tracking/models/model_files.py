@@ -14,10 +14,10 @@ import pandas as pd
 import torch
 
 from smartmixed_search.datasets.tables.preparation import TablePreparation
-from smartmixed_search.export import predictor
 from smartmixed_search.export.formats import encode
 from smartmixed_search.export.served import served
 from smartmixed_search.export.weights import TrainedNetwork
+from smartmixed_search.tracking.models import serving
 
 _FLAVOR = "pytorch"
 _LOADER = "mlflow.pytorch"
@@ -87,7 +87,7 @@ def _write_predictor(network: TrainedNetwork, preparation: TablePreparation, pat
         data.write_bytes(network.to_bytes())
         pyfunc.save_model(
             path,
-            loader_module=predictor.__name__,
+            loader_module=serving.__name__,
             data_path=data,
             signature=ModelSignature(Schema(columns), None),
             input_example=pd.DataFrame([preparation.example()]),
