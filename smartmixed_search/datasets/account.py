@@ -20,7 +20,7 @@ def rows_and_classes(source: Splittable, how: Mapping[str, str] | None, splits: 
     unasked = "chance" if source.given is None else "its own parts"
     kind, column = next(iter((how or {}).items()), (unasked, ""))
     yield f"split by {kind if kind in (unasked, 'column') else f'{kind},'} {column}".rstrip() + (
-        f", {len(splits)} times" if len(splits) > 1 else ""
+        f", {len(splits)} times" if len(splits) > 1 else ", the rows to test as given" if splits[0].test is None else ""
     )
     for purpose, labels in _labels(source, splits[0]):
         yield f"  {purpose}: {counted(len(labels), 'row')}{_classes(source, labels)}"

@@ -113,7 +113,8 @@ def read_network(path: str | Path, replicate: int | None = None) -> TrainedNetwo
         RecursionError,
     ) as error:  # whatever it holds
         raise NetworkError(
-            f"a network must be a whole file written by a trial or by export, but got {str(path)!r} ({in_short(error)})"
+            "a network must be a whole safetensors file written by a trial or by export, but got "
+            f"{str(path)!r} ({in_short(error)})"
         ) from error
 
 

@@ -145,6 +145,12 @@ def test_rows_and_classes_of_every_part_are_said() -> None:
     ]
 
 
+def test_it_is_said_that_the_rows_to_test_are_given() -> None:
+    toy = source(x_test=np.zeros((4, 1)), y_test=np.arange(4))
+    said = next(iter(rows_and_classes(toy, None, divide(toy, Splitting()))))
+    assert said == "split by chance, the rows to test as given"
+
+
 def test_a_group_of_over_half_of_a_part_is_named() -> None:
     groups = np.array(["a"] * 100 + ["b", "c"] * 50)
     toy, how = source(groups), {"group": "g"}
