@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from smartmixed_search.export.frozen import FrozenNetwork
     from smartmixed_search.export.predictor import Predictor, load_predictor
     from smartmixed_search.export.weights import load_network
+    from smartmixed_search.families.own import own
     from smartmixed_search.method.activations import register_activation
     from smartmixed_search.method.modules import MixedActivation, SelectiveActivation, freeze_selections
     from smartmixed_search.method.sites import find_sites, make_selective
@@ -95,6 +96,7 @@ _HOMES = {
     "load_predictor": "export.predictor",
     "make_selective": "method.sites",
     "mean_agreement": "analysis.preferences",
+    "own": "families.own",
     "plot_critical_difference": "reports",
     "plot_curves": "reports",
     "plot_evolution": "reports",
@@ -161,6 +163,7 @@ __all__ = [
     "load_predictor",
     "make_selective",
     "mean_agreement",
+    "own",
     "plot_critical_difference",
     "plot_curves",
     "plot_evolution",

@@ -15,4 +15,4 @@ def read_embedded(name: str) -> Source:
     load = getattr(datasets, f"load_{name.replace('-', '_')}")
     as_measured = {"scaled": False} if name == "diabetes" else {}
     x, y = load(return_X_y=True, **as_measured)
-    return Source(name=name, x=x, y=y, largest=EMBEDDED[name])
+    return Source(name=name, x=x, y=y, largest=EMBEDDED[name], pixels=(8, 8) if name == "digits" else None)

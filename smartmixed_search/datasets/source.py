@@ -42,6 +42,8 @@ class Source:
     y_test: NDArray[Any] | None = None
     largest: float | None = None
     """Value that is scaled to 1, as of pixels; None: features are standardised."""
+    pixels: tuple[int, int] | None = None
+    """Rows and columns of grey images that are stored as one row of numbers."""
     shape: tuple[int, ...] | None = None
     """Of an example before it was flattened; None: it was not."""
     layout: str | None = None
@@ -116,6 +118,8 @@ class Source:
     @property
     def input_shape(self) -> tuple[int, ...]:
         """Of an image, stored as a row of pixels: channels, height, width."""
+        if self.pixels is not None:
+            return (1, *self.pixels)
         return (1, *self.shape) if self.largest is not None and self.shape is not None else ()
 
     def take(self, indices: NDArray[np.intp]) -> NDArray[Any]:

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from smartmixed_search.datasets import Dataset
+from smartmixed_search.engine.generic.networks import GenericNetworks
 from smartmixed_search.engine.networks import Networks
 from smartmixed_search.engine.parts import Part
 from smartmixed_search.engine.stack.networks import StackNetworks
@@ -33,4 +34,4 @@ class Engine(Protocol):
 
 def engine_of(config: TrialConfig) -> Engine:
     """Return the fastest engine that can train a configuration's networks."""
-    return StackNetworks
+    return StackNetworks if isinstance(config.architecture, tuple) else GenericNetworks

@@ -28,7 +28,6 @@ _MOST_WORK = {"cpu": 2**32, "cuda": 2**38}
 """Products of a step, activations counted in, above which a smaller stack is timed in its place."""
 _LEAST_BATCH = 128  # a step on fewer examples is not that much quicker
 _MOST_REPLICATES = 64  # time is proportional to them, and each takes a while to set up
-_LEAST_DEPTH = 32
 _UNIT_WORK = 256  # noise and activation of a neuron take about as long as that many products
 _MOST_EPOCHS = 1000  # a step takes as long, however many follow
 _GIB = 2**30
@@ -135,12 +134,11 @@ def _stand_in(config: TrialConfig, dataset: Dataset, most: int) -> tuple[TrialCo
             smaller = replace(smaller, replicates=smaller.replicates // 2)
         elif smaller.batch_size > _LEAST_BATCH:
             smaller = replace(smaller, batch_size=max(_LEAST_BATCH, min(smaller.batch_size, len(dataset.x_train)) // 2))
-        elif len(smaller.architecture) > _LEAST_DEPTH:
-            smaller = replace(smaller, architecture=smaller.architecture[::2])
-        elif max(smaller.architecture) > 1:
-            smaller = replace(smaller, architecture=tuple(max(1, width // 2) for width in smaller.architecture))
         else:
-            break
+            architecture = family_of(smaller.architecture).smaller(smaller.architecture)
+            if architecture is None:
+                break
+            smaller = replace(smaller, architecture=architecture)
     return smaller, _work(config, dataset) / _work(smaller, dataset)
 
 
@@ -188,7 +186,7 @@ def _parameters(config: TrialConfig, dataset: Dataset) -> int:
 
 def _units(config: TrialConfig, dataset: Dataset) -> int:
     """Return the units of all sites of one network."""
-    sites = family_of(config.architecture).sites(config.architecture, dataset.shape)
+    sites = family_of(config.architecture).sites(config.architecture, dataset.shape, dataset.task.outputs)
     return sum(site.units for site in sites)
 
 

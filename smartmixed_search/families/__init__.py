@@ -4,8 +4,9 @@ from typing import Any
 
 from smartmixed_search.families.family import Family, Site
 from smartmixed_search.families.mlp import Mlp
+from smartmixed_search.families.own import Own, OwnNetworks, own
 
-FAMILIES: dict[str, Family[Any]] = {family.name: family for family in (Mlp(),)}
+FAMILIES: dict[str, Family[Any]] = {family.name: family for family in (Mlp(), OwnNetworks())}
 """Every family by its name; the first is that of architectures whose names do not begin with a family's."""
 
 _DEFAULT = next(iter(FAMILIES.values()))
@@ -41,8 +42,8 @@ def by_size(name: str) -> tuple[int, tuple[Any, ...]]:
     return [*FAMILIES].index(family.name), family.order(architecture)
 
 
-def depth_of(name: str) -> int:
-    """Return how many layers the architecture of a canonical name has between input and output."""
+def depth_of(name: str) -> int | None:
+    """Return how many layers the architecture of a canonical name has; None: the name does not tell."""
     architecture = parse_architecture(name)
     return family_of(architecture).depth(architecture)
 
@@ -51,10 +52,12 @@ __all__ = [
     "FAMILIES",
     "Family",
     "Mlp",
+    "Own",
     "Site",
     "by_size",
     "depth_of",
     "family_of",
     "format_architecture",
+    "own",
     "parse_architecture",
 ]

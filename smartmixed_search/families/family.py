@@ -58,11 +58,19 @@ class Family(ABC, Generic[A]):
         """Return by what architectures of the family are sorted, the smallest first."""
 
     @abstractmethod
-    def depth(self, architecture: A) -> int:
-        """Return how many layers stand between input and output."""
+    def depth(self, architecture: A) -> int | None:
+        """Return how many layers stand between input and output; None: its name does not tell."""
+
+    def smaller(self, architecture: A) -> A | None:
+        """Return a smaller architecture, whose steps are quicker to time; None: there is none."""
+        return None
+
+    def modules(self, architecture: A) -> tuple[str, ...]:
+        """Return the modules of somebody's own that must have been imported, see `plugins`."""
+        return ()
 
     @abstractmethod
-    def sites(self, architecture: A, input_shape: Sequence[int]) -> tuple[Site, ...]:
+    def sites(self, architecture: A, input_shape: Sequence[int], outputs: int) -> tuple[Site, ...]:
         """Return the network's sites, in the order of a forward pass."""
 
     @abstractmethod

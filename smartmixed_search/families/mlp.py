@@ -15,6 +15,7 @@ from smartmixed_search.method.randomness import linear_init
 
 Widths = tuple[int, ...]
 """Hidden widths, from input to output."""
+_FEW_LAYERS = 32
 
 
 class Mlp(Family[Widths]):
@@ -50,7 +51,13 @@ class Mlp(Family[Widths]):
         """Return the number of hidden layers."""
         return len(architecture)
 
-    def sites(self, architecture: Widths, input_shape: Sequence[int]) -> tuple[Site, ...]:
+    def smaller(self, architecture: Widths) -> Widths | None:
+        """Leave out every second of many layers, then halve the widths."""
+        if len(architecture) > _FEW_LAYERS:
+            return architecture[::2]
+        return tuple(max(1, width // 2) for width in architecture) if max(architecture) > 1 else None
+
+    def sites(self, architecture: Widths, input_shape: Sequence[int], outputs: int) -> tuple[Site, ...]:
         """Return one site after every hidden layer, a neuron being a unit."""
         return tuple(Site(f"activation{layer}", width, -1) for layer, width in enumerate(architecture))
 
@@ -67,7 +74,7 @@ class Mlp(Family[Widths]):
         network = nn.Sequential()
         if len(input_shape) > 1:
             network.add_module("flatten", nn.Flatten())
-        sites = self.sites(architecture, input_shape)
+        sites = self.sites(architecture, input_shape, outputs)
         for layer, (inputs, width) in enumerate(pairwise(_sizes(architecture, input_shape, outputs))):
             network.add_module(f"layer{layer}", _linear(inputs, width, rng, dtype))
             if layer < len(sites):

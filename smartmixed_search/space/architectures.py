@@ -10,8 +10,10 @@ import numpy as np
 
 from smartmixed_search.errors import ConfigError
 from smartmixed_search.errors.messages import show
-from smartmixed_search.families import Mlp, format_architecture
+from smartmixed_search.families import Mlp, family_of, format_architecture, parse_architecture
 from smartmixed_search.space.fields import Field, parse_field
+from smartmixed_search.space.keys import NETWORK
+from smartmixed_search.space.networks import OwnArchitectures, parse_networks
 from smartmixed_search.trials.plain import Value, check_keys, read_word
 from smartmixed_search.trials.rules import DEPTH, WIDTH
 
@@ -25,24 +27,34 @@ SHAPES = (NON_INCREASING, "free")
 class ListedArchitectures:
     """Architectures by name, in the order in which they are tried."""
 
-    widths: tuple[Widths, ...]
+    listed: tuple[Any, ...]
+
+    @property
+    def modules(self) -> tuple[str, ...]:
+        """What must be imported for somebody's own networks."""
+        return tuple(dict.fromkeys(name for one in self.listed for name in family_of(one).modules(one)))
+
+    @property
+    def searched(self) -> bool:
+        """Whether they are drawn."""
+        return False
 
     @property
     def names(self) -> tuple[str, ...]:
         """The architectures as `512-256-128`."""
-        return tuple(format_architecture(widths) for widths in self.widths)
+        return tuple(map(format_architecture, self.listed))
 
     def count(self, enough: int) -> int:
         """Return how many architectures there are; the counting may stop at `enough`."""
-        return len(self.widths)
+        return len(self.listed)
 
-    def draw(self, rng: np.random.Generator) -> Iterator[Widths]:
+    def draw(self, rng: np.random.Generator) -> Iterator[Any]:
         """Yield every architecture once, in order; nothing is drawn."""
-        yield from self.widths
+        yield from self.listed
 
-    def to_plain(self) -> str | dict[str, Any]:
-        """Return what `parse_architectures` reads."""
-        return self.names[0] if len(self.names) == 1 else {"choices": list(self.names)}
+    def to_plain(self) -> dict[str, Any]:
+        """Return the key of a space that `parse_architectures` reads."""
+        return {"architecture": self.names[0] if len(self.names) == 1 else {"choices": list(self.names)}}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,6 +68,16 @@ class SampledArchitectures:
 
     Where the width is a `log` range, widths are drawn one by one for either shape, and sorted for the former.
     """
+
+    @property
+    def modules(self) -> tuple[str, ...]:
+        """What must be imported: nothing."""
+        return ()
+
+    @property
+    def searched(self) -> bool:
+        """Whether they are drawn."""
+        return True
 
     def count(self, enough: int) -> int:
         """Return how many architectures there are; the counting may stop at `enough`."""
@@ -84,8 +106,9 @@ class SampledArchitectures:
         return tuple(sorted(widths, reverse=True)) if self.shape == NON_INCREASING else widths
 
     def to_plain(self) -> dict[str, Any]:
-        """Return what `parse_architectures` reads."""
-        return {"depth": self.depth.to_plain(), "width": self.width.to_plain(), "shape": self.shape}
+        """Return the key of a space that `parse_architectures` reads."""
+        plain = {"depth": self.depth.to_plain(), "width": self.width.to_plain(), "shape": self.shape}
+        return {"architecture": plain}
 
     def _count_of(self, depth: int) -> int:
         widths = _size(self.width)
@@ -102,23 +125,34 @@ class SampledArchitectures:
         return self.ordered(tuple(_whole(self.width.at(int(place))) for place in places - np.arange(depth)))
 
 
-Architectures = ListedArchitectures | SampledArchitectures
+Architectures = ListedArchitectures | SampledArchitectures | OwnArchitectures
 
 
-def parse_architectures(value: object) -> Architectures:
-    """Read one architecture, `{choices: [...]}`, or `{depth, width, shape?}`.
+def parse_architectures(plain: Mapping[str, Any]) -> Architectures:
+    """Read of a space's keys `architecture`, one, `{choices: [...]}` or `{depth, width, shape?}`; or `network`.
 
     Raises:
         ConfigError: it is not one of these, or breaks a rule.
 
     """
+    value, network = plain.get("architecture"), plain.get("network")
+    if value is None and network is None:
+        raise ConfigError("a space must have the key architecture, or network, but it has neither")
+    extra = [key for key in NETWORK if plain.get(key) is not None and (network is None or value is not None)]
+    if extra:
+        beside = "a space without network" if network is None else "a space with architecture"
+        raise ConfigError(f"{beside} must not have the key {extra[0]}, but got {show(plain[extra[0]])}")
+    if network is not None:
+        return parse_networks(plain)
     if isinstance(value, Mapping):
         return _parse_listed(value) if "choices" in value else _parse_sampled(value)
-    return ListedArchitectures(widths=(_parse_one(value),))
+    return ListedArchitectures(listed=(_parse_one(value),))
 
 
-def _parse_one(value: object) -> Widths:
-    """Read `512-256-128`, or a single width, which YAML reads as a number."""
+def _parse_one(value: object) -> Any:
+    """Read `512-256-128`, a single width, which YAML reads as a number, or another family's canonical name."""
+    if isinstance(value, str) and ":" in value:
+        return parse_architecture(value)
     if isinstance(value, bool) or not isinstance(value, str | int):
         raise ConfigError(
             f"architecture must be widths such as 512-256-128, {{choices: [...]}} or {{depth, width, shape}}, "
@@ -143,11 +177,11 @@ def _parse_listed(value: Mapping[str, Any]) -> ListedArchitectures:
     choices = value["choices"]
     if not isinstance(choices, list | tuple) or not choices:
         raise ConfigError(f"architecture: choices must be a list of architectures, but got {show(choices)}")
-    widths = tuple(_parse_one(choice) for choice in choices)
-    if len(set(widths)) < len(widths):
-        twice = next(format_architecture(item) for item, times in Counter(widths).items() if times > 1)
+    listed = tuple(_parse_one(choice) for choice in choices)
+    if len(set(listed)) < len(listed):
+        twice = next(format_architecture(item) for item, times in Counter(listed).items() if times > 1)
         raise ConfigError(f"architecture: choices must not name anything twice, but got {twice!r}")
-    return ListedArchitectures(widths=widths)
+    return ListedArchitectures(listed=listed)
 
 
 def _parse_sampled(value: Mapping[str, Any]) -> SampledArchitectures:

@@ -57,7 +57,13 @@ class SearchSettings:
 DATA: Mapping[str, Setting] = settings_of(DataSettings)
 SEARCH: Mapping[str, Setting] = settings_of(SearchSettings)
 
-SPACE_KEYS = ("name", "dataset", *DATA, "architecture", "architectures", "trials", *SETTINGS, *SEARCH, "resources")
+NETWORK = ("network", "network_settings", "sites")
+"""Those that name networks of a user's own, in the place of `architecture`."""
+
+SPACE_KEYS = (
+    *("name", "dataset", *DATA, "architecture", *NETWORK, "architectures", "trials"),
+    *(*SETTINGS, *SEARCH, "resources"),
+)
 """Every key that a space may have."""
 FREE = ("name", "trials", "resources")
 """Those that may differ between two spaces that are the same otherwise: its hash leaves them out."""

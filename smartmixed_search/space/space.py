@@ -15,7 +15,7 @@ from smartmixed_search.datasets import Dataset, dataset_name, load_dataset
 from smartmixed_search.datasets.tables.frames import is_frame
 from smartmixed_search.errors import ConfigError
 from smartmixed_search.errors.messages import show
-from smartmixed_search.space.architectures import Architectures, SampledArchitectures, Widths, parse_architectures
+from smartmixed_search.space.architectures import Architectures, parse_architectures
 from smartmixed_search.space.fields import Constant, Field, parse_field
 from smartmixed_search.space.files import find_space, read_space_file, shipped_spaces
 from smartmixed_search.space.grid import Grid
@@ -110,16 +110,15 @@ class SearchSpace(DataSettings, SearchSettings):
 
         """
         check_plain(plain)
-        for key in ("dataset", "architecture"):
-            if plain.get(key) is None:
-                raise ConfigError(f"a space must have the key {key}, but it is missing")
+        if plain.get("dataset") is None:
+            raise ConfigError("a space must have the key dataset, but it is missing")
         how = {key: one.rule.choice(key, plain.get(key, one.space)) for key, one in {**DATA, **SEARCH}.items()}
         sampler, joint = how["sampler"], how["search"] == JOINT
         if joint and sampler == GRID:
             raise ConfigError("sampler must be tpe or random for search 'joint', but got 'grid'")
         said = {**_defaults(sampler, how["scheduler"]), **plain}
         settings = {key: parse_field(key, said[key], one.rule) for key, one in _VARYING.items()}
-        architecture = parse_architectures(plain["architecture"])
+        architecture = parse_architectures(plain)
         architectures = _count_architectures(plain.get("architectures"), architecture, joint=joint)
         trials = (architectures or DEFAULT_ARCHITECTURES) * (_grid(settings).size if sampler == GRID else 1)
         space = cls(
@@ -129,7 +128,7 @@ class SearchSpace(DataSettings, SearchSettings):
             architectures=architectures,
             trials=int(whole_number(1).read("trials", plain.get("trials", trials))),
             settings=settings,
-            options=parse_options(plain),
+            options=parse_options(plain, architecture.modules),
             **how,
             resources=parse_resources(plain.get("resources", {})),
             unsaid=tuple(key for key in _CHANGED if key not in plain),
@@ -148,7 +147,7 @@ class SearchSpace(DataSettings, SearchSettings):
             "name": self.name,
             "dataset": self.dataset,
             **{key: getattr(self, key) for key in DATA},
-            "architecture": self.architecture.to_plain(),
+            **self.architecture.to_plain(),
             "architectures": self.architectures,
             "trials": self.trials,
             **{key: field.to_plain() for key, field in self.settings.items()},
@@ -245,7 +244,7 @@ class SearchSpace(DataSettings, SearchSettings):
         """
         return _grid(self.settings)
 
-    def draw_architectures(self) -> Iterator[Widths]:
+    def draw_architectures(self) -> Iterator[Any]:
         """Yield the architectures, distinct, each as late as it is asked for.
 
         An architecture depends on the seed and on its place, not on how many are drawn.
@@ -257,7 +256,7 @@ class SearchSpace(DataSettings, SearchSettings):
         """Draw a value for each of the `drawn` settings."""
         return {key: self.settings[key].draw(rng) for key in self.drawn}
 
-    def config(self, architecture: Widths, values: Mapping[str, Value]) -> TrialConfig:
+    def config(self, architecture: object, values: Mapping[str, Value]) -> TrialConfig:
         """Return the configuration of a trial, given values for every setting that is not constant."""
         constants: dict[str, Any] = {
             key: field.value for key, field in self.settings.items() if isinstance(field, Constant)
@@ -307,15 +306,14 @@ def _dataset(value: object) -> str:
 
 def _count_architectures(given: object, architecture: Architectures, *, joint: bool) -> int | None:
     """Return how many architectures are drawn; None: Optuna proposes them."""
-    if joint and isinstance(architecture, SampledArchitectures):
+    if joint and architecture.searched:
         if given is not None:
             raise ConfigError(
                 f"architectures must be left out of search 'joint', which samples its own, but got {show(given)}"
             )
         return None
-    sampled = isinstance(architecture, SampledArchitectures)
     if given is None:
-        enough = DEFAULT_ARCHITECTURES if sampled else COUNT_LIMIT
+        enough = DEFAULT_ARCHITECTURES if architecture.searched else COUNT_LIMIT
         return min(enough, architecture.count(enough))
     wanted = int(whole_number(1).read("architectures", given))
     most = architecture.count(wanted)

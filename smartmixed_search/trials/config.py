@@ -1,14 +1,14 @@
 """A trial's configuration: frozen, validated, and a plain dict wherever it crosses a process boundary."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property
 from typing import Any, Self
 
 from smartmixed_search.errors import ConfigError
 from smartmixed_search.errors.messages import one_of, show
-from smartmixed_search.families import format_architecture, parse_architecture
+from smartmixed_search.families import FAMILIES, family_of, format_architecture, parse_architecture
 from smartmixed_search.method.activations import resolve_pool
 from smartmixed_search.system.plugins import is_imported
 from smartmixed_search.trials.rules import DEPTH, WIDTH
@@ -19,10 +19,18 @@ SELECTIVE = "selective"
 RANDOM_MIXED = "random-mixed"
 CONTROLS = (SELECTIVE, RANDOM_MIXED)
 
+ARCHITECTURES = tuple(family.kind for family in FAMILIES.values())
+
 
 def selection_epochs(phase_fraction: float, epochs: int) -> int:
     """Return the length of the selection phase in whole epochs: at least 1, and at least 1 epoch before the end."""
     return min(epochs - 1, max(1, math.floor(phase_fraction * epochs + 0.5)))
+
+
+def _widths(values: Sequence[object]) -> tuple[int, ...]:
+    if values:
+        DEPTH.read("architecture: the number of hidden layers", len(values))
+    return tuple(int(WIDTH.read("architecture: a width", value)) for value in values)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,19 +52,26 @@ class TrialConfig(Settings):
             object.__setattr__(self, name, one.rule.choice(name, getattr(self, name)))
         if isinstance(self.strategies, str):  # "all", the one word that their rule allows
             object.__setattr__(self, "strategies", (SMARTMIXED, *self.pool))
+        self._add_plugins()
         self._check_strategies()
 
     def _check_identity(self) -> None:
         if not isinstance(self.dataset, str):
             raise ConfigError(f"dataset must be a word, but got {show(self.dataset)}")
-        widths = self.architecture
-        if isinstance(widths, str):
-            widths = parse_architecture(widths)
-        if not isinstance(widths, list | tuple) or not widths:
-            raise ConfigError(f"architecture must be one or more widths of at least 1, but got {show(widths)}")
-        DEPTH.read("architecture: the number of hidden layers", len(widths))
-        read = tuple(int(WIDTH.read("architecture: a width", width)) for width in widths)
-        object.__setattr__(self, "architecture", read)
+        architecture = self.architecture
+        if isinstance(architecture, str):
+            architecture = parse_architecture(architecture)
+        if isinstance(architecture, list | tuple):
+            architecture = _widths(architecture)
+        if not isinstance(architecture, ARCHITECTURES) or not architecture:
+            raise ConfigError(f"architecture must be one or more widths of at least 1, but got {show(architecture)}")
+        object.__setattr__(self, "architecture", architecture)
+
+    def _add_plugins(self) -> None:
+        """Name the modules that the networks need among the plugins, so that whoever runs the trial trusts them."""
+        needed = family_of(self.architecture).modules(self.architecture)
+        added = tuple(name for name in needed if name not in self.plugins)
+        object.__setattr__(self, "plugins", (*self.plugins, *added))
 
     def _check_strategies(self) -> None:
         for name in ("strategies", "controls", "pool"):

@@ -88,8 +88,8 @@ class Settings:
 
     dataset: str
     """Name of the dataset, as its `Dataset.name` says."""
-    architecture: tuple[int, ...]
-    """Hidden widths."""
+    architecture: Any
+    """One network of a family: hidden widths, or `families.own`; its canonical name is read too."""
     phase_fraction: float = setting(
         FRACTION, PUBLISHED_SETTING["phase_fraction"], space={"low": 0.05, "high": 0.5}, proposed=True
     )

@@ -72,7 +72,7 @@ def test_layers_between_input_and_output_are_its_depth(example: Example) -> None
 @every_family
 def test_the_network_has_the_sites_that_are_named(example: Example) -> None:
     family, architecture = example.family, example.family.parse(example.text)
-    sites = family.sites(architecture, example.input_shape)
+    sites = family.sites(architecture, example.input_shape, example.outputs)
     assert tuple(site.units for site in sites) == example.units
     network, made = build(example)
     network(torch.zeros(4, *example.input_shape))

@@ -6,7 +6,7 @@ the modules' parameters are views into these: so the optimiser, checkpoints and 
 
 import itertools
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 
 import numpy as np
@@ -29,6 +29,7 @@ from smartmixed_search.families.family import Activate, Site
 from smartmixed_search.method.activations import INITIAL_TILT
 from smartmixed_search.method.modules import FixedActivation, MixedActivation
 from smartmixed_search.method.randomness import seed_sequence
+from smartmixed_search.system.guests import guest
 from smartmixed_search.tasks.metric import Metric
 from smartmixed_search.tasks.task import Task
 from smartmixed_search.trials.config import RANDOM_MIXED, SMARTMIXED, TrialConfig
@@ -57,7 +58,7 @@ class GenericNetworks(Networks):
     ) -> None:
         self._family, self._shape = family_of(config.architecture), data.shape
         self._data, self._task = data, task
-        self._sites = self._family.sites(config.architecture, self._shape)
+        self._sites = self._family.sites(config.architecture, self._shape, task.outputs)
         layout = Layout(config, part, [site.units for site in self._sites], temperatures.device, dtype)
         self.layout = layout
         skeleton = self._build(0, "weights", _identity)
@@ -163,7 +164,7 @@ class GenericNetworks(Networks):
             for network in selecting:
                 give_noise(self._choosing_in(network), [site[row] for site in noise], temperature)
             for network in self._modules[row]:
-                with torch.enable_grad(), self._random(replicate), self._precision():
+                with self._random(replicate, f"step {self.taken}"), torch.enable_grad(), self._precision():
                     loss = self._task.loss(self._run(network, x), y).mean()
                     torch.autograd.backward(loss)
                 losses.append(loss.detach())
@@ -199,9 +200,9 @@ class GenericNetworks(Networks):
         ]
         for inputs, targets in in_batches(x, y, self._shape, self.layout.dtype):
             outputs = []
-            for networks, of_row in zip(modules, states, strict=True):
+            for replicate, networks, of_row in zip(self.layout.part.replicates, modules, states, strict=True):
                 for network, state in zip(networks, of_row, strict=True):
-                    with self._precision():
+                    with self._random(replicate, "evaluation"), self._precision():
                         outputs.append(self._run(partial(functional_call, network, state), inputs))
             stacked = torch.stack(outputs).view(len(modules), len(places), *outputs[0].shape)
             tallies.append(self._task.tally(stacked, targets, metrics))
@@ -230,8 +231,8 @@ class GenericNetworks(Networks):
         return average(draws)
 
     def _run(self, network: nn.Module | partial[Tensor], x: Tensor) -> Tensor:
-        """Return outputs [C, B] for inputs [B, …]."""
-        output: Tensor = network(x)
+        """Return outputs [C, B] for inputs [B, …], whatever the network does to these in place."""
+        output: Tensor = network(x.clone())
         return output.to(self.layout.dtype).mT
 
     def _state(self, network: nn.Module, parameters: Parameters, row: int, column: int) -> dict[str, Tensor]:
@@ -292,18 +293,10 @@ class GenericNetworks(Networks):
         with torch.random.fork_rng([]):  # modules draw as they are made
             return self._family.build(architecture, self._shape, outputs, activate, rng, torch.float64)
 
-    @contextmanager
-    def _random(self, replicate: int) -> Iterator[None]:
-        """Let what draws from torch's generator, such as dropout, draw alike in all networks of a replicate."""
-        # torch.manual_seed formats a traceback at every call until CUDA is first used: 170 times as slow.
-        generator = _default_generator(self.layout.device)
-        before = generator.get_state()
-        seeds = seed_sequence(self.layout.config.seed, replicate, f"step {self.taken}")
-        generator.manual_seed(int(seeds.generate_state(1)[0]))
-        try:
-            yield
-        finally:
-            generator.set_state(before)
+    def _random(self, replicate: int, stream: str) -> AbstractContextManager[None]:
+        """Let what draws from global generators, such as dropout, draw alike in all networks of a replicate."""
+        seeds = seed_sequence(self.layout.config.seed, replicate, stream)
+        return guest(int(seeds.generate_state(1)[0]), self.layout.device)
 
     def _precision(self) -> AbstractContextManager[object]:
         """Return the context of products in the trial's precision."""
@@ -319,10 +312,3 @@ def _identity(site: Site) -> nn.Module:
 
 def _converted(tensor: Tensor, dtype: torch.dtype) -> Tensor:
     return tensor.to(dtype) if tensor.is_floating_point() else tensor
-
-
-def _default_generator(device: torch.device) -> torch.Generator:
-    if device.type != "cuda":
-        return torch.default_generator
-    index = torch.cuda.current_device() if device.index is None else device.index
-    return torch.cuda.default_generators[index]

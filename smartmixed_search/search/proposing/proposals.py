@@ -12,18 +12,20 @@ from typing import Any
 
 import numpy as np
 
-from smartmixed_search.families import Mlp
+from smartmixed_search.families import parse_architecture
 from smartmixed_search.search.proposing.sampling import (
     ARCHITECTURE,
     DEPTH,
     Observations,
     Suggestion,
     make_sampler,
+    network_parameter,
     width_parameter,
 )
-from smartmixed_search.space.architectures import ListedArchitectures, Widths
+from smartmixed_search.space.architectures import ListedArchitectures
 from smartmixed_search.space.fields import Constant
 from smartmixed_search.space.keys import GRID, JOINT
+from smartmixed_search.space.networks import OwnArchitectures
 from smartmixed_search.space.space import SearchSpace
 from smartmixed_search.trials.config import TrialConfig
 from smartmixed_search.trials.settings import PUBLISHED_SETTING
@@ -50,9 +52,9 @@ class Proposer:
         self._space = space
         self._observations = Observations(space)
         self._settled: set[str] = set()
-        self._settled_architectures: set[Widths] = set()
+        self._settled_architectures: set[Any] = set()
         self._draws = space.draw_architectures()
-        self._drawn: list[Widths] = []
+        self._drawn: list[Any] = []
 
     def propose(self, number: int) -> Proposal:
         """Return the proposal of that number; a grid begins again where it ends, so that duplicates tell of its end."""
@@ -74,7 +76,7 @@ class Proposer:
     def _entropy(self, number: int, stream: str) -> np.random.SeedSequence:
         return np.random.SeedSequence([self._space.seed, number, zlib.crc32(stream.encode())])
 
-    def _architecture(self, number: int) -> Widths:
+    def _architecture(self, number: int) -> Any:
         assert self._space.architectures is not None
         place = number % self._space.architectures
         while len(self._drawn) <= place:
@@ -103,11 +105,14 @@ class Proposer:
         config = space.config(architecture, settings | space.draw_settings(rng))
         return Proposal(number=number, config=config, params=suggestion.params | settings)
 
-    def _suggest_architecture(self, suggestion: Suggestion) -> Widths:
+    def _suggest_architecture(self, suggestion: Suggestion) -> Any:
         architecture = self._space.architecture
         if isinstance(architecture, ListedArchitectures):
             names = architecture.names[: self._space.architectures]
-            return Mlp().parse(suggestion.word(ARCHITECTURE, names))
+            return parse_architecture(suggestion.word(ARCHITECTURE, names))
+        if isinstance(architecture, OwnArchitectures):
+            fields = architecture.settings.items()
+            return architecture.of({name: suggestion.value(network_parameter(name), field) for name, field in fields})
         depth = int(suggestion.number(DEPTH, architecture.depth))
         names = tuple(width_parameter(layer) for layer in range(depth))
         widths = architecture.ordered(tuple(int(suggestion.number(name, architecture.width)) for name in names))

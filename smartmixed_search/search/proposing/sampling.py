@@ -15,6 +15,7 @@ from optuna.trial import TrialState, create_trial
 from smartmixed_search.space.architectures import ListedArchitectures
 from smartmixed_search.space.fields import Choices, Constant, Field, Range
 from smartmixed_search.space.keys import TPE
+from smartmixed_search.space.networks import OwnArchitectures
 from smartmixed_search.space.space import SearchSpace
 from smartmixed_search.trials.plain import Number, Value
 from smartmixed_search.trials.records import FAILED, FINISHED, STOPPED
@@ -29,6 +30,7 @@ STATES: Mapping[str, TrialState] = {
 """What Optuna calls the ways in which a trial ends."""
 
 _NAME = "settled"
+_NETWORK = "network."
 
 
 @contextmanager
@@ -47,6 +49,11 @@ def width_parameter(layer: int) -> str:
     return f"{WIDTH}_{layer}"
 
 
+def network_parameter(name: str) -> str:
+    """Return the name under which Optuna knows what a user's own factory is told."""
+    return _NETWORK + name
+
+
 def distributions(space: SearchSpace, params: Iterable[str]) -> dict[str, BaseDistribution]:
     """Return what Optuna may propose for each of a proposal's parameters."""
     return {name: _distribution(space, name) for name in params}
@@ -57,6 +64,8 @@ def _distribution(space: SearchSpace, parameter: str) -> BaseDistribution:
         return _field_distribution(space.settings[parameter])
     if isinstance(space.architecture, ListedArchitectures):
         return CategoricalDistribution(space.architecture.names[: space.architectures])
+    if isinstance(space.architecture, OwnArchitectures):
+        return _field_distribution(space.architecture.settings[parameter.removeprefix(_NETWORK)])
     return _field_distribution(space.architecture.depth if parameter == DEPTH else space.architecture.width)
 
 

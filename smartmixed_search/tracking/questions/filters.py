@@ -79,8 +79,9 @@ class Filters:
         if self.where is not None:
             rows = rows[rows["run_id"].isin(_found(client, sweeps, kind, self.where))]
         if self.min_depth is not None:
-            names = pd.Index(rows["architecture"].unique())
-            rows = rows[rows["architecture"].isin(names[names.map(depth_of) >= self.min_depth])]
+            names = rows["architecture"].unique()
+            deep = [name for name in names if (depth_of(name) or 0) >= self.min_depth]
+            rows = rows[rows["architecture"].isin(deep)]
         return rows
 
     def _small(self, rows: pd.DataFrame) -> pd.DataFrame:

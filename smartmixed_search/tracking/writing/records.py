@@ -87,9 +87,10 @@ def choice_counts_artifact(result: TrialResult) -> dict[str, Any]:
 
 def strategy_params(config: TrialConfig, networks: Sequence[NetworkResult]) -> Params:
     """Return the parameters of a strategy run."""
+    depth = family_of(config.architecture).depth(config.architecture)
     return {
         "parameters": str(networks[0].parameters),
-        "depth": str(family_of(config.architecture).depth(config.architecture)),
+        **({} if depth is None else {"depth": str(depth)}),
         "phase_fraction": str(config.phase_fraction),
         "temperature": str(config.temperature),
     }

@@ -26,7 +26,7 @@ from tests.helpers.reference import toy_dataset
 class SmallConv(Mlp):
     """One convolution of `widths[0]` channels with batch norm, dropout, and a hidden layer of `widths[1]`."""
 
-    def sites(self, architecture: tuple[int, ...], input_shape: Sequence[int]) -> tuple[Site, ...]:
+    def sites(self, architecture: tuple[int, ...], input_shape: Sequence[int], outputs: int) -> tuple[Site, ...]:
         return Site("first", architecture[0], 1), Site("second", architecture[1], -1)
 
     def build(
@@ -38,7 +38,7 @@ class SmallConv(Mlp):
         rng: np.random.Generator,
         dtype: torch.dtype = torch.float32,
     ) -> nn.Module:
-        first, second = self.sites(architecture, input_shape)
+        first, second = self.sites(architecture, input_shape, outputs)
         network = nn.Sequential()
         network.add_module("conv", nn.Conv1d(1, first.units, 3, padding=1, dtype=dtype))
         network.add_module("norm", nn.BatchNorm1d(first.units, dtype=dtype))
