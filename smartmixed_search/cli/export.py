@@ -86,7 +86,8 @@ def _takes(network: "TrainedNetwork", file_format: str) -> str:
     prepared = network.preparation
     if file_format == "safetensors" or not prepared.known:
         kept = "" if prepared.known else "; the numbers were not kept by the version that trained it"
-        return f"x [batch, {network.inputs}] float32: prepared examples, {prepared}{kept}"
+        shape = ", ".join(map(str, network.input_shape))
+        return f"x [batch, {shape}] float32: prepared examples, {prepared}{kept}"
     if file_format == "onnx" and isinstance(prepared, TablePreparation):
         return describe_columns(prepared)
     return takes(network)

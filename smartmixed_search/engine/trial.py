@@ -13,7 +13,6 @@ import torch
 from torch import Tensor
 
 from smartmixed_search.datasets import Dataset
-from smartmixed_search.datasets.prepared import AnyPreparation
 from smartmixed_search.engine.epochs import Report, TrialEpochs, printed
 from smartmixed_search.engine.evaluation import uninformed
 from smartmixed_search.engine.measurement import Measured, measure
@@ -103,7 +102,7 @@ def run_trial(
     weights_checksum = None
     if target is not None:
         weights = {name: tensor for part in parts for name, tensor in part.weights.items()}
-        weights_checksum = _save_weights(config, [split.preparation for split in splits], choices, weights, target)
+        weights_checksum = _save_weights(config, splits, choices, weights, target)
     return assemble(
         config,
         [*reused, *(network for part in parts for network in part.networks)],
@@ -237,7 +236,7 @@ def assemble(
 
 def _save_weights(
     config: TrialConfig,
-    preparations: Sequence[AnyPreparation | None],
+    splits: Sequence[Dataset],
     choices: Iterable[Choice],
     weights: dict[str, Tensor],
     path: Path,
@@ -245,7 +244,9 @@ def _save_weights(
     """Write SmartMixed's checkpoints of all replicates, with what `weights` lists as metadata; return the checksum."""
     functions = {choice.replicate: choice.functions for choice in choices}
     metadata = {"config": json.dumps(config.to_dict()), "choices": json.dumps(functions)}
-    known = [preparation.to_dict() for preparation in preparations if preparation is not None]
+    known = [split.preparation.to_dict() for split in splits if split.preparation is not None]
+    if not isinstance(config.architecture, tuple):
+        metadata["sizes"] = json.dumps([splits[0].shape, splits[0].task.outputs])
     if known:
         metadata["preparation"] = json.dumps(known[0] if len(known) == 1 else known)
     content = serialize(weights, metadata)

@@ -4,17 +4,20 @@
 known as a whole, so the neurons of one function are brought together once, in the weights.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain, pairwise
 from typing import cast
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from smartmixed_search.errors import NetworkError
+from smartmixed_search.families import family_of, format_architecture
 from smartmixed_search.method.activations import resolve_pool
 from smartmixed_search.method.freezing import neuron_orders, reorder_neurons
+from smartmixed_search.method.modules import MixedActivation
 
 _BLOCK = 256
 """Examples of a block. A large batch is cut into blocks, equally many for every thread: a block's activations are still
@@ -91,6 +94,47 @@ class FrozenNetwork(nn.Module):
             (number, ", ".join(f"{f.name}: {n}" for f, n in zip(*layer, strict=True))) for number, layer in layers
         )
         return "\n".join(f"({number}): {listed}" for number, listed in groups)
+
+
+def load_frozen(
+    architecture: object,
+    input_shape: Sequence[int],
+    outputs: int,
+    choices: Sequence[Sequence[str]],
+    tensors: Mapping[str, Tensor],
+) -> nn.Module:
+    """Return a trained network of any family, in evaluation mode.
+
+    Args:
+        architecture: which.
+        input_shape: of one prepared example.
+        outputs: of one example.
+        choices: per site, name of the function of each unit.
+        tensors: its parameters and buffers, by the names of the family's modules.
+
+    Raises:
+        NetworkError: the tensors are not those of such a network.
+        ConfigError: a function is not registered, or a factory's module not imported.
+    """
+    chosen = iter(choices)
+    network = family_of(architecture).build(
+        architecture,
+        input_shape,
+        outputs,
+        lambda site: MixedActivation(next(chosen), dim=site.dim),
+        np.random.default_rng(0),
+    )
+    own = dict([*network.named_parameters(), *network.named_buffers()])
+    shapes = {name: tensor.shape for name, tensor in own.items() if name in tensors}
+    if shapes != {name: tensor.shape for name, tensor in tensors.items()}:
+        raise NetworkError(
+            f"weights must be of the network that {format_architecture(architecture)} makes, but they are of another; "
+            "has its module changed since?"
+        )
+    with torch.no_grad():
+        for name, tensor in tensors.items():
+            own[name].copy_(tensor)
+    return network.eval()
 
 
 def sort_neurons(

@@ -30,8 +30,9 @@ class Predictor:
 
     Example:
         >>> from smartmixed_search.datasets.preparation import Preparation
-        >>> layers = [torch.eye(2), torch.eye(2)], [torch.zeros(2), torch.zeros(2)]
-        >>> network = TrainedNetwork(replicate=0, weights=layers[0], biases=layers[1], choices=[["relu", "relu"]],
+        >>> layers = {f"layer{n}.weight": torch.eye(2) for n in (0, 1)}
+        >>> layers |= {f"layer{n}.bias": torch.zeros(2) for n in (0, 1)}
+        >>> network = TrainedNetwork(replicate=0, tensors=layers, choices=[["relu", "relu"]],
         ...     config={}, preparation=Preparation(divisor=255.0))
         >>> Predictor(network).predict(np.array([[0, 255]]))
           class         0         1

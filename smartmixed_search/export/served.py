@@ -28,7 +28,7 @@ class ServedNetwork(nn.Module):
     def __init__(self, network: TrainedNetwork) -> None:
         super().__init__()
         self.inputs = inputs_of(network.preparation, network.inputs)
-        self.network = network.frozen()
+        self.network, self.input_shape = network.frozen(), network.input_shape
         mean, deviation = network.preparation.target_mean, network.preparation.target_deviation
         self.numeric = mean is not None
         self.register_buffer("mean", torch.tensor(mean or (), dtype=torch.float64))
@@ -41,7 +41,8 @@ class ServedNetwork(nn.Module):
 
     def answer(self, inputs: Tensor) -> Tensor:
         """Return the answers to prepared examples."""
-        output: Tensor = self.network(inputs)
+        shaped = inputs.view(-1, *self.input_shape) if len(self.input_shape) > 1 else inputs
+        output: Tensor = self.network(shaped)
         return output.double() * self.deviation + self.mean if self.numeric else output.softmax(1)
 
     def examples(self, count: int, spread: float = 1.0) -> Tensor:
@@ -53,12 +54,12 @@ class PreparedNetwork(nn.Module):
     """A network of an earlier version, whose preparation is not known: it takes prepared examples, and returns logits.
 
     Shape:
-        Input [B, D], float32. Output [B, C].
+        Input [B, *input_shape], float32. Output [B, C].
     """
 
     def __init__(self, network: TrainedNetwork) -> None:
         super().__init__()
-        self.width = network.inputs
+        self.input_shape = network.input_shape
         self.network = network.frozen()
 
     def forward(self, x: Tensor) -> Tensor:
@@ -68,7 +69,7 @@ class PreparedNetwork(nn.Module):
 
     def examples(self, count: int, spread: float = 1.0) -> Tensor:
         """Return made-up prepared examples."""
-        return spread * torch.randn(count, self.width, generator=torch.Generator().manual_seed(0))
+        return spread * torch.randn(count, *self.input_shape, generator=torch.Generator().manual_seed(0))
 
 
 def served(network: TrainedNetwork) -> ServedNetwork | PreparedNetwork:
@@ -88,13 +89,13 @@ def output_names(network: TrainedNetwork) -> list[str]:
     prepared = network.preparation
     if prepared.target_mean is not None and isinstance(prepared, TablePreparation):
         return [prepared.target]
-    return list(prepared.classes or map(str, range(len(network.biases[-1]))))
+    return list(prepared.classes or map(str, range(network.outputs)))
 
 
 def takes(network: TrainedNetwork) -> str:
     """Say what a program of a network takes."""
     if not network.preparation.known:
-        return f"x [batch, {network.inputs}] float32: prepared examples"
+        return f"x [batch, {', '.join(map(str, network.input_shape))}] float32: prepared examples"
     inputs = inputs_of(network.preparation, network.inputs)
     example = inputs.examples(1)
     shape, kind = ", ".join(map(str, example.shape[1:])), str(example.dtype).removeprefix("torch.")

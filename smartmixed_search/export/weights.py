@@ -1,24 +1,28 @@
 """SmartMixed's trained networks in a file: safetensors with their functions in the metadata; nothing is unpickled.
 
-Tensors `replicateR.layerL.weight` [outputs, inputs] and `….bias` [outputs]; metadata `config`, the configuration of
-the trial, `choices`, {replicate: per hidden layer, name of the function of each neuron}, and `preparation`, how its
-inputs are made of raw examples, a list where the data are split in several ways, all JSON. A trial writes all its
-replicates, `export` writes one of them.
+Tensors `replicateR.layerL.weight` [outputs, inputs] and `….bias` [outputs], of other families as their modules call
+them; metadata `config`, the configuration of the trial, `choices`, {replicate: per site, name of the function of each
+unit}, `preparation`, how its inputs are made of raw examples, a list where the data are split in several ways, and of
+other families than perceptrons `sizes`, the shape of a prepared example and the number of outputs, all JSON. A trial
+writes all its replicates, `export` writes one of them.
 """
 
 import json
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import safetensors.torch
 from safetensors import SafetensorError, safe_open
-from torch import Tensor
+from torch import Tensor, nn
 
 from smartmixed_search.datasets.prepared import AnyPreparation, preparation_of, read_preparation
 from smartmixed_search.errors import NetworkError, UserError
 from smartmixed_search.errors.messages import in_short, one_of
-from smartmixed_search.export.frozen import FrozenNetwork, sort_neurons
+from smartmixed_search.export.frozen import FrozenNetwork, load_frozen, sort_neurons
+from smartmixed_search.families import parse_architecture
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -26,43 +30,68 @@ class TrainedNetwork:
     """One replicate of SmartMixed, as it was trained."""
 
     replicate: int
-    weights: list[Tensor]
-    """Per linear layer, [outputs, inputs]."""
-    biases: list[Tensor]
-    """Per linear layer, [outputs]."""
+    tensors: dict[str, Tensor]
+    """Parameters and buffers, as the modules of its family call them."""
     choices: list[list[str]]
-    """Per hidden layer, name of the function of each neuron."""
+    """Per site, name of the function of each unit."""
     config: dict[str, Any]
     """The configuration of its trial."""
     preparation: AnyPreparation
     """How its inputs are made of raw examples."""
+    sizes: tuple[tuple[int, ...], int] | None = None
+    """Shape of one prepared example, and number of outputs; None: of a multilayer perceptron, whose weights tell."""
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """Of one prepared example."""
+        return self.sizes[0] if self.sizes else (self.tensors["layer0.weight"].shape[1],)
 
     @property
     def inputs(self) -> int:
-        """D: inputs of one example."""
-        return self.weights[0].shape[1]
+        """D: numbers of one prepared example."""
+        return math.prod(self.input_shape)
 
-    def frozen(self) -> FrozenNetwork:
+    @property
+    def outputs(self) -> int:
+        """C: outputs of one example."""
+        return self.sizes[1] if self.sizes else len(self.tensors[f"layer{len(self.choices)}.bias"])
+
+    def frozen(self) -> nn.Module:
         """Return the module that computes it.
 
         Raises:
-            NetworkError: shapes do not fit each other.
-            ConfigError: a function is not registered.
+            NetworkError: shapes do not fit each other, or the factory makes another network now.
+            ConfigError: a function is not registered, or the factory's module not imported.
         """
-        return FrozenNetwork(self.weights, self.biases, self.choices).eval()
+        if self.sizes is None:
+            return FrozenNetwork(*self._layers(), self.choices).eval()
+        return load_frozen(parse_architecture(self.config["architecture"]), *self.sizes, self.choices, self.tensors)
 
     def to_bytes(self) -> bytes:
-        """Return the content of a file of this one network, its neurons sorted by function."""
-        weights, biases, choices = sort_neurons(self.weights, self.biases, self.choices)
-        layers = [f"replicate{self.replicate}.layer{layer}" for layer in range(len(weights))]
-        tensors = {f"{layer}.weight": weight for layer, weight in zip(layers, weights, strict=True)}
-        tensors |= {f"{layer}.bias": bias for layer, bias in zip(layers, biases, strict=True)}
+        """Return the content of a file of this one network; a perceptron's neurons are sorted by function."""
+        tensors, choices = self.tensors, self.choices
+        if self.sizes is None:
+            weights, biases, choices = sort_neurons(*self._layers(), choices)
+            tensors = named_layers(weights, biases)
         metadata = {
             "config": json.dumps(self.config),
             "choices": json.dumps({self.replicate: choices}),
             "preparation": json.dumps(self.preparation.to_dict()),
+            **({} if self.sizes is None else {"sizes": json.dumps(self.sizes)}),
         }
-        return serialize(tensors, metadata)
+        return serialize({f"replicate{self.replicate}.{name}": tensor for name, tensor in tensors.items()}, metadata)
+
+    def _layers(self) -> tuple[list[Tensor], list[Tensor]]:
+        """Return weights [outputs, inputs] and biases [outputs] of a perceptron's layers."""
+        layers = [f"layer{layer}" for layer in range(len(self.choices) + 1)]
+        weights, biases = ([self.tensors[f"{layer}.{kind}"] for layer in layers] for kind in ("weight", "bias"))
+        return weights, biases
+
+
+def named_layers(weights: Sequence[Tensor], biases: Sequence[Tensor]) -> dict[str, Tensor]:
+    """Return the tensors of a perceptron by name, given those of its layers."""
+    named = {f"layer{layer}.weight": weight for layer, weight in enumerate(weights)}
+    return named | {f"layer{layer}.bias": bias for layer, bias in enumerate(biases)}
 
 
 def serialize(tensors: dict[str, Tensor], metadata: dict[str, str]) -> bytes:
@@ -78,7 +107,7 @@ def serialize(tensors: dict[str, Tensor], metadata: dict[str, str]) -> bytes:
     return len(header).to_bytes(8, "little") + header + content[start:]
 
 
-def load_network(path: str | Path, replicate: int | None = None) -> FrozenNetwork:
+def load_network(path: str | Path, replicate: int | None = None) -> nn.Module:
     """Load a network that `export` wrote as safetensors, or one of a trial's `weights.safetensors`.
 
     Args:
@@ -121,22 +150,22 @@ def read_network(path: str | Path, replicate: int | None = None) -> TrainedNetwo
 def _read(file: Any, replicate: int | None) -> TrainedNetwork:
     metadata, names = file.metadata(), set(file.keys())
     choices = {int(number): functions for number, functions in json.loads(metadata["choices"]).items()}
-    present = [number for number in choices if f"replicate{number}.layer0.weight" in names]
+    present = [number for number in choices if any(name.startswith(f"replicate{number}.") for name in names)]
     if not present:
         raise NetworkError("the file holds no network: every replicate of its trial diverged; give another trial's")
     if replicate is None and len(present) == 1:
         replicate = present[0]
     if replicate not in present:
         raise NetworkError(one_of("replicate", replicate, present))
-    layers = [f"replicate{replicate}.layer{layer}" for layer in range(len(choices[replicate]) + 1)]
-    config = json.loads(metadata["config"])
+    prefix, config = f"replicate{replicate}.", json.loads(metadata["config"])
+    shape, outputs = json.loads(metadata.get("sizes", "[null, null]"))
     return TrainedNetwork(
         replicate=replicate,
-        weights=[file.get_tensor(f"{layer}.weight") for layer in layers],
-        biases=[file.get_tensor(f"{layer}.bias") for layer in layers],
+        tensors={name.removeprefix(prefix): file.get_tensor(name) for name in names if name.startswith(prefix)},
         choices=[[str(name) for name in functions] for functions in choices[replicate]],
         config=config,
         preparation=_preparation(metadata, config, replicate),
+        sizes=None if shape is None else (tuple(shape), outputs),
     )
 
 

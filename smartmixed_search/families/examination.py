@@ -150,7 +150,7 @@ def _answers(factory: Factory, network: nn.Module, x: Tensor, outputs: int) -> N
         if answer.shape != (len(x), outputs) or not answer.is_floating_point():
             raise NetworkError(f"{told}, but got one of shape {tuple(answer.shape)}, {answer.dtype}")
         if not bool(answer.isfinite().all()):
-            raise NetworkError(f"{told} of finite numbers, but got {_first_infinite(answer)} before any training")
+            raise NetworkError(f"{told} of finite numbers, but got {_strange(answer)} before any training")
 
 
 def _described(answer: object) -> str:
@@ -159,8 +159,8 @@ def _described(answer: object) -> str:
     return type(answer).__name__
 
 
-def _first_infinite(answer: Tensor) -> float:
-    return float(answer[~answer.isfinite()][0])
+def _strange(answer: Tensor) -> float:
+    return float(answer.detach()[~answer.isfinite()][0])
 
 
 def _exchanged(network: nn.Module, found: Found) -> ExchangedActivations:

@@ -58,9 +58,10 @@ class Own:
                 raise ConfigError(
                     f"network: {key} must be a number, a word, true, false or none, but got {show(value)}"
                 )
-        if not all(isinstance(pattern, str) for pattern in self.sites):
+        if isinstance(self.sites, str) or not all(isinstance(pattern, str) for pattern in self.sites):
             raise ConfigError(f"{_SITES} must be patterns of names, but got {show(self.sites)}")
         object.__setattr__(self, "settings", tuple(sorted(self.settings)))
+        object.__setattr__(self, "sites", tuple(self.sites))
 
     def __str__(self) -> str:
         told = [f"{key}={value!r}" for key, value in self.settings]
@@ -103,7 +104,7 @@ class OwnNetworks(Family[Own]):
         except (SyntaxError, ValueError, MemoryError, RecursionError) as error:
             raise ConfigError(f"a network must be named such as {_EXAMPLE}, but got {show(text)}") from error
         sites = told.pop(_SITES, [])
-        return Own(factory=where, settings=tuple(told.items()), sites=tuple(sites))
+        return Own(factory=where, settings=tuple(told.items()), sites=sites)
 
     def format(self, architecture: Own) -> str:
         """See `Family`."""

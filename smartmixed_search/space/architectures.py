@@ -137,7 +137,7 @@ def parse_architectures(plain: Mapping[str, Any]) -> Architectures:
     """
     value, network = plain.get("architecture"), plain.get("network")
     if value is None and network is None:
-        raise ConfigError("a space must have the key architecture, or network, but it has neither")
+        raise ConfigError("a space must have the key architecture, or network, but it is missing")
     extra = [key for key in NETWORK if plain.get(key) is not None and (network is None or value is not None)]
     if extra:
         beside = "a space without network" if network is None else "a space with architecture"

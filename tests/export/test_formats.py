@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from smartmixed_search.datasets.preparation import Preparation
 from smartmixed_search.errors import NetworkError
 from smartmixed_search.export.formats import FORMATS, encode, new_file
-from smartmixed_search.export.weights import TrainedNetwork, read_network
+from smartmixed_search.export.weights import TrainedNetwork, named_layers, read_network
 from smartmixed_search.method.activations import register_activation, unregister_activation
 from tests.helpers.exports import load
 from tests.helpers.networks import Parts, draw, drop_in
@@ -26,8 +26,7 @@ def trained(parts: Parts) -> TrainedNetwork:
     weights, biases, choices = parts
     return TrainedNetwork(
         replicate=1,
-        weights=weights,
-        biases=biases,
+        tensors=named_layers(weights, biases),
         choices=choices,
         config={"dataset": "digits"},
         preparation=Preparation(shape=(2, 3), mean=(0.5,) * 6, deviation=(2.0,) * 6),

@@ -15,7 +15,7 @@ from smartmixed_search.datasets.tables.source import read_table
 from smartmixed_search.errors import DatasetError, NetworkError
 from smartmixed_search.export.formats import encode
 from smartmixed_search.export.predictor import Predictor, load_predictor
-from smartmixed_search.export.weights import TrainedNetwork
+from smartmixed_search.export.weights import TrainedNetwork, named_layers
 from smartmixed_search.tracking.models import serving
 from smartmixed_search.tracking.models.model_files import write_model
 from tests.helpers.networks import draw, drop_in
@@ -40,7 +40,7 @@ def predictor(tmp_path: Path) -> Predictor:
     (features,), preparation = read_table(tmp_path / "flowers.csv", "flowers", "kind").prepare([np.arange(60)])
     weights, biases, choices = draw((features.shape[1], 8, 2))
     network = TrainedNetwork(
-        replicate=0, weights=weights, biases=biases, choices=choices, config={}, preparation=preparation
+        replicate=0, tensors=named_layers(weights, biases), choices=choices, config={}, preparation=preparation
     )
     (tmp_path / "network").write_bytes(encode(network, "safetensors"))
     return load_predictor(tmp_path / "network")
@@ -104,21 +104,22 @@ def test_numbers_are_predicted_in_their_own_unit(predictor: Predictor) -> None:
     numeric = replace(
         predictor.network.preparation, target="price", classes=(), target_mean=(100.0,), target_deviation=(20.0,)
     )
-    weights, biases, choices = predictor.network.weights, predictor.network.biases, predictor.network.choices
-    network = replace(
-        predictor.network, weights=[weights[0], weights[1][:1]], biases=[biases[0], biases[1][:1]], preparation=numeric
-    )
+    tensors = predictor.network.tensors
+    one = {name: tensors[name][:1] for name in ("layer1.weight", "layer1.bias")}
+    network = replace(predictor.network, tensors=tensors | one, preparation=numeric)
     answer = Predictor(network).predict(ROWS)
     assert list(answer) == ["price"]
     features = torch.from_numpy(numeric.transform(ROWS))
-    raw = drop_in(weights, biases, choices)(features)[:, 0].detach().numpy()
+    raw = network.frozen()(features)[:, 0].detach().numpy()
     np.testing.assert_allclose(answer["price"], 100 + 20 * raw, rtol=1e-5)
 
 
 def pixels(preparation: Preparation) -> Predictor:
     weights, biases, choices = draw((12, 8, 2))
     return Predictor(
-        TrainedNetwork(replicate=0, weights=weights, biases=biases, choices=choices, config={}, preparation=preparation)
+        TrainedNetwork(
+            replicate=0, tensors=named_layers(weights, biases), choices=choices, config={}, preparation=preparation
+        )
     )
 
 

@@ -18,7 +18,7 @@ from smartmixed_search.datasets.tables.preparation import CategoricalFeature, Ta
 from smartmixed_search.datasets.tables.source import read_table
 from smartmixed_search.export.formats import encode
 from smartmixed_search.export.inputs import TableInputs
-from smartmixed_search.export.weights import TrainedNetwork
+from smartmixed_search.export.weights import TrainedNetwork, named_layers
 from tests.helpers.networks import draw, drop_in
 
 
@@ -62,7 +62,7 @@ def test_programs_take_rows_and_name_classes(tmp_path: Path) -> None:
     features = torch.from_numpy(preparation.transform(own))
     weights, biases, choices = draw((features.shape[1], 8, 3))
     network = TrainedNetwork(
-        replicate=0, weights=weights, biases=biases, choices=choices, config={}, preparation=preparation
+        replicate=0, tensors=named_layers(weights, biases), choices=choices, config={}, preparation=preparation
     )
     expected = drop_in(weights, biases, choices)(features).softmax(1)
     program = torch.export.load(io.BytesIO(encode(network, "torch-export"))).module()

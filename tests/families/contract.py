@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from smartmixed_search.families import FAMILIES, Family
+from tests.helpers.own_networks import MODULE
 
 
 @dataclass(frozen=True)
@@ -14,7 +15,7 @@ class Example:
     text: str
     input_shape: tuple[int, ...]
     outputs: int
-    depth: int
+    depth: int | None
     units: tuple[int, ...]
     parameters: int
     flops: int
@@ -48,5 +49,17 @@ EXAMPLES = {
         flops=2 * (24 * 5 + 5 * 2),
         smaller="4",
         wrong=("-",),
+    ),
+    "own": Example(
+        family=FAMILIES["own"],
+        text=f"own:{MODULE}:convolutional(width=6)",
+        input_shape=(2, 5, 5),
+        outputs=3,
+        depth=None,
+        units=(6, 5),
+        parameters=6 * 2 * 9 + 6 + 6 + 6 + 6 * 5 + 5 + 5 * 3 + 3,
+        flops=2 * (6 * 2 * 9 * 25 + 6 * 5 + 5 * 3),
+        smaller=f"own:{MODULE}:convolutional(width=5)",
+        wrong=("own:", f"own:{MODULE}:convolutional(6)", "9"),
     ),
 }

@@ -12,7 +12,7 @@ SAMPLED = {"depth": {"low": 1, "high": 3}, "width": {"choices": [8, 16, 32]}}
 
 
 def draw(plain: object, count: int, seed: int = 0) -> list[tuple[int, ...]]:
-    return list(itertools.islice(parse_architectures(plain).draw(np.random.default_rng(seed)), count))
+    return list(itertools.islice(parse_architectures({"architecture": plain}).draw(np.random.default_rng(seed)), count))
 
 
 @pytest.mark.parametrize(("plain", "widths"), [("512-256", (512, 256)), (512, (512,)), ("512", (512,))])
@@ -36,7 +36,7 @@ def test_free_architectures_are_all_drawn_once() -> None:
 
 @pytest.mark.parametrize(("shape", "count"), [("non-increasing", 19), ("free", 39)])
 def test_count(shape: str, count: int) -> None:
-    assert parse_architectures(SAMPLED | {"shape": shape}).count(1000) == count
+    assert parse_architectures({"architecture": SAMPLED | {"shape": shape}}).count(1000) == count
 
 
 def test_depths_are_equally_likely() -> None:
@@ -63,7 +63,7 @@ def test_the_largest_space_is_drawn_from_at_once() -> None:
 
 @pytest.mark.parametrize("plain", ["512-256", {"choices": ["64", "32-16"]}, SAMPLED | {"shape": "free"}])
 def test_architectures_survive_as_plain_data(plain: Any) -> None:
-    assert parse_architectures(plain).to_plain() == plain
+    assert parse_architectures({"architecture": plain}).to_plain() == {"architecture": plain}
 
 
 @pytest.mark.parametrize(
@@ -94,7 +94,7 @@ def test_architectures_survive_as_plain_data(plain: Any) -> None:
 )
 def test_refused(plain: Any, fragments: list[str]) -> None:
     with pytest.raises(ConfigError) as raised:
-        parse_architectures(plain)
+        parse_architectures({"architecture": plain})
     message = str(raised.value)
     assert len(message.splitlines()) == 1
     assert all(fragment in message for fragment in ["architecture", *fragments]), message

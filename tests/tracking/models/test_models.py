@@ -14,7 +14,7 @@ import torch
 from smartmixed_search.datasets.prepared import preparation_of
 from smartmixed_search.errors import TrackingError
 from smartmixed_search.export.served import served
-from smartmixed_search.export.weights import TrainedNetwork, read_network
+from smartmixed_search.export.weights import TrainedNetwork, named_layers, read_network
 from smartmixed_search.method.activations import register_activation, unregister_activation
 from smartmixed_search.tracking.models import models
 from smartmixed_search.tracking.models.model_files import write_model
@@ -226,8 +226,7 @@ def network() -> TrainedNetwork:
     weights, biases, choices = draw((INPUTS, 16, 8, CLASSES))
     return TrainedNetwork(
         replicate=1,
-        weights=weights,
-        biases=biases,
+        tensors=named_layers(weights, biases),
         choices=choices,
         config={},
         preparation=preparation_of("digits"),
@@ -279,8 +278,7 @@ def test_a_user_s_function_needs_no_plugin(written: Any, monkeypatch: pytest.Mon
         weights, biases, choices = draw((INPUTS, 16, CLASSES), ["softsign", "relu"])
         own = TrainedNetwork(
             replicate=0,
-            weights=weights,
-            biases=biases,
+            tensors=named_layers(weights, biases),
             choices=choices,
             config={},
             preparation=preparation_of("digits"),
