@@ -11,6 +11,7 @@ from smartmixed_search.cli.effects import effects
 from smartmixed_search.cli.export import export
 from smartmixed_search.cli.init import init
 from smartmixed_search.cli.local import doctor, spaces, ui
+from smartmixed_search.cli.network import network
 from smartmixed_search.cli.options import INTERRUPTED
 from smartmixed_search.cli.output import discard_output, flush_output, prepare_output
 from smartmixed_search.cli.query import status, top
@@ -36,7 +37,23 @@ class _Commands(click.Group):
 
 @click.group(
     cls=_Commands,
-    commands=[init, run, top, compare, confirm, effects, report, status, export, reproduce, sync, spaces, doctor, ui],
+    commands=[
+        init,
+        network,
+        run,
+        top,
+        compare,
+        confirm,
+        effects,
+        report,
+        status,
+        export,
+        reproduce,
+        sync,
+        spaces,
+        doctor,
+        ui,
+    ],
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
 )
 @click.version_option(__version__, prog_name="smartmixed-search")

@@ -1,7 +1,7 @@
 """Options that several commands share."""
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -168,3 +168,18 @@ def exit_code(summary: "SweepSummary") -> int:
     if summary.interrupted:
         return INTERRUPTED
     return 1 if summary.failures or summary.undelivered else 0
+
+
+def assignments(settings: Sequence[str]) -> dict[str, Any]:
+    """Read KEY=VALUE pairs, the value being YAML."""
+    from smartmixed_search.space.files import read_yaml
+
+    values: dict[str, Any] = {}
+    for setting in settings:
+        key, equals, text = setting.partition("=")
+        if not equals or not key:
+            raise ConfigError(f"--set must be of the form KEY=VALUE, but got {setting!r}")
+        if not text.strip():
+            raise ConfigError(f"--set must name a value, but {setting!r} has none; write {key}=none for none")
+        values[key] = read_yaml(text)
+    return values

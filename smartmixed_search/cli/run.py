@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from smartmixed_search.cli.answer import print_answer
-from smartmixed_search.cli.options import common, data_dir, exit_code, placed, quiet_option
-from smartmixed_search.errors import ConfigError
+from smartmixed_search.cli.options import assignments, common, data_dir, exit_code, placed, quiet_option
 from smartmixed_search.search.execution import Execution
 
 if TYPE_CHECKING:
@@ -65,7 +64,7 @@ def run(
         _refuse_second(output_dir, name)
     step = _step(quiet)
     resources = {"resources": execution.resources} if execution.resources else {}
-    resolved = _load(space, keys | _settings(settings) | resources, step)
+    resolved = _load(space, keys | assignments(settings) | resources, step)
     if dry_run:
         from smartmixed_search.cli.dry_run import print_estimate
         from smartmixed_search.search.sweep import as_begun
@@ -113,18 +112,3 @@ def _refuse_second(output_dir: Path, sweep: str) -> None:
     from smartmixed_search.search.keeping.lock import lock_path, refuse_if_held
 
     refuse_if_held(lock_path(output_dir / sweep), sweep)
-
-
-def _settings(settings: tuple[str, ...]) -> dict[str, Any]:
-    """Read KEY=VALUE pairs, the value being YAML."""
-    from smartmixed_search.space.files import read_yaml
-
-    values: dict[str, Any] = {}
-    for setting in settings:
-        key, equals, text = setting.partition("=")
-        if not equals or not key:
-            raise ConfigError(f"--set must be of the form KEY=VALUE, but got {setting!r}")
-        if not text.strip():
-            raise ConfigError(f"--set must name a value, but {setting!r} has none; write {key}=none for none")
-        values[key] = read_yaml(text)
-    return values

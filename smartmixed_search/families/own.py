@@ -69,7 +69,7 @@ class Own:
         return f"{PREFIX}:{self.factory}" + (f"({', '.join(told)})" if told else "")
 
 
-def own(factory: str | Callable[..., nn.Module], sites: Sequence[str] = (), **settings: Value) -> Own:
+def own(factory: str | Callable[..., nn.Module], /, sites: Sequence[str] = (), **settings: Value) -> Own:
     """Return the architecture of one's own network.
 
     Args:

@@ -36,6 +36,8 @@ class FoundSite:
     """How many activations were applied to the tensor since the layer."""
     function: str
     """What it is, by torch's name."""
+    shape: tuple[int, ...]
+    """Of the tensor that it is applied to, the batch left out."""
     layout: Layout
     """How its units lie in the tensor."""
 
@@ -143,6 +145,7 @@ class _Tracing(_Watch):
             layer=mark.layer if mark else "",
             order=mark.activations if mark else 0,
             function=made.name,
+            shape=tuple(made.input.shape[1:]),
             layout=self.labels.layout(made.input),
         )
         self.found.setdefault(site.key, site)

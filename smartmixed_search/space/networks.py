@@ -27,8 +27,12 @@ class OwnArchitectures:
     @property
     def modules(self) -> tuple[str, ...]:
         """What must be imported."""
-        first = self.of({name: field.extremes[0] for name, field in self.settings.items()})
-        return family_of(first).modules(first)
+        return family_of(self.first).modules(self.first)
+
+    @property
+    def first(self) -> Own:
+        """The one of the smallest numbers and first words."""
+        return self.of({name: field.extremes[0] for name, field in self.settings.items()})
 
     @property
     def searched(self) -> bool:
@@ -37,7 +41,7 @@ class OwnArchitectures:
 
     def of(self, settings: Mapping[str, Value]) -> Own:
         """Return the network of some settings."""
-        return own(self.factory, self.sites, **settings)
+        return Own(factory=self.factory, settings=tuple(settings.items()), sites=self.sites)
 
     def count(self, enough: int) -> int:
         """Return how many there are; the counting may stop at `enough`, and does where a number is a continuum."""
