@@ -76,8 +76,10 @@ def assert_equal(one: TwoPhaseTraining, other: TwoPhaseTraining, tolerance: floa
         {"precision": "tf32"},
         {"precision": "bf16"},
         {"pool": ("relu", "wavy", "tanh"), "strategies": ("smartmixed", "wavy")},
+        {"pool": "modern", "strategies": "all"},
+        {"pool": "smooth", "strategies": "all", "clamp": 2.0},
     ],
-    ids=["published", "soft", "reinitialized", "tf32", "bf16", "a user's function"],
+    ids=["published", "soft", "reinitialized", "tf32", "bf16", "a user's function", "modern", "smooth"],
 )
 @pytest.mark.usefixtures("users_functions")
 def test_captured_steps_equal_eager_ones(monkeypatch: pytest.MonkeyPatch, changes: dict[str, object]) -> None:

@@ -54,6 +54,7 @@ def diagnose(output_dir: Path, tracking_uri: str | None, data_dir: Path | None) 
         _output_directory(output_dir),
         *(Check(name=name, status="ok", detail="embedded in scikit-learn") for name in EMBEDDED),
         *_image_datasets(data_dir),
+        _pools(),
         _tracking(tracking_uri, output_dir),
     ]
 
@@ -156,6 +157,16 @@ def _image_datasets(data_dir: Path | None) -> Iterator[Check]:
             yield Check(name=name, status="warning" if missing_files(name, folder) else "problem", detail=str(error))
     others = f"{', '.join(SETS)}: looked for in {folder}, and downloaded when they are first asked for"
     yield Check(name="other images", status="ok", detail=others)
+
+
+def _pools() -> Check:
+    """Say what `pool` may name."""
+    from smartmixed_search.method.activations import known_activations
+    from smartmixed_search.method.functions import POOLS
+
+    named = [f"{pool} ({', '.join(names)})" for pool, names in POOLS.items()]
+    others = [name for name in known_activations() if not any(name in names for names in POOLS.values())]
+    return Check(name="pools", status="ok", detail=f"{', '.join(named)}; in none of them: {', '.join(others)}")
 
 
 def _tracking(tracking_uri: str | None, output_dir: Path) -> Check:

@@ -35,7 +35,7 @@ def spaces(name: str | None, output_dir: Path, tracking_uri: str | None) -> None
 @data_dir
 @common
 def doctor(data_dir: Path | None, output_dir: Path, tracking_uri: str | None) -> None:
-    """Check this machine: versions, processors, what Ray needs, GPUs, disk, datasets, tracking store."""
+    """Check this machine: versions, processors, what Ray needs, GPUs, disk, datasets, pools, tracking store."""
     from smartmixed_search.cli.diagnosis import diagnose
     from smartmixed_search.errors.messages import concealed
 

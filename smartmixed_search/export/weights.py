@@ -23,6 +23,8 @@ from smartmixed_search.errors import NetworkError, UserError
 from smartmixed_search.errors.messages import in_short, one_of
 from smartmixed_search.export.frozen import FrozenNetwork, load_frozen, sort_neurons
 from smartmixed_search.families import parse_architecture
+from smartmixed_search.method.activations import PUBLISHED_POOL
+from smartmixed_search.system.plugins import require_plugins
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -116,7 +118,7 @@ def load_network(path: str | Path, replicate: int | None = None) -> nn.Module:
 
     Raises:
         NetworkError: the file is missing or damaged, or holds no such network.
-        ConfigError: the network applies a function that is not registered; import the module that registers it.
+        ConfigError: the network applies a function that is not built in, and its plugin has not been imported.
     """
     return read_network(path, replicate).frozen()
 
@@ -158,6 +160,8 @@ def _read(file: Any, replicate: int | None) -> TrainedNetwork:
     if replicate not in present:
         raise NetworkError(one_of("replicate", replicate, present))
     prefix, config = f"replicate{replicate}.", json.loads(metadata["config"])
+    if not set(PUBLISHED_POOL).issuperset(*choices[replicate]):  # a plugin's function may be called as a built-in one
+        require_plugins(config.get("plugins", ()))
     shape, outputs = json.loads(metadata.get("sizes", "[null, null]"))
     return TrainedNetwork(
         replicate=replicate,

@@ -36,9 +36,19 @@ _KNOWN = {
     "leaky_relu": Look(SERIES[4], "-", "^"),
     "elu": Look(SERIES[5], "-", "P"),
     "selu": Look(SERIES[6], "-", "X"),
+    "gelu": Look(SERIES[7], "-", "<"),
+    "gelu_tanh": Look(SERIES[7], "--", "<"),
+    "silu": Look(SERIES[8], "-", ">"),
+    "mish": Look(SERIES[6], "--", "*"),
+    "softplus": Look(SERIES[4], "--", "h"),
+    "hardswish": Look(SERIES[3], "--", "p"),
+    "relu6": Look(SERIES[1], "--", "s"),
+    "squared_relu": Look(SERIES[2], "--", "d"),
+    "identity": Look(SERIES[1], ":", "8"),
     CONTROLS[0]: Look(MUTED, "--", "o"),
     CONTROLS[1]: Look(MUTED, ":", "s"),
 }
+"""Functions of one pool with a name differ in colour, for where only that is seen."""
 _DASHES: tuple[Literal["--", "-.", ":"], ...] = ("--", "-.", ":")
 _OTHERS = [Look(color, dash, marker) for marker in "<>*" for dash in _DASHES for color in SERIES[7:]]
 
@@ -49,6 +59,6 @@ def look(name: str) -> Look:
 
 
 def order(name: str) -> tuple[int, str]:
-    """Sort strategies as they are listed: SmartMixed, the published functions, the user's, and controls at the end."""
+    """Sort strategies as they are listed: SmartMixed, the built-in functions, the user's, and controls at the end."""
     places = [*(known for known in _KNOWN if known not in CONTROLS), "", *CONTROLS]
     return places.index(name if name in places else ""), name

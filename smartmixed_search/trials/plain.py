@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from smartmixed_search.errors import ConfigError
@@ -24,8 +24,8 @@ def as_number(value: object) -> Number | None:
     return value if isinstance(value, int) or math.isfinite(value) else None
 
 
-def read_word(key: str, value: object, words: Sequence[str]) -> str:
-    """Return a value that is one of the words.
+def read_word(key: str, value: object, words: Collection[str], *, other: str = "") -> str:
+    """Return a value that is one of the words; `other` is what else would be valid.
 
     Raises:
         ConfigError: it is not one of them; the message names the nearest one.
@@ -33,7 +33,8 @@ def read_word(key: str, value: object, words: Sequence[str]) -> str:
     """
     if isinstance(value, str) and value in words:
         return value
-    raise ConfigError(one_of(key, value if isinstance(value, str) and len(value) <= SHOWN else _Shown(value), words))
+    shown = value if isinstance(value, str) and len(value) <= SHOWN else _Shown(value)
+    raise ConfigError(one_of(key, shown, words, other=other))
 
 
 def check_keys(what: str, plain: Mapping[Any, Any], known: Sequence[str]) -> None:

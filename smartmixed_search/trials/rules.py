@@ -3,7 +3,7 @@
 A rule may be relaxed, never tightened: what it refused could not be read any more from the records of earlier sweeps.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -100,6 +100,8 @@ class Names:
     """A word that stands for a list, which follows from other fields."""
     optional: bool = False
     """Whether the field may say `none`, for no name."""
+    lists: Callable[[], Mapping[str, tuple[str, ...]]] | None = None
+    """Returns lists with a name, by which the field may give them; a configuration has the list."""
 
     def choice(self, key: str, value: object) -> tuple[str, ...] | str:
         """Return the names, or the word.
@@ -112,6 +114,9 @@ class Names:
             return ()
         if isinstance(value, str) and value == self.word:
             return value
+        if self.lists and not isinstance(value, list | tuple):
+            lists = self.lists()
+            return lists[read_word(key, value, lists, other="a list of names")]
         words = [*([self.word] if self.word else []), *(["none"] if self.optional else [])]
         text = f"{key} must be {' or '.join([*map(repr, words), 'a list of names'])}"
         if isinstance(value, str) or not isinstance(value, Sequence):

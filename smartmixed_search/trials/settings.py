@@ -76,10 +76,14 @@ def fingerprint(plain: Mapping[str, Any], settings: Mapping[str, Setting]) -> st
     return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
 
 
-def _published_pool() -> tuple[str, ...]:
-    from smartmixed_search.method.activations import PUBLISHED_POOL  # and torch, which takes seconds
+def _pools() -> Mapping[str, tuple[str, ...]]:
+    from smartmixed_search.method.functions import POOLS  # and torch, which takes seconds
 
-    return PUBLISHED_POOL
+    return POOLS
+
+
+def _published_pool() -> tuple[str, ...]:
+    return _pools()["published"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,8 +128,9 @@ class Settings:
     """The ranked strategies: `smartmixed` and functions of the pool."""
     controls: tuple[str, ...] = setting(Names(optional=True), (), fixed=True)
     """Trained beside the strategies, never ranked: `selective`, `random-mixed`."""
-    pool: tuple[str, ...] = setting(Names(), make=_published_pool, fixed=True, baseline=True)
-    """Candidate functions of the selection, in order; a space has all that are registered, unless it says which."""
+    pool: tuple[str, ...] = setting(Names(lists=_pools), make=_published_pool, fixed=True, baseline=True)
+    """Candidate functions of the selection, in order, or the name of a pool, see `method.functions.POOLS`; a space has
+    the published ones and all that are registered, unless it says which."""
     clip_norm: float = setting(positive_number(), 1.0, baseline=True)
     """Largest gradient norm of one network; a larger gradient is scaled down to it."""
     clamp: float | None = setting(positive_number(optional=True))

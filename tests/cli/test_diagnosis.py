@@ -56,6 +56,12 @@ def test_versions_of_what_the_package_needs_are_named(tmp_path: Path) -> None:
     assert "pytest" not in found
 
 
+def test_pools_and_their_functions_are_listed(tmp_path: Path) -> None:
+    found = checks(tmp_path)["pools"].detail
+    assert "modern (relu, leaky_relu, elu, gelu," in found
+    assert found.endswith("in none of them: gelu_tanh, relu6, identity")
+
+
 def test_a_missing_package_is_a_problem(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
         "importlib.metadata.requires", lambda _: ["numpy>=2.0", "no-such[more]>=1", 'ruff; extra == "x"']

@@ -48,6 +48,13 @@ OPTIONS: dict[str, dict[str, object]] = {
     "clipped": {"clip_norm": 0.01},
     "automatic rate": {"logit_learning_rate": "auto"},
     "other pool": {"pool": ("tanh", "relu"), "strategies": (SMARTMIXED, "relu", "tanh")},
+    "modern pool": {"pool": "modern", "strategies": "all"},
+    "every other function, soft": {
+        "pool": ("softplus", "gelu_tanh", "relu6", "identity", "tanh"),
+        "strategies": (SMARTMIXED, "softplus", "gelu_tanh", "relu6", "identity"),
+        "estimator": "soft",
+    },
+    "smooth pool, clamped": {"pool": "smooth", "strategies": (SMARTMIXED, "mish"), "clamp": 0.4},
     "one layer": {"architecture": (6,)},
     "few examples": {"train_examples": 20},
 }

@@ -16,6 +16,7 @@ from smartmixed_search.errors import NetworkError
 from smartmixed_search.export.formats import FORMATS, encode, new_file
 from smartmixed_search.export.weights import TrainedNetwork, named_layers, read_network
 from smartmixed_search.method.activations import register_activation, unregister_activation
+from smartmixed_search.method.functions import FURTHER
 from tests.helpers.exports import load
 from tests.helpers.networks import Parts, draw, drop_in
 
@@ -47,8 +48,13 @@ def register() -> Iterator[Callable[[Callable[[Tensor], Tensor]], str]]:
 
 
 @pytest.mark.parametrize("file_format", FORMATS)
-def test_a_file_computes_what_the_network_computes(tmp_path: Path, file_format: str) -> None:
-    parts = draw(names=["selu", "relu", "tanh", "leaky_relu", "sigmoid"])  # nobody chose elu
+@pytest.mark.parametrize(
+    "names",
+    [["selu", "relu", "tanh", "leaky_relu", "sigmoid"], [one.name for one in FURTHER]],
+    ids=["nobody chose elu", "not published"],
+)
+def test_a_file_computes_what_the_network_computes(tmp_path: Path, file_format: str, names: list[str]) -> None:
+    parts = draw(names=names)
     path = tmp_path / "network.pt2"
     path.write_bytes(encode(trained(parts), file_format))
     run, reference = load(path, file_format), drop_in(*parts)

@@ -12,6 +12,7 @@ from torch import nn
 from smartmixed_search.errors import ConfigError, NetworkError
 from smartmixed_search.export.frozen import FrozenNetwork, sort_neurons
 from smartmixed_search.method.activations import register_activation, unregister_activation
+from smartmixed_search.method.functions import FURTHER
 from tests.helpers.networks import draw, drop_in
 
 
@@ -35,7 +36,10 @@ def test_it_computes_what_the_drop_in_modules_compute(
         torch.testing.assert_close(FrozenNetwork(*parts)(x), expected)
 
 
-@pytest.mark.parametrize("names", [["relu"], ["tanh"], ["selu", "tanh"], ["elu", "sigmoid", "softsign", "tanh"]])
+@pytest.mark.parametrize(
+    "names",
+    [["relu"], ["tanh"], ["selu", "tanh"], ["elu", "sigmoid", "softsign", "tanh"], [one.name for one in FURTHER]],
+)
 def test_functions_may_be_missing_or_a_users(names: list[str], softsign: None) -> None:
     parts = draw(names=names)
     x = torch.randn(9, 6)

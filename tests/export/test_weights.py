@@ -13,7 +13,7 @@ from smartmixed_search import load_network
 from smartmixed_search.datasets import load_dataset
 from smartmixed_search.datasets.preparation import Preparation
 from smartmixed_search.engine.trial import run_trial
-from smartmixed_search.errors import NetworkError
+from smartmixed_search.errors import ConfigError, NetworkError
 from smartmixed_search.export.weights import read_network
 from smartmixed_search.trials.config import TrialConfig
 from tests.helpers.networks import draw, drop_in, write_weights
@@ -46,6 +46,14 @@ def test_one_network_needs_no_number(tmp_path: Path) -> None:
     x = torch.randn(3, 6)
     torch.testing.assert_close(load_network(path)(x), drop_in(*draw(seed=2))(x))
     assert not load_network(path).training
+
+
+def test_a_function_of_a_plugin_is_not_taken_for_a_built_in_one(tmp_path: Path) -> None:
+    """Both may be called `gelu`: it was free once."""
+    path = write_weights(tmp_path / "weights.safetensors", [0], ["no_such_plugin"], names=("gelu", "relu"))
+    with pytest.raises(ConfigError, match=r"names plugins that you have not confirmed.*no_such_plugin"):
+        load_network(path)
+    load_network(write_weights(tmp_path / "weights.safetensors", [0], names=("gelu", "relu")))
 
 
 def test_a_file_of_an_earlier_version_has_the_preparation_that_its_dataset_tells(tmp_path: Path) -> None:

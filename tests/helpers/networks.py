@@ -35,12 +35,14 @@ def drop_in(weights: list[Tensor], biases: list[Tensor], choices: list[list[str]
     return nn.Sequential(*layers)
 
 
-def write_weights(path: Path, replicates: Sequence[int], plugins: Sequence[str] = ()) -> Path:
+def write_weights(
+    path: Path, replicates: Sequence[int], plugins: Sequence[str] = (), names: Sequence[str] = PUBLISHED_POOL
+) -> Path:
     """Write a file as a trial of three replicates does, others than these diverged; each is drawn with its number."""
     tensors: dict[str, Tensor] = {}
     choices: dict[int, list[list[str]]] = {}
     for replicate in range(3):
-        weights, biases, choices[replicate] = draw(seed=replicate)
+        weights, biases, choices[replicate] = draw(names=names, seed=replicate)
         if replicate in replicates:
             for layer, (weight, bias) in enumerate(zip(weights, biases, strict=True)):
                 tensors[f"replicate{replicate}.layer{layer}.weight"] = weight

@@ -9,24 +9,26 @@ import torch.nn.functional as F
 from smartmixed_search.engine.stack import Assignment, selective_assignment
 from smartmixed_search.engine.stack.assignment import Selecting
 from smartmixed_search.engine.stack.combining import Combining
-from smartmixed_search.method.activations import PUBLISHED_POOL, Activation, resolve_pool
+from smartmixed_search.method.activations import PUBLISHED_POOL, get_activation, known_activations, resolve_pool
+from smartmixed_search.method.functions import Activation
 from smartmixed_search.method.selection import logits_gradient, one_hot, relaxed_sample, temperatures
 from tests.helpers.reference import given_noise
 
-R, J, H, K, B = 2, 2, 5, 6, 7
+R, J, H, B = 2, 2, 5, 7
 
 
 @pytest.mark.parametrize("hard", [True, False])
 @pytest.mark.parametrize("temperature", [0.1, 0.3, 5.0])
 @pytest.mark.parametrize(("form", "clamp"), [(Combining, None), (Selecting, None), (Selecting, 0.6)])
+@pytest.mark.parametrize("names", [PUBLISHED_POOL, known_activations(), ("gelu", "silu")], ids=len)
 def test_gradients_equal_autograd_through_gumbel_softmax(
-    hard: bool, temperature: float, form: type[Assignment], clamp: float | None
+    hard: bool, temperature: float, form: type[Assignment], clamp: float | None, names: tuple[str, ...]
 ) -> None:
-    generator = torch.Generator().manual_seed(5)
-    logits, noise = (torch.randn(*s, H, K, dtype=torch.float64, generator=generator) for s in ((R, J), (R,)))
+    generator, functions = torch.Generator().manual_seed(5), len(names)
+    logits, noise = (torch.randn(*s, H, functions, dtype=torch.float64, generator=generator) for s in ((R, J), (R,)))
     z, gradient = (torch.randn(R, H, B, dtype=torch.float64, generator=generator) for _ in range(2))
     z[:, :, 0] = 0.0  # where the derivatives of several functions have a step
-    pool, tau = resolve_pool(PUBLISHED_POOL), torch.tensor(temperature, dtype=torch.float64)
+    pool, tau = resolve_pool(names), torch.tensor(temperature, dtype=torch.float64)
 
     relaxed = relaxed_sample(logits, noise, tau)
     mix = (one_hot(relaxed) if hard else relaxed)[:, 1]
@@ -53,23 +55,32 @@ def test_gradients_equal_autograd_through_gumbel_softmax(
 
 @pytest.mark.parametrize(
     ("names", "clamp", "form"),
-    [(PUBLISHED_POOL, None, Combining), (PUBLISHED_POOL, 10.0, Selecting), (("relu", "users"), None, Selecting)],
+    [
+        (PUBLISHED_POOL, None, Combining),
+        (("gelu", "identity"), None, Combining),
+        (PUBLISHED_POOL, 10.0, Selecting),
+        (("relu", "users"), None, Selecting),
+        (("relu", "gelu of the user's"), None, Selecting),
+    ],
 )
 def test_only_the_built_in_functions_without_a_clamp_are_combined(
     names: tuple[str, ...], clamp: float | None, form: type[Assignment]
 ) -> None:
-    pool = [Activation(name=name, function=torch.tanh) for name in names]
+    pool = [
+        get_activation(name) if name in known_activations() else Activation(name=name[:4], function=torch.tanh)
+        for name in names
+    ]
     assignment = selective_assignment(pool, clamp, torch.device("cpu"), torch.float32)
     assert type(assignment) is form
 
 
 @pytest.mark.parametrize("temperature", [0.1, 5.0])
 def test_hard_frequencies_follow_softmax_of_the_logits(temperature: float) -> None:
-    draws = 60_000
+    draws, functions = 60_000, 6
     generator = torch.Generator().manual_seed(2)
     logits = torch.tensor([0.3, 1.2, -0.7, 0.0, 2.0, -2.0])
-    noise = -torch.empty(1, draws, K).exponential_(generator=generator).log()
-    sample = one_hot(relaxed_sample(logits.expand(1, 1, draws, K), noise, torch.tensor(temperature)))
+    noise = -torch.empty(1, draws, functions).exponential_(generator=generator).log()
+    sample = one_hot(relaxed_sample(logits.expand(1, 1, draws, functions), noise, torch.tensor(temperature)))
     expected = logits.softmax(0)
     error = (expected * (1 - expected) / draws).sqrt()
     assert ((sample.mean((0, 1, 2)) - expected).abs() < 4 * error).all()

@@ -14,6 +14,8 @@ from smartmixed_search.analysis.comparison import compare_all, compare_strategie
 from smartmixed_search.analysis.evolution import by_epoch, counts_frame
 from smartmixed_search.analysis.preferences import agreement, by_depth, by_layer, choices_frame, mean_agreement, trend
 from smartmixed_search.analysis.scale import Scale
+from smartmixed_search.method.activations import known_activations
+from smartmixed_search.method.functions import POOLS
 from smartmixed_search.reports import (
     About,
     Preferences,
@@ -461,6 +463,13 @@ def test_pictures_are_png(drawn: None) -> None:
 def test_a_strategy_looks_the_same_everywhere() -> None:
     assert look("smartmixed").color == SERIES[0]
     assert look("a_function_of_mine") == look("a_function_of_mine")
+
+
+def test_every_built_in_function_has_a_look_of_its_own_and_in_a_pool_a_colour() -> None:
+    looks = [look(name) for name in ("smartmixed", *known_activations())]
+    assert len({(one.color, one.dash, one.marker) for one in looks}) == len(looks)
+    for pool in POOLS.values():
+        assert len({look(name).color for name in pool}) == len(pool)
 
 
 def test_plots_return_their_axes() -> None:

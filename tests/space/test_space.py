@@ -8,6 +8,7 @@ import pytest
 
 from smartmixed_search.errors import ConfigError
 from smartmixed_search.method.activations import PUBLISHED_POOL, register_activation, unregister_activation
+from smartmixed_search.method.functions import POOLS
 from smartmixed_search.search.proposing.proposals import Proposer
 from smartmixed_search.space import files as space_files
 from smartmixed_search.space.files import read_yaml, shipped_spaces
@@ -130,6 +131,19 @@ def test_strategies_are_all_functions_of_the_pool() -> None:
         assert make(LISTED, pool=["relu", "elu"]).options["strategies"] == ("smartmixed", "relu", "elu")
     finally:
         unregister_activation("test_space_cube")
+
+
+@pytest.mark.parametrize("name", POOLS)
+def test_a_pool_with_a_name_and_its_list_are_one_space(name: str) -> None:
+    named, listed = make(LISTED, pool=name), make(LISTED, pool=list(POOLS[name]))
+    assert named == listed
+    assert named.hash == listed.hash
+    assert named.to_dict()["pool"] == list(POOLS[name])
+    assert named.config((8,), {}).key == listed.config((8,), {}).key
+
+
+def test_the_published_pool_by_its_name_is_the_one_of_a_space_that_says_nothing() -> None:
+    assert make(LISTED, pool="published").hash == make(LISTED).hash
 
 
 def test_plugins_are_imported_before_the_pool_is_read(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from smartmixed_search.trials.rules import NamedBy, Names, Rule, WordFor
 from smartmixed_search.trials.settings import SETTINGS
 
 VALUES: tuple[Any, ...] = (
-    *(None, "none", True, [], ["relu"], "relu", float("nan"), float("inf")),
+    *(None, "none", True, [], ["relu"], "relu", "modern", float("nan"), float("inf")),
     *(-1, 0, 1, 2, 2.5, 3.0, "1e-2", 0.5, 1.0, 128, 10**6, 10**7, 2**63 - 1, 2**63, 2**64),
     *(1e-300, 2.0**-126, 1e38, 1e39, "auto", "automatic", "hard", "softmax", "best", "sampled", "accuracy", "bf16"),
 )

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from smartmixed_search.engine.branches import apart, here
-from smartmixed_search.method.activations import Activation
+from smartmixed_search.method.functions import Activation
 
 Saved = tuple[Tensor, ...]
 """What a backward pass needs beside the outputs."""
@@ -57,22 +57,24 @@ class Mixed:
 
     def __init__(self, pool: Sequence[Activation], sizes: Sequence[Sequence[Sequence[int]]]) -> None:
         self._groups = [[_slices(pool, counts) for counts in replicates] for replicates in sizes]
-        self._needs_input = any(activation.needs_input for activation in pool)
-        self._call = here if self._needs_input else apart
+        self._call = here if any(activation.needs_input for activation in pool) else apart
 
     def forward_(self, z: Tensor, layer: int, mix: Tensor | None) -> Saved:
-        """See `Assignment`."""
-        saved = (z.clone(),) if self._needs_input else ()
+        """See `Assignment`; saves the pre-activations of those groups that need them."""
+        saved = []
         for replicate, groups in enumerate(self._groups[layer]):
             for activation, rows in groups:
+                if activation.needs_input:
+                    saved.append(z[replicate, rows].clone())
                 self._call(activation.forward_, z[replicate, rows])
-        return saved
+        return tuple(saved)
 
     def backward_(self, gradient: Tensor, output: Tensor, saved: Saved, layer: int) -> Tensor | None:
         """See `Assignment`."""
+        kept = iter(saved)
         for replicate, groups in enumerate(self._groups[layer]):
             for activation, rows in groups:
-                x = [tensor[replicate, rows] for tensor in saved]
+                x = [next(kept)] if activation.needs_input else []
                 self._call(activation.backward_, gradient[replicate, rows], output[replicate, rows], *x)
         return None
 

@@ -21,6 +21,8 @@ from tests.helpers.training import BASE
 
 SIZES = [[[2, 1, 2, 0, 3, 1]] * 2, [[0, 3, 0, 1, 1, 2], [7, 0, 0, 0, 0, 0]]]
 """Neurons of every function, as after a handoff, which depends on choices that fake tensors do not have."""
+SMOOTH = ("gelu", "gelu_tanh", "silu", "mish", "softplus", "tanh")
+OTHERS = ("relu6", "squared_relu", "identity", "hardswish", "gelu", "mish")
 
 
 class Trace(TorchDispatchMode):
@@ -71,11 +73,13 @@ BATCHES = {"full": 16, "partial": 12}
         (toy_dataset, {"controls": (), "estimator": "soft", "clamp": 0.4}),
         (toy_dataset, {"controls": (SELECTIVE,), "output": "softmax", "precision": "bf16"}),
         (toy_images, {}),
+        (toy_dataset, {"pool": SMOOTH, "strategies": ("smartmixed", *SMOOTH)}),
+        (toy_dataset, {"pool": OTHERS, "strategies": ("smartmixed", *OTHERS), "clamp": 0.4}),
     ],
-    ids=["controls, annealed", "soft, clamped", "softmax, bf16", "images"],
+    ids=["controls, annealed", "soft, clamped", "softmax, bf16", "images", "smooth functions", "others, clamped"],
 )
 def test_a_step_can_be_captured(fake_cuda: torch.device, data: Callable[[], Dataset], changes: dict[str, Any]) -> None:
-    config = dataclasses.replace(BASE, strategies=("smartmixed", "relu", "elu"), **changes)
+    config = dataclasses.replace(BASE, **({"strategies": ("smartmixed", "relu", "elu")} | changes))
     training = TwoPhaseTraining(config, data(), fake_cuda)
     training.networks._steps._prepare(0)
     assert_captured(training, "selection")

@@ -58,9 +58,10 @@ def outcome(training: TwoPhaseTraining) -> list[Tensor]:
         {"handoff": "reinitialize", "handoff_from": "best"},
         {"controls": (SELECTIVE,), "precision": "bf16"},
         {"pool": ("relu", "wavy", "tanh"), "strategies": ("smartmixed", "wavy")},
+        {"pool": "modern", "strategies": "all"},
         {"learning_rate": 1e37},
     ],
-    ids=["published", "soft", "clamped", "reinitialized", "bf16", "a user's function", "divergent"],
+    ids=["published", "soft", "clamped", "reinitialized", "bf16", "a user's function", "modern", "divergent"],
 )
 @pytest.mark.usefixtures("a_users_function")
 def test_replays_equal_calls(monkeypatch: pytest.MonkeyPatch, recorder: Simulated, changes: dict[str, object]) -> None:
