@@ -18,7 +18,7 @@ from smartmixed_search.export.predictor import Predictor, load_predictor
 from smartmixed_search.export.weights import TrainedNetwork, named_layers
 from smartmixed_search.tracking.models import serving
 from smartmixed_search.tracking.models.model_files import write_model
-from tests.helpers.networks import draw, drop_in
+from tests.helpers.networks import draw
 
 COLOURS = ("red", "blue", "")
 ROWS = pd.DataFrame(
@@ -49,7 +49,7 @@ def predictor(tmp_path: Path) -> Predictor:
 def expected(predictor: Predictor, rows: pd.DataFrame) -> np.ndarray:
     network = predictor.network
     features = torch.from_numpy(network.preparation.transform(rows))
-    shares: np.ndarray = drop_in(network.weights, network.biases, network.choices)(features).softmax(1).detach().numpy()
+    shares: np.ndarray = network.frozen()(features).softmax(1).detach().numpy()
     return shares
 
 
