@@ -33,7 +33,7 @@ class ServedNetwork(nn.Module):
         self.numeric = mean is not None
         self.register_buffer("mean", torch.tensor(mean or (), dtype=torch.float64))
         self.register_buffer("deviation", torch.tensor(deviation or (), dtype=torch.float64))
-        self.eval()
+        self.requires_grad_(False).eval()
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the answers to raw examples."""
@@ -61,6 +61,7 @@ class PreparedNetwork(nn.Module):
         super().__init__()
         self.input_shape = network.input_shape
         self.network = network.frozen()
+        self.requires_grad_(False)
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the logits of prepared examples."""

@@ -157,7 +157,8 @@ def margins(comparison: Comparison, figures: Figures) -> str:
         lambda ax: plots.plot_margins(comparison.margins, comparison.mean_margins, ax, scale=scale),
         (4.5, 2.9),
         "Dots are architectures, the diamond is their mean with its 95 % interval; within the grey band two strategies "
-        "are equal in practice. The oracle is a maximum over noise: nobody could have chosen it." + _turned(scale),
+        "are equal in practice. The oracle is the best on the test set, noise included: nobody could have chosen it."
+        + _turned(scale),
     )
     heads = columns("architecture")
     for kind, label in plots.MARGIN_LABELS.items():

@@ -67,6 +67,7 @@ def test_programs_take_rows_and_name_classes(tmp_path: Path) -> None:
     expected = drop_in(weights, biases, choices)(features).softmax(1)
     program = torch.export.load(io.BytesIO(encode(network, "torch-export"))).module()
     torch.testing.assert_close(program(layout(preparation, own)), expected)
+    assert program(layout(preparation, own)).numpy().dtype == np.float32  # none asks for gradients
     session = InferenceSession(encode(network, "onnx"))
     rows = {
         "size": own["size"].to_numpy(np.float64)[:, None],
