@@ -160,7 +160,7 @@ def _read(file: Any, replicate: int | None) -> TrainedNetwork:
     if replicate not in present:
         raise NetworkError(one_of("replicate", replicate, present))
     prefix, config = f"replicate{replicate}.", json.loads(metadata["config"])
-    if not set(PUBLISHED_POOL).issuperset(*choices[replicate]):  # a plugin's function may be called as a built-in one
+    if set().union(*choices[replicate]) - set(PUBLISHED_POOL):  # a plugin's function may be called as a built-in one
         require_plugins(config.get("plugins", ()))
     shape, outputs = json.loads(metadata.get("sizes", "[null, null]"))
     return TrainedNetwork(
