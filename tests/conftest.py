@@ -3,14 +3,13 @@
 import gc
 import os
 import shutil
-import sqlite3
 from collections.abc import Callable, Iterator
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.helpers.hurrying import remembering, unsynced
 from tests.helpers.spreading import Spreading, shares_ray
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # several processes test at once; a test of threads sets its own
@@ -36,29 +35,20 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Spreading:
 
 
 @pytest.fixture(autouse=True, scope="session")
-def unsynced() -> Iterator[None]:
-    """Nothing waits for the disk: no test's files need outlive a power cut, and a store's thousand commits are slow."""
-    from sqlalchemy import Engine, event
-
-    def hurry(connection: Any, _: object) -> None:
-        if isinstance(connection, sqlite3.Connection):
-            connection.execute("PRAGMA synchronous = OFF")
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(os, "fsync", lambda _: None)
-        event.listen(Engine, "connect", hurry)
+def _hurried() -> Iterator[None]:
+    with unsynced():
         yield
-        event.remove(Engine, "connect", hurry)
 
 
 @pytest.fixture(scope="session")
-def store_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def store_template(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """An empty tracking store; creating one takes seconds, copying it none."""
     from smartmixed_search.tracking.store.store import default_tracking_uri, prepare_store
 
     directory = tmp_path_factory.mktemp("store")
-    prepare_store(default_tracking_uri(directory))
-    return directory / "mlflow.db"
+    with remembering():
+        prepare_store(default_tracking_uri(directory))
+        yield directory / "mlflow.db"
 
 
 @pytest.fixture
@@ -112,7 +102,7 @@ def ray_session() -> Iterator[None]:
 
 @pytest.fixture
 def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Pages whose figures are plotted and not drawn, which takes most of a page's time: for tests of what is said."""
-    module = import_module("smartmixed_search.reports.figures")  # the package has a function of that name
-    monkeypatch.setattr(module, "to_svg", lambda *_: "<svg></svg>")
-    monkeypatch.setattr(module.Pictures, "written", lambda *_: "")
+    """Pages without figures, which take most of a page's time: for tests of all else."""
+    from smartmixed_search.reports.figures import Figures
+
+    monkeypatch.setattr(Figures, "draw", lambda *_: "")

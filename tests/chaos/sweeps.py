@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import optuna
+import pytest
 import yaml
 from mlflow import MlflowClient
 from mlflow.entities import Run
@@ -17,6 +18,7 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from safetensors.torch import load_file
 
+from smartmixed_search.cli import main
 from tests.chaos.processes import Process, cleaned_up, python
 
 RANKED = ("smartmixed", "relu", "tanh")
@@ -62,13 +64,17 @@ class Sweep:
         return int(self.space["trials"])
 
     @property
-    def command(self) -> list[str | Path]:
-        """The command."""
+    def arguments(self) -> list[str]:
+        """What the command is given."""
         space = self.output_dir / "space.yaml"
         space.write_text(yaml.safe_dump(dict(self.space)))
-        main = "from smartmixed_search.cli import main; main()"
         where = ("--name", self.name, "--output-dir", self.output_dir, "--tracking-uri", self.tracking_uri)
-        return python("-c", main, "run", space, *where, *self.options)
+        return ["run", str(space), *map(str, where), *self.options]
+
+    @property
+    def command(self) -> list[str | Path]:
+        """The command, as a process of its own."""
+        return python("-c", "from smartmixed_search.cli import main; main()", *self.arguments)
 
     @contextmanager
     def launched(self) -> Iterator[Process]:
@@ -81,6 +87,12 @@ class Sweep:
         with self.launched() as driver:
             code = driver.wait()
             assert code == 0, f"exit status {code}:\n{driver.output}"
+
+    def complete_here(self) -> None:
+        """Do the same in this process, with the Ray that it has: starting both takes most of a short sweep's time."""
+        with pytest.raises(SystemExit) as ended:
+            main(self.arguments)
+        assert not ended.value.code
 
     def events(self, kind: str) -> list[dict[str, Any]]:
         """Return the ledger's events of a kind, but for a line that is being written."""

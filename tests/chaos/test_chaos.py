@@ -44,7 +44,7 @@ def pause(dice: random.Random, longest: float) -> None:
     time.sleep(dice.uniform(0, longest))
 
 
-def test_killed_driver(tracking_uri: str, tmp_path: Path) -> None:
+def test_killed_driver(ray_session: None, tracking_uri: str, tmp_path: Path) -> None:
     sweep = Sweep(tmp_path, tracking_uri, SPACE | {"trials": 2, "replicates": 1, "epochs": 30})
     with sweep.launched() as driver:
         wait_until(lambda: len(sweep.events("proposed")) > 1 or not driver.running, 240, "a second trial is running")
@@ -52,7 +52,7 @@ def test_killed_driver(tracking_uri: str, tmp_path: Path) -> None:
         kill_driver(driver, sweep)
     interrupted = sweep.events("proposed")[-1]
     assert sweep.settled < sweep.trials
-    sweep.complete()
+    sweep.complete_here()
     check(sweep)
     torch.set_num_threads(1)  # as a trial of one CPU has
     config = TrialConfig.from_dict(interrupted["config"])

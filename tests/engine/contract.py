@@ -1,6 +1,7 @@
 """What every engine must do; a new one is added to `ENGINES`, and all tests of `test_networks.py` hold it to this."""
 
 import dataclasses
+from functools import cache
 
 import torch
 
@@ -76,3 +77,9 @@ def trained(
     made = training(engine, dtype, data, **changes)
     made.run()
     return made
+
+
+@cache
+def undisturbed(engine: str) -> TwoPhaseTraining:
+    """A training of `CONFIG` that has ended; nothing may change it."""
+    return trained(engine)

@@ -20,7 +20,7 @@ from smartmixed_search.method.activations import register_activation, unregister
 from smartmixed_search.method.modules import MixedActivation
 from smartmixed_search.trials.config import RANDOM_MIXED, SELECTIVE, SMARTMIXED
 from smartmixed_search.trials.records import NetworkResult
-from tests.engine.contract import CONFIG, ENGINES, OPTIONS, trained, training
+from tests.engine.contract import CONFIG, ENGINES, OPTIONS, trained, training, undisturbed
 from tests.helpers.reference import toy_dataset, toy_numbers
 
 FIRST, *OTHERS = ENGINES
@@ -138,7 +138,7 @@ def test_a_state_goes_on_to_the_same_numbers(engine: str, epochs: int) -> None:
 @every_engine
 @pytest.mark.parametrize("members", [(SMARTMIXED, "tanh"), (SELECTIVE,), ("relu", RANDOM_MIXED)], ids="-".join)
 def test_a_network_does_not_depend_on_the_others(engine: str, members: tuple[str, ...]) -> None:
-    whole = trained(engine)
+    whole = undisturbed(engine)
     dataset, device = toy_dataset(), torch.device("cpu")
     part = Part(members=members, replicates=(1,))
     alone = TwoPhaseTraining(CONFIG, dataset, device, torch.float64, part=part, engine=ENGINES[engine])
@@ -151,10 +151,9 @@ def test_a_network_does_not_depend_on_the_others(engine: str, members: tuple[str
 @every_engine
 @pytest.mark.parametrize("name", [SMARTMIXED, "elu", "random-mixed", "selective"])
 def test_a_network_that_is_not_finite_is_retired_and_the_others_go_on(engine: str, name: str) -> None:
-    calm, disturbed = training(engine), training(engine)
+    calm, disturbed = undisturbed(engine), training(engine)
     column = disturbed.layout.columns[name]
     disturbed.networks.parameters.shared[0][1, column] = torch.inf
-    calm.run()
     disturbed.run()
     alive = disturbed.networks.optimizer.alive
     assert alive.logical_not().nonzero().tolist() == [[1, column]]
@@ -182,7 +181,7 @@ def test_a_handoff_changes_no_function(engine: str) -> None:
 @every_engine
 def test_weights_are_the_familys_own(engine: str) -> None:
     """SmartMixed's weights, loaded into the module that the family builds, give the recorded test accuracy."""
-    made, data = trained(engine), toy_dataset()
+    made, data = undisturbed(engine), toy_dataset()
     measured = measure(made)
     family = family_of(CONFIG.architecture)
     for choice in measured.choices:

@@ -131,20 +131,30 @@ def test_a_trial_interrupted_after_every_epoch_goes_on(
     assert seconds[-1] < result.seconds, "the time of all attempts counts"
 
 
+IN_PARTS = dataclasses.replace(BASE, strategies=("smartmixed", "relu"))
+
+
+@pytest.fixture(scope="module")
+def undisturbed_in_parts(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], list[Any]]:
+    reports: list[Any] = []
+    with pytest.MonkeyPatch.context() as patch:
+        limit(patch, networks=4)
+        result = run(IN_PARTS, tmp_path_factory.mktemp("undisturbed"), report=lambda *report: reports.append(report))
+    return kept(result), reports
+
+
 @pytest.mark.parametrize("after", [3, 5, 7], ids=["first part", "between the parts", "second part"])
 def test_a_trial_in_parts_goes_on(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, after: int, request: pytest.FixtureRequest
+    undisturbed_in_parts: tuple[dict[str, Any], list[Any]], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, after: int
 ) -> None:
-    config = dataclasses.replace(BASE, strategies=("smartmixed", "relu"))
+    config, (expected, expected_reports) = IN_PARTS, undisturbed_in_parts
     limit(monkeypatch, networks=4)
-    expected_reports: list[tuple[int, dict[str, float]]] = []
-    expected = kept(run(config, tmp_path, report=lambda *report: expected_reports.append(report)))
     state = tmp_path / "state"
     with pytest.raises(TrialInterrupted):
         run(config, tmp_path, state_dir=state, stop=Stop([after]))
     assert len(list(state.iterdir())) == 1 + (after > 5), "what was too large has left nothing"
     epochs = Epochs(monkeypatch)
-    reports: list[tuple[int, dict[str, float]]] = []
+    reports: list[Any] = []
     result = run(config, tmp_path, state_dir=state, report=lambda *report: reports.append(report))
     assert kept(result) == expected
     assert reports == expected_reports

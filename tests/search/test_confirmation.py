@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,7 @@ from tests.helpers.sweeps import run_demo
 from tests.helpers.tracked import all_runs, make_tracker, opening
 
 ACCURACIES = {"smartmixed": 0.95, "relu": 0.9, "tanh": 0.8}
+RECORDED = [make_result(accuracies=ACCURACIES, temperature=temperature) for temperature in (0.3, 0.5)]
 
 
 def confirmation(original: TrialResult, accuracies: dict[str, Any], replicates: int, objective: float) -> TrialResult:
@@ -54,35 +56,37 @@ def record(uri: str, *results: TrialResult, replicates: int = 7) -> Tracker:
     return tracker
 
 
-def record_sweep(uri: str) -> list[TrialResult]:
+def record_sweep(uri: str) -> None:
     tracker = make_tracker(uri)
-    results = [make_result(accuracies=ACCURACIES, temperature=temperature) for temperature in (0.3, 0.5)]
-    for result in results:
+    for result in RECORDED:
         tracker.record_trial(result)
-    return results
 
 
-def test_a_confirmation_is_told_beside_what_the_sweep_had_promised(tracking_uri: str) -> None:
-    original, _ = record_sweep(tracking_uri)
+@pytest.fixture
+def recorded(copy_of: Callable[..., str]) -> str:
+    """A store with a sweep of two trials."""
+    return copy_of(record_sweep)
+
+
+def test_a_confirmation_is_told_beside_what_the_sweep_had_promised(recorded: str) -> None:
     own, rival = [0.90, 0.91, 0.92, 0.90, 0.93, 0.91, 0.90], [0.90, 0.90, 0.89, 0.91, 0.90, 0.90, 0.90]
-    record(tracking_uri, confirmation(original, {"smartmixed": own, "relu": rival, "tanh": 0.7}, 7, 0.01))
-    (row,) = confirmations(tracking_uri=tracking_uri).to_dict("records")
+    record(recorded, confirmation(RECORDED[0], {"smartmixed": own, "relu": rival, "tanh": 0.7}, 7, 0.01))
+    (row,) = confirmations(tracking_uri=recorded).to_dict("records")
     interval = mean_interval(pd.Series(np.subtract(own, rival)))
     assert isinstance(interval, Interval)
-    assert row["objective"] == original.objective
+    assert row["objective"] == RECORDED[0].objective
     assert row["confirmed_objective"] == 0.01
     assert (row["replicates"], row["best_fixed"], row["smartmixed_rank"]) == (7, "relu", 1)
     assert row["margin"] == pytest.approx(np.mean(own) - np.mean(rival))
     assert (row["low"], row["high"]) == pytest.approx((interval.low, interval.high))
-    assert row["trial"] == original.key != row["confirmation"]
+    assert row["trial"] == RECORDED[0].key != row["confirmation"]
 
 
-def test_compare_prefers_confirmed_figures(tracking_uri: str) -> None:
-    original, _ = record_sweep(tracking_uri)
-    record(tracking_uri, confirmation(original, {"smartmixed": 0.7, "relu": 0.75, "tanh": 0.6}, 7, -0.05))
-    (found,) = queries.compare(tracking_uri=tracking_uri)
+def test_compare_prefers_confirmed_figures(recorded: str) -> None:
+    record(recorded, confirmation(RECORDED[0], {"smartmixed": 0.7, "relu": 0.75, "tanh": 0.6}, 7, -0.05))
+    (found,) = queries.compare(tracking_uri=recorded)
     assert found.leaderboard.set_index("strategy").loc["smartmixed", "test_accuracy"] == pytest.approx(0.7)
-    answer = CliRunner().invoke(cli, ["compare", "--tracking-uri", tracking_uri])
+    answer = CliRunner().invoke(cli, ["compare", "--tracking-uri", recorded])
     assert "* 8-4" in " ".join(answer.stdout.split())
     assert "Figures are confirmed everywhere" in " ".join(answer.stdout.split())
 
@@ -102,26 +106,23 @@ def test_sweeps_that_differ_in_their_replicates_alone_are_both_confirmed(trackin
     assert found.leaderboard.set_index("strategy").loc["smartmixed", "test_accuracy"] == pytest.approx(0.7)
 
 
-def test_a_confirmation_is_no_sweep(tracking_uri: str) -> None:
-    original, _ = record_sweep(tracking_uri)
-    record(tracking_uri, confirmation(original, ACCURACIES, 7, 0.0))
-    assert queries.sweeps(tracking_uri)["sweep"].to_list() == ["mine"]
-    assert queries.status(all_sweeps=True, tracking_uri=tracking_uri)["finished"].to_list() == [2]
-    assert len(queries.trials(all_sweeps=True, tracking_uri=tracking_uri)) == 2
-    assert queries.top(by="trial", tracking_uri=tracking_uri)["sweep"].unique().tolist() == ["mine"]
+def test_a_confirmation_is_no_sweep(recorded: str) -> None:
+    record(recorded, confirmation(RECORDED[0], ACCURACIES, 7, 0.0))
+    assert queries.sweeps(recorded)["sweep"].to_list() == ["mine"]
+    assert queries.status(all_sweeps=True, tracking_uri=recorded)["finished"].to_list() == [2]
+    assert len(queries.trials(all_sweeps=True, tracking_uri=recorded)) == 2
+    assert queries.top(by="trial", tracking_uri=recorded)["sweep"].unique().tolist() == ["mine"]
 
 
-def test_a_sweep_without_confirmations_has_none(tracking_uri: str) -> None:
-    record_sweep(tracking_uri)
-    found = confirmations(tracking_uri=tracking_uri)
+def test_a_sweep_without_confirmations_has_none(recorded: str) -> None:
+    found = confirmations(tracking_uri=recorded)
     assert found.empty
     assert list(found) == confirmation_columns()
 
 
-def test_a_single_replicate_gives_a_margin_without_interval(tracking_uri: str) -> None:
-    original, _ = record_sweep(tracking_uri)
-    record(tracking_uri, confirmation(original, {"smartmixed": 0.7, "relu": 0.75, "tanh": 0.6}, 1, 0.0), replicates=1)
-    (row,) = confirmations(tracking_uri=tracking_uri).to_dict("records")
+def test_a_single_replicate_gives_a_margin_without_interval(recorded: str) -> None:
+    record(recorded, confirmation(RECORDED[0], {"smartmixed": 0.7, "relu": 0.75, "tanh": 0.6}, 1, 0.0), replicates=1)
+    (row,) = confirmations(tracking_uri=recorded).to_dict("records")
     assert row["margin"] == pytest.approx(-0.05)
     assert np.isnan(row["low"])
 
@@ -207,10 +208,9 @@ def test_a_sweep_of_the_default_name_is_no_obstacle_if_the_confirmation_has_anot
             confirm(demo, name=name)
 
 
-def test_a_name_is_a_sweep_s_or_a_confirmation_s(tracking_uri: str) -> None:
-    original, _ = record_sweep(tracking_uri)
-    confirmed = Confirmed.of("mine", original.config)
-    tracker = Tracker(tracking_uri, sweep="mine", dataset="digits", confirms=confirmed)
+def test_a_name_is_a_sweep_s_or_a_confirmation_s(recorded: str) -> None:
+    confirmed = Confirmed.of("mine", RECORDED[0].config)
+    tracker = Tracker(recorded, sweep="mine", dataset="digits", confirms=confirmed)
     with pytest.raises(SweepError, match=r"'mine' is taken .* or by a confirmation; choose another --name"):
         tracker.open_sweep(**opening(key="another"))
 

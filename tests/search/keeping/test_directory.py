@@ -1,6 +1,7 @@
 import errno
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -143,17 +144,17 @@ def test_second_writer_is_told_who_the_first_is(directory: SweepDirectory) -> No
 
 
 def test_lock_of_a_killed_process_is_void(directory: SweepDirectory) -> None:
+    claim_once(directory)
     script = (
         "import os, signal, sys\n"
         "from pathlib import Path\n"
-        "from tests.helpers.sweeps import RESOLVED\n"
-        "from smartmixed_search.search.keeping.directory import SweepDirectory\n"
-        "with SweepDirectory(Path(sys.argv[1])).claim(RESOLVED, ''):\n"
+        "from smartmixed_search.search.keeping.lock import lock_path, one_writer\n"
+        "with one_writer(lock_path(Path(sys.argv[1])), 'demo'):\n"
         "    os.kill(os.getpid(), signal.SIGKILL)\n"
     )
     root = Path(__file__).parents[3]
     killed = subprocess.run([sys.executable, "-c", script, str(directory.path)], cwd=root, check=False)
-    assert killed.returncode < 0
+    assert killed.returncode == -signal.SIGKILL
     claim_once(directory)
 
 

@@ -148,24 +148,6 @@ def test_a_trial_with_a_flipped_bit_is_not_delivered_and_the_rest_is(
     assert counts(tracking_uri)["trial"] == 2
 
 
-@pytest.mark.parametrize(
-    "content", [b'{"soft', b"[1]", b"\xff", b"[" * 100_000, b'{"git": "x", "checksum": "0"}', None]
-)
-def test_a_damaged_environment_is_written_anew_and_says_so(
-    sync: Run, tmp_path: Path, tracking_uri: str, content: bytes | None
-) -> None:
-    directory = make_sweep(tmp_path, finished=1)
-    if content is not None:
-        directory.environment.write_bytes(content)
-    code, out, err = sync()
-    assert (code, out) == (0, "demo: 1 delivered, 1 of 1 settled trials in MLflow\n")
-    assert "demo: environment.json is gone or damaged: it is written again" in err
-    mended = json.loads(directory.environment.read_text())
-    assert mended["written_anew"].startswith("of what delivered the sweep")
-    assert mended["dataset"] == {"name": "digits", "checksum": "c" * 16}
-    assert "gone or damaged" not in sync()[2]
-
-
 @pytest.fixture(scope="module")
 def delivered(store_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a sweep of four trials, one more than its space asks for, and with the store that has them."""
@@ -175,6 +157,24 @@ def delivered(store_template: Path, tmp_path_factory: pytest.TempPathFactory) ->
     with directory.hold():
         assert sync_sweep(directory, default_tracking_uri(folder), print).missing == 0
     return folder
+
+
+@pytest.mark.parametrize(
+    "content", [b'{"soft', b"[1]", b"\xff", b"[" * 100_000, b'{"git": "x", "checksum": "0"}', None]
+)
+def test_a_damaged_environment_is_written_anew_and_says_so(
+    sync: Run, delivered: Path, tmp_path: Path, content: bytes | None
+) -> None:
+    shutil.copytree(delivered, tmp_path, dirs_exist_ok=True)
+    directory = SweepDirectory.of(tmp_path, "first")
+    directory.environment.unlink() if content is None else directory.environment.write_bytes(content)
+    code, out, err = sync()
+    assert (code, out) == (0, "first: 0 delivered, 4 of 4 settled trials in MLflow\n")
+    assert "first: environment.json is gone or damaged: it is written again" in err
+    mended = json.loads(directory.environment.read_text())
+    assert mended["written_anew"].startswith("of what delivered the sweep")
+    assert mended["dataset"] == {"name": "digits", "checksum": "c" * 16}
+    assert "gone or damaged" not in sync()[2]
 
 
 @pytest.mark.parametrize(
