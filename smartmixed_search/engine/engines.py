@@ -34,4 +34,5 @@ class Engine(Protocol):
 
 def engine_of(config: TrialConfig) -> Engine:
     """Return the fastest engine that can train a configuration's networks."""
-    return StackNetworks if isinstance(config.architecture, tuple) else GenericNetworks
+    fast = isinstance(config.architecture, tuple) and config.granularity == "unit"
+    return StackNetworks if fast else GenericNetworks

@@ -26,13 +26,14 @@ def hand_off(networks: Networks, early: Checkpoint, steps_per_epoch: int) -> Sel
         _restore(early, states, column, layout.smartmixed_logits)
         _restore_steps(early, networks.optimizer, column, steps_per_epoch)
     logits = networks.smartmixed_logits
-    choices = [logit.argmax(-1) for logit in logits]
+    choices, tilts = (layout.of_sites(ones) for ones in ([logit.argmax(-1) for logit in logits], layout.tilts))
     if config.handoff == "reinitialize":
         _reinitialize(networks, column)
     networks.group(states, choices)
     freeze(networks, choices)
-    changed = [(choice != tilt).double().mean(1) for choice, tilt in zip(choices, layout.tilts, strict=True)]
-    probabilities = [logit.nan_to_num().softmax(-1) for logit in logits]  # a diverged network's may be infinite
+    changed = [(choice != tilt).double().mean(1) for choice, tilt in zip(choices, tilts, strict=True)]
+    # a diverged network's may be infinite
+    probabilities = layout.of_sites([logit.nan_to_num().softmax(-1) for logit in logits])
     return Selected(choices, probabilities, changed)
 
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from smartmixed_search.engine.optimizer import ClippedAdam
 from smartmixed_search.engine.parameters import Parameters
@@ -21,7 +22,7 @@ class Layout:
     Args:
         config: the trial's configuration.
         part: which of its networks.
-        units: of every site, how many there are.
+        units: of every site, how many there are; fewer choose where these choose together, see `granularity`.
         device: where everything lives.
         dtype: of the parameters.
     """
@@ -31,7 +32,9 @@ class Layout:
     ) -> None:
         self.config = config
         self.part = part
-        self.units = list(units)
+        self.site_units = list(units)
+        self.units = _choosing_units(units, config.granularity)
+        """Of every tensor of logits, how many choose."""
         self.device = device
         self.dtype = dtype
         self.pool = resolve_pool(config.pool)
@@ -41,7 +44,14 @@ class Layout:
         self.initial_choices = draw_tilts(self.units, len(self.pool), config.seed, part.replicates)
         """The same as `tilts`, on the host."""
         self.tilts = [torch.from_numpy(tilt).to(device) for tilt in self.initial_choices]
-        """Per site, the function [R, H] that each unit is initially tilted to, and `random-mixed` applies."""
+        """The function [R, H] that what chooses is initially tilted to, and `random-mixed` applies."""
+
+    def of_sites(self, chosen: Sequence[Tensor]) -> list[Tensor]:
+        """Return for every site and each of its units [R, H, …] what holds for what chooses for it."""
+        if self.config.granularity == "unit":
+            return list(chosen)
+        given = [*chosen] * len(self.site_units) if self.config.granularity == "network" else chosen
+        return [one.repeat_interleave(units, 1) for one, units in zip(given, self.site_units, strict=True)]
 
     @property
     def smartmixed(self) -> int | None:
@@ -76,6 +86,10 @@ class Layout:
             device=self.device,
             dtype=self.dtype,
         )
+
+
+def _choosing_units(units: Sequence[int], granularity: str) -> list[int]:
+    return {"unit": list(units), "layer": [1] * len(units), "network": [1]}[granularity]
 
 
 def draw_tilts(units: Sequence[int], functions: int, seed: int, replicates: Sequence[int]) -> list[NDArray[np.int64]]:

@@ -116,13 +116,14 @@ class Networks(ABC):
 
     @property
     def smartmixed_logits(self) -> list[Tensor]:
-        """SmartMixed's logits, per site [R, H, K]."""
+        """SmartMixed's logits [R, H, K] of what chooses: per site, or one tensor for the network."""
         index = self.layout.smartmixed_logits
         return [logit[:, index] for logit in self.parameters.logits]
 
     def count_choices(self) -> Tensor:
         """Count SmartMixed's units by most likely function, [R, L, K] for L sites."""
-        return torch.stack([one_hot(logit).sum(1) for logit in self.smartmixed_logits], dim=1)
+        likeliest = [one_hot(logit) for logit in self.smartmixed_logits]
+        return torch.stack([units.sum(1) for units in self.layout.of_sites(likeliest)], dim=1)
 
     def retire(self, loss: Tensor) -> None:
         """Let no network go on whose loss [R, S] or whose parameters are not finite."""

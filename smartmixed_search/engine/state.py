@@ -184,7 +184,7 @@ def _recorded(training: TwoPhaseTraining) -> dict[str, Tensor]:
 
 
 def _restore_records(training: TwoPhaseTraining, tensors: Mapping[str, Tensor]) -> None:
-    device, layers = training.layout.device, range(len(training.layout.units))
+    device, layers = training.layout.device, range(len(training.layout.site_units))
     for name, curve in training.curves.items():
         curve[:] = tensors[f"curves.{name}"].to(device).unbind()
     if "choice_counts" in tensors:

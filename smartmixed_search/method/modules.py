@@ -22,7 +22,7 @@ class SelectiveActivation(nn.Module):
     function. With the hard estimator temperature does not change which function is drawn, only the logits' gradient.
 
     Args:
-        features: number of features that choose, H.
+        features: number of features that choose, H; None: all features choose together.
         pool: names of the candidate functions, K.
         temperature: of the Gumbel-Softmax; an attribute that may be changed while training.
         hard: one-hot samples with the relaxed gradient (straight-through), or relaxed samples.
@@ -30,7 +30,7 @@ class SelectiveActivation(nn.Module):
         clamp: bound on the magnitude of every candidate's output; None: no clamp.
 
     Shape:
-        Input and output are equal; dimension `dim` has size H. Parameter `logits`: [H, K].
+        Input and output are equal; dimension `dim` has size H. Parameter `logits`: [H, K], or [1, K].
 
     Example:
         >>> import torch
@@ -41,7 +41,7 @@ class SelectiveActivation(nn.Module):
 
     def __init__(
         self,
-        features: int,
+        features: int | None,
         pool: Sequence[str] = PUBLISHED_POOL,
         *,
         temperature: float = 0.3,
@@ -50,22 +50,23 @@ class SelectiveActivation(nn.Module):
         clamp: float | None = None,
     ) -> None:
         super().__init__()
-        if features < 1:
+        if features is not None and features < 1:
             raise ConfigError(f"features must be at least 1, but got {features!r}")
         if not temperature > 0:
             raise ConfigError(f"temperature must be greater than 0, but got {temperature!r}")
         if clamp is not None and not clamp > 0:
             raise ConfigError(f"clamp must be greater than 0, but got {clamp!r}")
         self.functions = resolve_pool(pool)
+        self.together = features is None
         self.temperature = temperature
         self.hard = hard
         self.dim = dim
         self.clamp = clamp
-        tilt = torch.randint(len(self.functions), (features,))
+        tilt = torch.randint(len(self.functions), (features or 1,))
         self.logits = nn.Parameter(INITIAL_TILT * F.one_hot(tilt, len(self.functions)).float())
 
     def choices(self) -> list[str]:
-        """Return the name of each feature's most likely function."""
+        """Return the name of each feature's most likely function, or of the one that is for all."""
         return [self.functions[index].name for index in self.logits.argmax(-1).tolist()]
 
     def mix(self) -> Tensor:
@@ -76,20 +77,21 @@ class SelectiveActivation(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Apply the mixture of the pool to x."""
-        _check_features(x, self.dim, len(self.logits))
+        shape = [1] * x.ndim + [len(self.functions)]
+        if not self.together:
+            _check_features(x, self.dim, len(self.logits))
+            shape[self.dim % x.ndim] = len(self.logits)
         outputs = torch.stack([activation.function(x) for activation in self.functions], dim=-1)
         if self.clamp is not None:
             outputs = outputs.clamp(-self.clamp, self.clamp)
-        shape = [1] * x.ndim + [len(self.functions)]
-        shape[self.dim % x.ndim] = len(self.logits)
         return (outputs * self.mix().view(shape).to(outputs)).sum(-1)
 
-    def freeze(self) -> "MixedActivation":
+    def freeze(self) -> nn.Module:
         """Return the module that applies each feature's most likely function, at the cost of an ordinary activation.
 
         The clamp ends with the selection.
         """
-        return MixedActivation(self.choices(), dim=self.dim)
+        return FixedActivation(self.choices()[0]) if self.together else MixedActivation(self.choices(), dim=self.dim)
 
     def extra_repr(self) -> str:
         """Describe the module for print."""

@@ -131,6 +131,8 @@ class Settings:
     pool: tuple[str, ...] = setting(Names(lists=_pools), make=_published_pool, fixed=True, baseline=True)
     """Candidate functions of the selection, in order, or the name of a pool, see `method.functions.POOLS`; a space has
     the published ones and all that are registered, unless it says which."""
+    granularity: str = setting(Words(words=("unit", "layer", "network")), "unit", baseline=True, later=True)
+    """What chooses: every `unit`, all units of a `layer` (a site) together, or all of the `network`."""
     clip_norm: float = setting(positive_number(), 1.0, baseline=True)
     """Largest gradient norm of one network; a larger gradient is scaled down to it."""
     clamp: float | None = setting(positive_number(optional=True))

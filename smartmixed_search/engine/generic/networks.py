@@ -8,6 +8,7 @@ import itertools
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
+from typing import Any
 
 import numpy as np
 import torch
@@ -173,7 +174,7 @@ class GenericNetworks(Networks):
         return torch.stack(losses).view(self.loss.shape)
 
     def _next_draw(self) -> tuple[Sequence[Tensor], Tensor]:
-        """Return noise [R, H, K] of every site and the temperature of the next step, if anything selects."""
+        """Return noise [R, H, K] of what chooses and the temperature of the next step, if anything selects."""
         if not self.selecting_columns:
             return (), self.loss.new_empty(())
         self._draws.prepare(self.taken)
@@ -195,7 +196,10 @@ class GenericNetworks(Networks):
         for network in itertools.chain(*modules):
             network.eval()
         states = [
-            [self._state(network, parameters, row, column) for network, column in zip(networks, places, strict=True)]
+            [
+                _in_all_places(network, self._state(network, parameters, row, column))
+                for network, column in zip(networks, places, strict=True)
+            ]
             for row, networks in enumerate(modules)
         ]
         for inputs, targets in in_batches(x, y, self._shape, self.layout.dtype):
@@ -203,7 +207,7 @@ class GenericNetworks(Networks):
             for replicate, networks, of_row in zip(self.layout.part.replicates, modules, states, strict=True):
                 for network, state in zip(networks, of_row, strict=True):
                     with self._random(replicate, "evaluation"), self._precision():
-                        outputs.append(self._run(partial(functional_call, network, state), inputs))
+                        outputs.append(self._run(partial(functional_call, network, state, tie_weights=False), inputs))
             stacked = torch.stack(outputs).view(len(modules), len(places), *outputs[0].shape)
             tallies.append(self._task.tally(stacked, targets, metrics))
         return add_up(self._task, tallies, y, metrics)
@@ -241,27 +245,32 @@ class GenericNetworks(Networks):
         state = {name: tensor[row, column] for name, tensor in named}
         if self._choosing_in(network):
             index = self.layout.logit_columns.index(column)
-            for site, logits in zip(self._sites, parameters.logits, strict=True):
+            for site, logits in zip(self._sites, parameters.logits, strict=False):  # one may choose for all
                 state[f"{site.name}.logits"] = logits[row, index]
         return state
 
     def _choosing_in(self, network: nn.Module) -> list[ChoosingActivation]:
-        """Return the modules at a network's sites if it selects, in the sites' order."""
-        modules = [network.get_submodule(site.name) for site in self._sites]
+        """Return the modules at a network's sites if it selects, in the sites' order; each once."""
+        modules = dict.fromkeys(network.get_submodule(site.name) for site in self._sites)
         return [module for module in modules if isinstance(module, ChoosingActivation)]
 
     def _network(self, row: int, name: str) -> nn.Module:
         """Build the network of a strategy or control as training begins."""
         if self.layout.columns[name] in self.layout.logit_columns:
-            return self._placed(row, name, self._choosing)
+            return self._placed(row, name, self._choosing())
         if name == RANDOM_MIXED:
-            return self._placed(row, name, self._mixed(self.layout.tilts, row))
+            return self._placed(row, name, self._mixed(self.layout.of_sites(self.layout.tilts), row))
         return self._placed(row, name, lambda site: FixedActivation(name))
 
-    def _choosing(self, site: Site) -> nn.Module:
+    def _choosing(self) -> Activate:
+        """Return what places choosing activations: of units, of a site, or one for the network."""
         config = self.layout.config
-        hard = config.estimator == "hard"
-        return ChoosingActivation(site.units, config.pool, hard=hard, dim=site.dim, clamp=config.clamp)
+        options: dict[str, Any] = {"hard": config.estimator == "hard", "clamp": config.clamp}
+        if config.granularity == "network":
+            module = ChoosingActivation(None, config.pool, **options)
+            return lambda site: module
+        together = config.granularity == "layer"
+        return lambda site: ChoosingActivation(None if together else site.units, config.pool, dim=site.dim, **options)
 
     def _mixed(self, choices: Sequence[Tensor], row: int) -> Activate:
         """Return what places mixed activations by choices [R, H] of every site."""
@@ -308,6 +317,21 @@ class GenericNetworks(Networks):
 
 def _identity(site: Site) -> nn.Module:
     return nn.Identity()
+
+
+def _in_all_places(network: nn.Module, state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Name the tensors of a state wherever a module holds them, and a module that stands in two places once.
+
+    `functional_call` would do it by itself, but leaves such a module with what it was handed.
+    """
+    first: dict[int, str] = {}
+    everywhere: dict[str, Tensor] = {}
+    for path, module in network.named_modules():
+        for name, tensor in (*module.named_parameters(path, recurse=False), *module.named_buffers(path, recurse=False)):
+            known = first.setdefault(id(tensor), name)
+            if known in state:
+                everywhere[name] = state[known]
+    return everywhere
 
 
 def _converted(tensor: Tensor, dtype: torch.dtype) -> Tensor:

@@ -1,6 +1,7 @@
 """Trials of a user's own networks: as the network by itself, resumed to the same bits, and as a file elsewhere."""
 
 import dataclasses
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ import torch
 from torch import nn
 
 from smartmixed_search.datasets import Dataset
+from smartmixed_search.engine.generic.networks import GenericNetworks
 from smartmixed_search.engine.training import TwoPhaseTraining
 from smartmixed_search.engine.trial import run_trial
 from smartmixed_search.errors import TrialInterrupted
@@ -107,3 +109,15 @@ def test_an_exported_program_answers_as_the_network(tmp_path: Path) -> None:
     with torch.no_grad():
         expected = load_network(tmp_path / "one.safetensors")(x)
         torch.testing.assert_close(program(x), expected)
+
+
+def test_a_layer_that_stands_in_two_places_is_trained_in_every_epoch() -> None:
+    config = dataclasses.replace(CONFIG, architecture=own(own_networks.tied), replicates=1)
+    training = TwoPhaseTraining(config, images(), torch.device("cpu"))
+    networks = training.networks
+    assert isinstance(networks, GenericNetworks)
+    place, weights = networks._names.index("network.2.weight"), []
+    training.run(lambda epoch, _: weights.append(networks.parameters.shared[place].clone()))
+    for before, after in pairwise(weights):
+        assert (before != after).flatten(1).any(1).all()
+        assert ((before - after).abs().amax((0, 2, 3)) > 1e-3).all(), "no moment that goes on after the gradients"

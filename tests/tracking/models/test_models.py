@@ -175,7 +175,9 @@ def test_a_trial_without_a_network_is_left_out_with_a_sentence(tracking_uri: str
     Path(made[0].weights_path or "").write_bytes(b"damaged")
     made[1] = replace(made[1], weights_path=None)
     left_out = record(tracking_uri, *made).register_networks()
-    assert left_out[0].startswith(f"trial {made[0].key} has no model in MLflow (a network must be a whole safetensors file")
+    assert left_out[0].startswith(
+        f"trial {made[0].key} has no model in MLflow (a network must be a whole safetensors file"
+    )
     assert left_out[1].startswith(f"trial {made[1].key} has no model in MLflow (run ")
     assert [*versions(tracking_uri)] == [made[2].key]
     assert int(best_version(tracking_uri).version) == 1
