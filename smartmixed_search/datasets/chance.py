@@ -21,10 +21,12 @@ def hold_out(source: Splittable, indices: Indices, share: float, seed: int) -> t
     classes = classes_of(source)
     if classes is None:
         return _draw(source, indices, share, seed, None)
-    y = classes[indices]
-    alone = np.bincount(y, minlength=source.classes)[y] < 2
+    y = classes[indices].astype(np.min_scalar_type(source.classes))
+    alone = (np.bincount(y, minlength=source.classes) < 2)[y]
+    if not alone.any():
+        return _draw(source, indices, share, seed, y)
     rest, held_out = _draw(source, indices[~alone], share, seed, y[~alone])
-    return np.concatenate([rest, indices[alone]]) if alone.any() else rest, held_out
+    return np.concatenate([rest, indices[alone]]), held_out
 
 
 def _draw(

@@ -25,6 +25,7 @@ from smartmixed_search.datasets.tables.source import read_table
 from smartmixed_search.datasets.torchvision_sets import SETS, read_set
 from smartmixed_search.errors import DatasetError
 from smartmixed_search.errors.messages import one_of
+from smartmixed_search.system.memory import release_unused
 
 DATASETS = (*EMBEDDED, *FOLDERS, *SETS)
 """Datasets with a name of their own; any other is the path of a file."""
@@ -210,5 +211,6 @@ def _load_table(
     again = {} if splitting.by else recurring(source.cells, source.columns)
     warnings = (*leaking(source, again), *again.values())
     weights = None if weight is None else source.column(weight, numeric=True)
+    release_unused()  # all columns are held while the parts are drawn
     dataset = split_up(source, splitting, weights)
     return replace(dataset, warnings=(*warnings, *dataset.warnings))

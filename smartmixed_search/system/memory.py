@@ -1,5 +1,6 @@
-"""Whether memory has run out, on the host or on a device."""
+"""Whether memory has run out, on the host or on a device; and what gives some back."""
 
+import pyarrow as pa
 import torch
 
 _OUT_OF_MEMORY = (
@@ -19,3 +20,9 @@ def is_out_of_memory(error: BaseException | None) -> bool:
             return True
         error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
     return False
+
+
+def release_unused() -> None:
+    """Give back to the machine what Arrow and the C library keep of memory that was freed, for their next use."""
+    pa.default_memory_pool().release_unused()
+    pa.system_memory_pool().release_unused()

@@ -34,9 +34,9 @@ def leaking(source: TableSource, groups: Container[str] = ()) -> Iterator[str]:
 
 def _equal(values: Any, source: TableSource) -> str:
     if isinstance(values, pd.Categorical):
-        return (
-            "is equal to" if source.classes and bool((np.array(source.class_names)[source.y] == values).all()) else ""
-        )
+        names = np.array(source.class_names)
+        equal = source.classes and all((names[source.y[:rows]] == values[:rows]).all() for rows in (_SAMPLE, None))
+        return "is equal to" if equal else ""
     if source.classes:
         return ""
     if (values == source.y).all():

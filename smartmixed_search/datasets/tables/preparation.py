@@ -1,6 +1,5 @@
 """From a table's rows to what a network takes: fitted on training rows, applied to any, one row or all."""
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Self
@@ -83,7 +82,8 @@ class CategoricalFeature:
     @classmethod
     def fit(cls, column: Column, values: pd.Categorical) -> Self:
         """Fit to training values [N]."""
-        counts = Counter(text for text in values if isinstance(text, str))
+        often = np.bincount(values.codes[values.codes >= 0], minlength=len(values.categories)).tolist()
+        counts = {text: times for text, times in zip(values.categories, often, strict=True) if times}
         frequent = sorted(counts, key=lambda value: (-counts[value], value))[:MOST_CATEGORIES]
         return cls(column=column, categories=tuple(sorted(frequent)), indicated=sum(counts.values()) < len(values))
 

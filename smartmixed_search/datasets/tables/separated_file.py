@@ -68,9 +68,8 @@ class SeparatedFile:
         """Whether a cell holds a quote that opens nothing, as in 5": then it does not show where quotes end."""
         last, within = ord("\n"), False
         openings = (ord(self.separator), *b'"\n\r')
-        for start in range(
-            len(codecs.BOM_UTF8) if self.content[:3] == codecs.BOM_UTF8 else 0, len(self.content), _BLOCK
-        ):
+        first = len(codecs.BOM_UTF8) if self.content[:3] == codecs.BOM_UTF8 else 0
+        for start in range(first, len(self.content) if self.quoted else 0, _BLOCK):
             block = np.frombuffer(self.content[start : start + _BLOCK], np.uint8)
             _release(self.content, start, start + _BLOCK)
             (quotes,) = np.nonzero(block == ord('"'))

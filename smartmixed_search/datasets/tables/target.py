@@ -102,10 +102,11 @@ def _classes(column: Column, cells: "pd.Series[Any]", why: str) -> Target:
             f"the target {column.name!r} must name two classes at least, but it {_always(names)} "
             "wherever it has a value"
         )
-    y = pd.Categorical(values, categories=present).codes.astype(np.int64)
+    codes = pd.Categorical(values, categories=present).codes
     listed = f"{', '.join(names[:_SHOWN])}{' …' if len(names) > _SHOWN else ''}"
     words = f"target {column.name}: {len(names)} classes, {listed}{why}"
-    return Target(name=column.name, y=y[y >= 0], present=y >= 0, classes=names, words=words)
+    found = codes >= 0
+    return Target(name=column.name, y=codes[found].astype(np.int64), present=found, classes=names, words=words)
 
 
 def _always(said: Any) -> str:

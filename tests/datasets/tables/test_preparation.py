@@ -87,6 +87,17 @@ def test_a_constant_number_is_no_division_by_zero() -> None:
     np.testing.assert_allclose(features, 0, atol=1e-15)
 
 
+def test_parts_are_made_as_all_rows_together_are() -> None:
+    rng = np.random.default_rng(0)
+    rows = pd.DataFrame(rng.normal(size=(9000, 3)), columns=["a", "b", "c"]).where(rng.random((9000, 3)) < 0.9)
+    rows = rows.assign(word=rng.choice(["red", "green", ""], 9000))
+    raw, (train, rest) = read_frame(rows), np.split(rng.permutation(9000), [5000])
+    parts, features = prepare(raw.cells, understand(raw), [train, rest])
+    whole = TablePreparation(target="y", classes=(), features=features).transform(rows)
+    for part, places in zip(parts, (train, rest), strict=True):
+        np.testing.assert_array_equal(part, whole[places])
+
+
 def test_what_is_written_is_read_again() -> None:
     preparation = fitted()
     assert read_preparation(json.loads(json.dumps(preparation.to_dict()))) == preparation
