@@ -134,10 +134,9 @@ def load_dataset(
 
     Args:
         spec: one of `DATASETS`, the path of an `.npz` file with arrays `x` and `y`, and `x_test` and `y_test` if there
-            are test examples, that of a table
-            (`.csv`, `.tsv`, `.parquet`, `.dta`), or that of images: a folder for each class, below `train`, `val` and
-            `test` or not, or a zip of such folders; or a table itself: of pandas, polars, Arrow, or whatever hands its
-            columns over as Arrow does.
+            are test examples, that of a table (`.csv`, `.tsv`, `.parquet`, of Stata, SPSS or R), or that of images: a
+            folder for each class, below `train`, `val` and `test` or not, or a zip of such folders; or a table itself:
+            of pandas, polars, Arrow, or whatever hands its columns over as Arrow does.
         data_dir: the folder that holds `MNIST/raw`, `FashionMNIST/raw`, `KMNIST/raw`; default: `SMARTMIXED_DATA_DIR`,
             else a folder in the user's cache.
         target: of a table, the column to predict.

@@ -1,7 +1,6 @@
-"""Tables whose columns have types: data frames, Arrow tables, and files of Parquet and Stata."""
+"""Tables whose columns have types: data frames, Arrow tables, and files of Parquet."""
 
-import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -57,25 +56,6 @@ def read_parquet(path: Path) -> RawTable:
 
 def _column(table: pa.Table, name: str) -> pa.ChunkedArray:
     return table.column(table.column_names.index(name))
-
-
-def read_stata(path: Path) -> RawTable:
-    """Read a file of Stata; values with labels are categories, by what the labels say.
-
-    Raises:
-        DatasetError: it cannot be read, or holds nothing to read.
-    """
-    try:
-        frame = pd.read_stata(path.expanduser())
-    except OSError as error:
-        raise DatasetError(f"the table {str(path)!r} cannot be read: {error.strerror or error}") from error
-    except (ValueError, KeyError, struct.error) as error:
-        raise DatasetError(f"the table {str(path)!r} cannot be read: {in_short(error, kind=False)}") from error
-    return read_frame(frame, path.name)
-
-
-TYPED: dict[str, Callable[[Path], RawTable]] = {".parquet": read_parquet, ".dta": read_stata}
-"""What reads a file, by its ending."""
 
 
 def _of_pandas(frame: pd.DataFrame, place: int) -> pa.ChunkedArray:

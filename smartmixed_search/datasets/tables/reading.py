@@ -4,11 +4,13 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
-from smartmixed_search.datasets.tables.frames import TYPED, read_frame
+from smartmixed_search.datasets.tables.frames import read_frame, read_parquet
+from smartmixed_search.datasets.tables.programs import PROGRAMS, read_program
 from smartmixed_search.datasets.tables.raw import RawTable
 from smartmixed_search.datasets.tables.separated import SEPARATED, read_separated
 
-SUFFIXES = (*SEPARATED, *TYPED)
+PARQUET = ".parquet"
+SUFFIXES = (*SEPARATED, PARQUET, *PROGRAMS)
 """Endings of files that are tables."""
 
 
@@ -24,4 +26,6 @@ def read_raw(table: Path | Any, words: Collection[str] = ()) -> RawTable:
     """
     if not isinstance(table, Path):
         return read_frame(table)
-    return TYPED[table.suffix.lower()](table) if table.suffix.lower() in TYPED else read_separated(table, words)
+    if table.suffix.lower() in PROGRAMS:
+        return read_program(table)
+    return read_parquet(table) if table.suffix.lower() == PARQUET else read_separated(table, words)

@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
-import torch
 
 from smartmixed_search.datasets import load_dataset
 from smartmixed_search.datasets.tables.columns import understand
@@ -94,15 +93,6 @@ def test_a_table_is_one_dataset_in_whatever_form_it_comes(tmp_path: Path) -> Non
     assert {one.name for one in data} == {"t"}
 
 
-def test_labels_of_stata_are_categories_and_parquet_keeps_them(tmp_path: Path) -> None:
-    labelled = frame()[["size", "colour", "kind"]]
-    labelled.to_stata(tmp_path / "t.dta", write_index=False)
-    labelled.to_parquet(tmp_path / "t.parquet")
-    stata, parquet = (load_dataset(str(tmp_path / f"t.{ending}"), target="kind") for ending in ("dta", "parquet"))
-    assert "  colour: category, the file has it as categories" in stata.notes
-    assert torch.equal(stata.x_train, parquet.x_train)
-
-
 def test_rows_of_any_form_are_prepared_as_those_of_the_training_file() -> None:
     data = load_dataset(frame(), target="kind")
     assert data.preparation is not None
@@ -144,9 +134,3 @@ def test_a_table_larger_than_memory_is_refused_before_its_features_are_made(monk
         load_dataset(wide, target="kind")
     with pytest.raises(DatasetError, match=r"memory, 0\.0 GiB, but 'the table' takes"):
         load_dataset(wide.assign(more=1.0), target="kind")
-
-
-def test_a_text_that_is_called_a_file_of_stata_is_told(tmp_path: Path) -> None:
-    (tmp_path / "t.dta").write_text("a,b\n1,2\n")
-    with pytest.raises(DatasetError, match=r"t\.dta' cannot be read"):
-        load_dataset(str(tmp_path / "t.dta"), target="b")
