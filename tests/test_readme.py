@@ -78,6 +78,7 @@ def test_the_space_file_is_valid() -> None:
 @pytest.mark.ray
 @pytest.mark.timeout(400)
 @pytest.mark.usefixtures("ray_session")
+@pytest.mark.usefixtures("undrawn")
 def test_the_python_examples_run(tmp_path: Path, store_template: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "quickstart.yaml").write_text(yaml.safe_dump(SMALL))
     (tmp_path / "smartmixed-runs").mkdir()

@@ -1,7 +1,7 @@
 import csv
 import io
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import pandas as pd
@@ -33,6 +33,16 @@ def record(uri: str, widths: Iterable[int], sweep: str = "mine", dataset: str = 
     return tracker
 
 
+def record_two(uri: str) -> None:
+    record(uri, range(1, 3))
+
+
+@pytest.fixture
+def two(copy_of: Callable[..., str]) -> str:
+    """A store with a sweep over two architectures."""
+    return copy_of(record_two)
+
+
 def ask(uri: str, *arguments: str) -> Result:
     answer = CliRunner().invoke(cli, ["compare", "--tracking-uri", uri, *arguments])
     assert answer.exit_code == 0, answer.output
@@ -60,9 +70,8 @@ def test_the_comparison_is_told_in_words_and_tables(tracking_uri: str) -> None:
         assert said in out, said
 
 
-def test_controls_are_below_a_line(tracking_uri: str) -> None:
-    record(tracking_uri, range(1, 3))
-    lines = ask(tracking_uri).stdout.splitlines()
+def test_controls_are_below_a_line(two: str) -> None:
+    lines = ask(two).stdout.splitlines()
     line = next(number for number, text in enumerate(lines) if text.startswith("---"))
     assert [text.split()[1] for text in lines[line - 3 : line]] == ["smartmixed", "relu", "elu"]
     assert lines[line + 1].split()[1] == "selective"
@@ -90,12 +99,11 @@ def test_a_selection_that_has_not_converged_is_announced(tracking_uri: str, conf
     assert ("has not converged" in found.conclusion) == said
 
 
-def test_csv_and_json_are_the_leaderboard(tracking_uri: str) -> None:
-    record(tracking_uri, range(1, 3))
-    rows = json.loads(ask(tracking_uri, "--format", "json").stdout)
+def test_csv_and_json_are_the_leaderboard(two: str) -> None:
+    rows = json.loads(ask(two, "--format", "json").stdout)
     assert [list(row) for row in rows] == [COLUMNS] * 4
     assert rows[0]["optimizer_steps"] == 40
-    of_csv = list(csv.DictReader(io.StringIO(ask(tracking_uri, "--format", "csv").stdout)))
+    of_csv = list(csv.DictReader(io.StringIO(ask(two, "--format", "csv").stdout)))
     assert [row["strategy"] for row in of_csv] == [row["strategy"] for row in rows]
 
 
@@ -114,11 +122,10 @@ def test_datasets_are_compared_apart(tracking_uri: str) -> None:
     assert [one.dataset for one in compare("one", tracking_uri=tracking_uri)] == ["mnist"]
 
 
-def test_stopped_trials_are_mentioned(tracking_uri: str) -> None:
-    tracker = record(tracking_uri, range(1, 3))
+def test_stopped_trials_are_mentioned(two: str) -> None:
     config = make_result(seed=1).config
-    tracker.record_stopped(config, config.key, "stopped after 2 epochs")
-    assert "1 of 3 settled trials were stopped early" in ask(tracking_uri).stderr
+    make_tracker(two).record_stopped(config, config.key, "stopped after 2 epochs")
+    assert "1 of 3 settled trials were stopped early" in ask(two).stderr
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,8 @@
 """Sweeps recorded in a store, and what the store then holds."""
 
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from typing import Any
 
 from mlflow.exceptions import MlflowException
@@ -58,8 +60,8 @@ def contents(uri: str, sweep: str | None = None) -> dict[tuple[str, str], Any]:
         tags = {name: v for name, v in run.data.tags.items() if name not in ("mlflow.parentRunId", "smartmixed.opened")}
         of_sweep = tags["smartmixed.kind"] == "sweep"  # whose metrics are measured again whenever they are recorded
         points = {
-            name: {(m.step, m.value) if of_sweep else (m.step, m.value, m.timestamp - run.info.start_time) for m in all}
-            for name, all in ((name, client.get_metric_history(run.info.run_id, name)) for name in run.data.metrics)
+            (name, step, value) if of_sweep else (name, step, value, timestamp - run.info.start_time)
+            for name, step, value, timestamp in _history(uri, run)
         }
         inputs = [(one.dataset.name, one.dataset.digest) for one in run.inputs.dataset_inputs]
         artifacts = sorted(artifact.path for artifact in client.list_artifacts(run.info.run_id))
@@ -67,6 +69,17 @@ def contents(uri: str, sweep: str | None = None) -> dict[tuple[str, str], Any]:
         assert identity not in found, f"two runs of {identity}"
         found[identity] = (run.data.params, tags, points, inputs, run.info.status, artifacts)
     return found
+
+
+def _history(uri: str, run: Any) -> list[tuple[str, int, float, int]]:
+    """Every point of a run's metrics; of a database it is asked at once, for MLflow asks for each metric by itself."""
+    if uri.startswith("sqlite:///"):
+        with closing(sqlite3.connect(uri.removeprefix("sqlite:///"))) as database:
+            points = "SELECT key, step, value, timestamp FROM metrics WHERE run_uuid = ? AND NOT is_nan"
+            return database.execute(points, (run.info.run_id,)).fetchall()
+    client = connect(uri)
+    histories = (client.get_metric_history(run.info.run_id, name) for name in run.data.metrics)
+    return [(one.key, one.step, one.value, one.timestamp) for history in histories for one in history]
 
 
 class Faulty:
