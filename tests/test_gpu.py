@@ -11,7 +11,7 @@ from torch import Tensor
 from smartmixed_search.datasets import load_dataset
 from smartmixed_search.engine.training import TwoPhaseTraining
 from smartmixed_search.engine.trial import run_trial
-from smartmixed_search.method.activations import register_activation, unregister_activation
+from smartmixed_search.method.activations import RIVAL_NAMES, register_activation, unregister_activation
 from smartmixed_search.trials.config import CONTROLS, SELECTIVE, TrialConfig
 from tests.helpers.reference import toy_dataset
 from tests.helpers.training import CPU, wavy
@@ -77,9 +77,10 @@ def assert_equal(one: TwoPhaseTraining, other: TwoPhaseTraining, tolerance: floa
         {"precision": "bf16"},
         {"pool": ("relu", "wavy", "tanh"), "strategies": ("smartmixed", "wavy")},
         {"pool": "modern", "strategies": "all"},
+        {"strategies": ("smartmixed", "relu", *RIVAL_NAMES)},
         {"pool": "smooth", "strategies": "all", "clamp": 2.0},
     ],
-    ids=["published", "soft", "reinitialized", "tf32", "bf16", "a user's function", "modern", "smooth"],
+    ids=["published", "soft", "reinitialized", "tf32", "bf16", "a user's function", "modern", "rivals", "smooth"],
 )
 @pytest.mark.usefixtures("users_functions")
 def test_captured_steps_equal_eager_ones(monkeypatch: pytest.MonkeyPatch, changes: dict[str, object]) -> None:

@@ -25,6 +25,7 @@ from smartmixed_search.analysis.statistics import (
     mean_intervals,
     pairs,
 )
+from smartmixed_search.method.activations import RIVAL_NAMES
 from smartmixed_search.tasks.metric import ACCURACY, Metric
 from smartmixed_search.trials.config import RANDOM_MIXED, SELECTIVE, SMARTMIXED
 from smartmixed_search.trials.convergence import CONVERGED_CONFIDENCE, count_unconverged, unconverged_in
@@ -189,7 +190,7 @@ def _compare(
     tests, validations = (_values(blocks, metric, split) for split in ("test", "val"))
     # SmartMixed can be missing altogether, from the default view for one; every comparison with it is then empty.
     tests = tests.reindex(columns=sorted({SMARTMIXED, *tests.columns}))
-    over_rivals = margins(tests, validations.drop(columns=SMARTMIXED, errors="ignore"), metric)
+    over_rivals = margins(tests, validations.drop(columns=[SMARTMIXED, *RIVAL_NAMES], errors="ignore"), metric)
     gains = phase_gains(pd.concat([part for part in (rows, confirmed) if len(part)]), blocks, metric)
     confidence = blocks[blocks["strategy"] == SMARTMIXED].reindex(columns=["choice_confidence"])["choice_confidence"]
     return Comparison(

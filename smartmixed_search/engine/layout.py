@@ -12,6 +12,7 @@ from smartmixed_search.engine.parameters import Parameters
 from smartmixed_search.engine.parts import Part
 from smartmixed_search.method.activations import resolve_pool
 from smartmixed_search.method.randomness import GumbelNoise, seed_sequence
+from smartmixed_search.method.rivals import start_of
 from smartmixed_search.method.selection_rate import logit_rate
 from smartmixed_search.trials.config import SELECTIVE, SMARTMIXED, TrialConfig
 
@@ -62,6 +63,22 @@ class Layout:
     def smartmixed_logits(self) -> int:
         """SmartMixed's index among the selecting columns."""
         return self.logit_columns.index(self.columns[SMARTMIXED])
+
+    def initial_coefficients(self) -> list[Tensor]:
+        """Return, per site, what learned rivals learn there [R, S, P, H], for the most P that one has, at first.
+
+        Nothing if no member is one. What a column has no use for is 0, and so is its gradient.
+        """
+        starts = [start_of(name, len(self.pool)) for name in self.part.members]
+        most = max(map(len, starts))
+        rows = [[*start, *[0.0] * (most - len(start))] for start in starts]
+        shared = torch.tensor(rows, device=self.device, dtype=self.dtype)[None, :, :, None]
+        replicates = len(self.part.replicates)
+        return [shared.repeat(replicates, 1, 1, units) for units in self.site_units] if most else []
+
+    def no_coefficients(self) -> list[np.ndarray]:
+        """Return, of the same shapes but for the columns, what who is no rival has: 0."""
+        return [np.zeros_like(tensor[:, 0].cpu().numpy()) for tensor in self.initial_coefficients()]
 
     def optimizer(self, parameters: Parameters, gradients: Parameters, selection_steps: int) -> ClippedAdam:
         """Return the optimiser of networks whose selection phase takes that many steps."""

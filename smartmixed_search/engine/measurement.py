@@ -11,6 +11,7 @@ from torch import Tensor
 from smartmixed_search.engine.evaluation import Evaluation
 from smartmixed_search.engine.training import TwoPhaseTraining
 from smartmixed_search.families import family_of
+from smartmixed_search.method.rivals import start_of
 from smartmixed_search.tasks.metric import Metric
 from smartmixed_search.trials.config import CONTROLS, SMARTMIXED
 from smartmixed_search.trials.metrics import measured_by
@@ -60,6 +61,7 @@ def measure_networks(training: TwoPhaseTraining) -> list[NetworkResult]:
     steps = (training.networks.optimizer.steps + training.steps_before_handoff).cpu().numpy()
     shape = training.data.shape
     parameters = family_of(config.architecture).parameters(config.architecture, shape, training.task.outputs)
+    units = sum(training.layout.site_units)
 
     def network(row: int, column: int) -> NetworkResult:
         at, name = (row, column), part.members[column]
@@ -71,7 +73,7 @@ def measure_networks(training: TwoPhaseTraining) -> list[NetworkResult]:
             role=CONTROL if name in CONTROLS else RANKED,
             replicate=part.replicates[row],
             status=FINISHED if alive[at] else DIVERGED,
-            parameters=parameters,
+            parameters=parameters + len(start_of(name, len(config.pool))) * units,
             best_epoch=int(best[at]) if found else None,
             val=splits["val"].figures(at, found),
             test=splits["test"].figures(at, found),

@@ -18,7 +18,9 @@ INITIAL_TILT = 0.001
 PUBLISHED_POOL = POOLS["published"]
 """The six functions of the published method, in their published order."""
 
-RESERVED = frozenset({"smartmixed", "selective", "random-mixed", "all"})
+RIVAL_NAMES = ("prelu", "swish_beta", "acon_c", "linear_mix")
+"""Strategies whose activations have parameters of their own, see `rivals`."""
+RESERVED = frozenset({"smartmixed", "selective", "random-mixed", "all", *RIVAL_NAMES})
 """Names of strategies and controls, which no function may take."""
 
 _registry: dict[str, Activation] = {activation.name: activation for activation in PUBLISHED}

@@ -45,6 +45,10 @@ _KNOWN = {
     "relu6": Look(SERIES[1], "--", "s"),
     "squared_relu": Look(SERIES[2], "--", "d"),
     "identity": Look(SERIES[1], ":", "8"),
+    "prelu": Look(SERIES[4], "-.", "^"),
+    "swish_beta": Look(SERIES[8], "-.", "D"),
+    "acon_c": Look(SERIES[7], "-.", "P"),
+    "linear_mix": Look(SERIES[2], "-.", "X"),
     CONTROLS[0]: Look(MUTED, "--", "o"),
     CONTROLS[1]: Look(MUTED, ":", "s"),
 }
@@ -59,6 +63,6 @@ def look(name: str) -> Look:
 
 
 def order(name: str) -> tuple[int, str]:
-    """Sort strategies as they are listed: SmartMixed, the built-in functions, the user's, and controls at the end."""
+    """Sort strategies as they are listed: SmartMixed, functions, learned rivals, a user's own, controls at the end."""
     places = [*(known for known in _KNOWN if known not in CONTROLS), "", *CONTROLS]
     return places.index(name if name in places else ""), name

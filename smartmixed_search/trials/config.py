@@ -9,7 +9,7 @@ from typing import Any, Self
 from smartmixed_search.errors import ConfigError
 from smartmixed_search.errors.messages import one_of, show
 from smartmixed_search.families import FAMILIES, family_of, format_architecture, parse_architecture
-from smartmixed_search.method.activations import resolve_pool
+from smartmixed_search.method.activations import RIVAL_NAMES, resolve_pool
 from smartmixed_search.system.plugins import is_imported
 from smartmixed_search.trials.rules import DEPTH, WIDTH
 from smartmixed_search.trials.settings import SETTINGS, Settings, fingerprint
@@ -81,8 +81,8 @@ class TrialConfig(Settings):
         if all(map(is_imported, self.plugins)):  # else a record is being read, and the functions are not there
             resolve_pool(self.pool)
         for name in self.strategies:
-            if name not in (SMARTMIXED, *self.pool):
-                raise ConfigError(one_of("a strategy", name, (SMARTMIXED, *self.pool)))
+            if name not in (SMARTMIXED, *self.pool, *RIVAL_NAMES):
+                raise ConfigError(one_of("a strategy", name, (SMARTMIXED, *self.pool, *RIVAL_NAMES)))
         for name in self.controls:
             if name not in CONTROLS:
                 raise ConfigError(one_of("a control", name, CONTROLS))
@@ -98,8 +98,8 @@ class TrialConfig(Settings):
 
     @property
     def fixed_strategies(self) -> tuple[str, ...]:
-        """The ranked strategies but `smartmixed`."""
-        return tuple(name for name in self.strategies if name != SMARTMIXED)
+        """The ranked strategies that apply one function of the pool."""
+        return tuple(name for name in self.strategies if name not in (SMARTMIXED, *RIVAL_NAMES))
 
     @property
     def members(self) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ from typing import Any
 import pandas as pd
 
 from smartmixed_search.errors import ConfigError
+from smartmixed_search.method.activations import RIVAL_NAMES
 from smartmixed_search.tasks.metric import ACCURACY, Metric
 from smartmixed_search.trials.config import SMARTMIXED
 from smartmixed_search.trials.records import RANKED, NetworkResult
@@ -67,7 +68,7 @@ def _competition_rank(merits: "pd.Series[float]") -> "pd.Series[int]":
 
 def is_fixed(rows: pd.DataFrame) -> "pd.Series[bool]":
     """Return which rows are of fixed strategies, by their columns `strategy` and `role`."""
-    return (rows["role"] == RANKED) & (rows["strategy"] != SMARTMIXED)
+    return (rows["role"] == RANKED) & ~rows["strategy"].isin([SMARTMIXED, *RIVAL_NAMES])
 
 
 def best_fixed(validation: Mapping[str, Any]) -> str | None:
@@ -95,7 +96,7 @@ def value_of(values: pd.DataFrame, strategies: "pd.Series[str]") -> "pd.Series[f
 
 def best_fixed_strategy(networks: Sequence[NetworkResult], metric: Metric = ACCURACY) -> str | None:
     """Return the `best_fixed` of a trial."""
-    fixed = [n for n in networks if n.role == RANKED and n.strategy != SMARTMIXED]
+    fixed = [n for n in networks if n.role == RANKED and n.strategy not in (SMARTMIXED, *RIVAL_NAMES)]
     values: dict[str, list[float]] = {network.strategy: [] for network in fixed}
     for network in fixed:
         values[network.strategy].append(_number(network.val.get(metric.quantity)))

@@ -51,7 +51,7 @@ class NetworkResult:
     status: str
     """`finished` or `diverged`."""
     parameters: int
-    """Weights and biases; the selection's logits are not counted."""
+    """Weights, biases and what a learned rival's activations learn; the selection's logits are not counted."""
     best_epoch: int | None
     """Epoch of the checkpoint, counted from 0; None if the network diverged before it had one."""
     val: dict[str, float | None]

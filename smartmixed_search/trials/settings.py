@@ -125,7 +125,7 @@ class Settings:
     repeats: int = setting(whole_number(1), 1, fixed=True, baseline=True, later=True)
     """How often the examples are split, or divided into folds, each time by other random numbers."""
     strategies: tuple[str, ...] = setting(Names(word=ALL), ALL, fixed=True)
-    """The ranked strategies: `smartmixed` and functions of the pool."""
+    """The ranked strategies: `smartmixed`, functions of the pool, and learned rivals, see `method.rivals`."""
     controls: tuple[str, ...] = setting(Names(optional=True), (), fixed=True)
     """Trained beside the strategies, never ranked: `selective`, `random-mixed`."""
     pool: tuple[str, ...] = setting(Names(lists=_pools), make=_published_pool, fixed=True, baseline=True)

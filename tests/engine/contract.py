@@ -10,6 +10,7 @@ from smartmixed_search.engine.engines import Engine
 from smartmixed_search.engine.generic.networks import GenericNetworks
 from smartmixed_search.engine.stack.networks import StackNetworks
 from smartmixed_search.engine.training import TwoPhaseTraining
+from smartmixed_search.method.activations import RIVAL_NAMES
 from smartmixed_search.trials.config import CONTROLS, SMARTMIXED, TrialConfig
 from tests.helpers.reference import toy_dataset
 
@@ -56,6 +57,14 @@ OPTIONS: dict[str, dict[str, object]] = {
         "estimator": "soft",
     },
     "smooth pool, clamped": {"pool": "smooth", "strategies": (SMARTMIXED, "mish"), "clamp": 0.4},
+    "learned rivals": {"strategies": (SMARTMIXED, "tanh", *RIVAL_NAMES), "learning_rate": 0.1},
+    "learned rivals, reinitialized, from the best epoch": {
+        "strategies": (*RIVAL_NAMES, SMARTMIXED, "gelu"),
+        "pool": ("gelu", "identity", "tanh"),
+        "handoff": "reinitialize",
+        "handoff_from": "best",
+        "clamp": 0.4,
+    },
     "one layer": {"architecture": (6,)},
     "few examples": {"train_examples": 20},
 }

@@ -16,7 +16,7 @@ from smartmixed_search.engine.state import dump, load
 from smartmixed_search.engine.training import TwoPhaseTraining
 from smartmixed_search.families import family_of
 from smartmixed_search.families.family import Site
-from smartmixed_search.method.activations import register_activation, unregister_activation
+from smartmixed_search.method.activations import RIVAL_NAMES, register_activation, unregister_activation
 from smartmixed_search.method.modules import MixedActivation
 from smartmixed_search.trials.config import RANDOM_MIXED, SELECTIVE, SMARTMIXED
 from smartmixed_search.trials.records import NetworkResult
@@ -123,7 +123,10 @@ def test_it_is_what_the_contract_says(engine: str) -> None:
 @every_engine
 @pytest.mark.parametrize("epochs", [1, 3], ids=["selecting", "fixed"])
 def test_a_state_goes_on_to_the_same_numbers(engine: str, epochs: int) -> None:
-    whole, begun, resumed = (training(engine, torch.float32, handoff_from="best") for _ in range(3))
+    strategies = (SMARTMIXED, "relu", *RIVAL_NAMES)
+    whole, begun, resumed = (
+        training(engine, torch.float32, handoff_from="best", strategies=strategies) for _ in range(3)
+    )
     whole.run()
     kept: list[bytes] = []
     begun.run(lambda epoch, _: kept.append(dump(begun, 0.0)))
@@ -159,6 +162,24 @@ def test_a_network_that_is_not_finite_is_retired_and_the_others_go_on(engine: st
     assert alive.logical_not().nonzero().tolist() == [[1, column]]
     for ours, theirs in zip(figures(calm).values(), figures(disturbed).values(), strict=True):
         torch.testing.assert_close(ours[alive], theirs[alive], rtol=0, atol=0)
+
+
+@every_engine
+def test_what_rivals_learn_is_theirs_and_counted(engine: str) -> None:
+    made = trained(engine, strategies=(SMARTMIXED, "relu", *RIVAL_NAMES))
+    start = made.networks.layout.initial_coefficients()
+    for site, (first, last) in enumerate(zip(start, made.networks.parameters.shared[-len(start) :], strict=True)):
+        learned = (last != first).any(-1).sum(-1)
+        assert learned.tolist() == [[0, 0, 1, 1, 3, 6, 0, 0]] * 2, f"site {site}"
+    counted = {network.strategy: network.parameters for network in measure(made).networks}
+    units = sum(CONFIG.architecture)
+    extra = {name: counted[name] - counted["relu"] for name in counted}
+    assert {name: count // units for name, count in extra.items() if count} == {
+        "prelu": 1,
+        "swish_beta": 1,
+        "acon_c": 3,
+        "linear_mix": 6,
+    }
 
 
 @every_engine

@@ -15,7 +15,7 @@ from smartmixed_search.analysis.comparison import compare_all, compare_strategie
 from smartmixed_search.analysis.evolution import by_epoch, counts_frame
 from smartmixed_search.analysis.preferences import agreement, by_depth, by_layer, choices_frame, mean_agreement, trend
 from smartmixed_search.analysis.scale import Scale
-from smartmixed_search.method.activations import known_activations
+from smartmixed_search.method.activations import RIVAL_NAMES, known_activations
 from smartmixed_search.method.functions import POOLS
 from smartmixed_search.reports import (
     About,
@@ -474,7 +474,7 @@ def test_a_strategy_looks_the_same_everywhere() -> None:
 
 
 def test_every_built_in_function_has_a_look_of_its_own_and_in_a_pool_a_colour() -> None:
-    looks = [look(name) for name in ("smartmixed", *known_activations())]
+    looks = [look(name) for name in ("smartmixed", *known_activations(), *RIVAL_NAMES)]
     assert len({(one.color, one.dash, one.marker) for one in looks}) == len(looks)
     for pool in POOLS.values():
         assert len({look(name).color for name in pool}) == len(pool)

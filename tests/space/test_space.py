@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from smartmixed_search.errors import ConfigError
-from smartmixed_search.method.activations import PUBLISHED_POOL, register_activation, unregister_activation
+from smartmixed_search.method.activations import PUBLISHED_POOL, RIVAL_NAMES, register_activation, unregister_activation
 from smartmixed_search.method.functions import POOLS
 from smartmixed_search.search.proposing.proposals import Proposer
 from smartmixed_search.space import files as space_files
@@ -144,6 +144,19 @@ def test_a_pool_with_a_name_and_its_list_are_one_space(name: str) -> None:
 
 def test_the_published_pool_by_its_name_is_the_one_of_a_space_that_says_nothing() -> None:
     assert make(LISTED, pool="published").hash == make(LISTED).hash
+
+
+def test_learned_rivals_are_strategies_where_they_are_named() -> None:
+    strategies = ["smartmixed", "relu", *RIVAL_NAMES]
+    space = make(LISTED, strategies=strategies)
+    assert space.config((8,), {}).strategies == tuple(strategies)
+    assert space.config((8,), {}).fixed_strategies == ("relu",)
+    assert not set(RIVAL_NAMES) & set(make(LISTED).options["strategies"])
+
+
+def test_a_margin_needs_a_fixed_strategy_beside_learned_rivals() -> None:
+    with pytest.raises(ConfigError, match="must hold a fixed one beside smartmixed"):
+        make(LISTED, strategies=["smartmixed", "prelu"])
 
 
 def test_plugins_are_imported_before_the_pool_is_read(tmp_path: Path) -> None:

@@ -50,6 +50,14 @@ def test_ranks_agree_with_scipy_on_the_sums_over_replicates() -> None:
     assert list(table["rank_mean"]) == list(rankdata(-table["test_correct"], method="average"))
 
 
+def test_a_learned_rival_is_ranked_but_no_margin_is_over_it() -> None:
+    accuracies = {"smartmixed": 0.8, "relu": 0.7, "elu": 0.6, "acon_c": 0.9}
+    networks = make_result(accuracies=accuracies, val_accuracies=accuracies, replicates=1).networks
+    assert rank_networks(networks)["strategy"].tolist() == ["acon_c", "smartmixed", "relu", "elu"]
+    assert best_fixed_strategy(networks) == "relu"
+    assert objective(networks, "margin") == pytest.approx(0.1)
+
+
 def test_validation_rank_is_of_validation_counts() -> None:
     result = make_result(
         accuracies={"smartmixed": 0.9, "relu": 0.8}, val_accuracies={"smartmixed": 0.7, "relu": 0.8}, replicates=1

@@ -30,6 +30,7 @@ from smartmixed_search.families.family import Activate, Site
 from smartmixed_search.method.activations import INITIAL_TILT
 from smartmixed_search.method.modules import FixedActivation, MixedActivation
 from smartmixed_search.method.randomness import seed_sequence
+from smartmixed_search.method.rivals import RIVALS, LearnedActivation, start_of
 from smartmixed_search.system.guests import guest
 from smartmixed_search.tasks.metric import Metric
 from smartmixed_search.tasks.task import Task
@@ -65,11 +66,15 @@ class GenericNetworks(Networks):
         skeleton = self._build(0, "weights", _identity)
         self._names = [name for name, _ in skeleton.named_parameters()]
         self._buffers = [name for name, _ in skeleton.named_buffers()]
+        coefficients = layout.initial_coefficients()
+        self._learned = [f"{site.name}.coefficients" for site in self._sites] if coefficients else []
         drawn = [torch.from_numpy(array).to(layout.device) for array in self.draw("weights")]
         shared = [_converted(tensor, dtype).unsqueeze(1).repeat_interleave(len(part.members), 1) for tensor in drawn]
+        trained = len(self._names) + len(coefficients)
+        shared[len(self._names) : trained] = coefficients
         tilted = [nn.functional.one_hot(tilt, len(layout.pool)).to(dtype) * INITIAL_TILT for tilt in layout.tilts]
         logits = [tilt.unsqueeze(1).repeat_interleave(len(layout.logit_columns), 1) for tilt in tilted]
-        learned = Parameters(shared[: len(self._names)], logits)
+        learned = Parameters(shared[:trained], logits)
         self._gradients = learned.zeros_like()
         super().__init__(
             layout, Parameters(shared, logits), layout.optimizer(learned, self._gradients, len(temperatures))
@@ -134,10 +139,14 @@ class GenericNetworks(Networks):
         return self._evaluate(modules, x, y, metrics, parameters, columns)
 
     def draw(self, stream: str) -> list[np.ndarray]:
-        """See `Networks`; parameters, then buffers."""
+        """See `Networks`; parameters, those of learned rivals, then buffers."""
         networks = [self._build(row, stream, _identity) for row in range(len(self.layout.part.replicates))]
         states = [dict([*network.named_parameters(), *network.named_buffers()]) for network in networks]
-        return [np.stack([state[name].detach().numpy() for state in states]) for name in (*self._names, *self._buffers)]
+        names, buffers = (
+            [np.stack([state[name].detach().numpy() for state in states]) for name in group]
+            for group in (self._names, self._buffers)
+        )
+        return names + self.layout.no_coefficients() + buffers
 
     def freeze(self, choices: list[Tensor]) -> None:
         """See `Networks`."""
@@ -149,7 +158,8 @@ class GenericNetworks(Networks):
         column = self.layout.columns[SMARTMIXED]
         return {
             name: tensor[:, column].clone()
-            for name, tensor in zip((*self._names, *self._buffers), parameters.shared, strict=True)
+            for name, tensor in zip((*self._names, *self._learned, *self._buffers), parameters.shared, strict=True)
+            if name not in self._learned
         }
 
     def _step(self, index: Tensor) -> Tensor:
@@ -241,8 +251,12 @@ class GenericNetworks(Networks):
 
     def _state(self, network: nn.Module, parameters: Parameters, row: int, column: int) -> dict[str, Tensor]:
         """Return a network's tensors by name, views into the stacked ones; gradients have no buffers."""
-        named = zip((*self._names, *self._buffers), parameters.shared, strict=False)
+        size = len(start_of(self.layout.part.members[column], len(self.layout.pool)))
+        named = zip((*self._names, *self._learned, *self._buffers), parameters.shared, strict=False)
         state = {name: tensor[row, column] for name, tensor in named}
+        for name in self._learned:
+            whole = state.pop(name)
+            state |= {name: whole[:size]} if size else {}
         if self._choosing_in(network):
             index = self.layout.logit_columns.index(column)
             for site, logits in zip(self._sites, parameters.logits, strict=False):  # one may choose for all
@@ -260,7 +274,12 @@ class GenericNetworks(Networks):
             return self._placed(row, name, self._choosing())
         if name == RANDOM_MIXED:
             return self._placed(row, name, self._mixed(self.layout.of_sites(self.layout.tilts), row))
+        if name in RIVALS:
+            return self._placed(row, name, partial(self._rival, name))
         return self._placed(row, name, lambda site: FixedActivation(name))
+
+    def _rival(self, name: str, site: Site) -> nn.Module:
+        return LearnedActivation(name, site.units, self.layout.config.pool, dim=site.dim)
 
     def _choosing(self) -> Activate:
         """Return what places choosing activations: of units, of a site, or one for the network."""

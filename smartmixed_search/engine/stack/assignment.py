@@ -19,7 +19,7 @@ Saved = tuple[Tensor, ...]
 
 
 class Assignment(Protocol):
-    """How one column determines its activations."""
+    """How one column determines its activations; `mix` is what weighs the pool, or what a learned rival learns."""
 
     def forward_(self, z: Tensor, layer: int, mix: Tensor | None) -> Saved:
         """Activate z [R, H, B] in place."""

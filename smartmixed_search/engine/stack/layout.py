@@ -11,6 +11,7 @@ from smartmixed_search.engine.layout import Layout
 from smartmixed_search.engine.parts import Part
 from smartmixed_search.engine.stack.assignment import Assignment, Fixed, Mixed
 from smartmixed_search.engine.stack.combining import selective_assignment
+from smartmixed_search.engine.stack.learned import Learned, LinearMix
 from smartmixed_search.engine.stack.network import Stack
 from smartmixed_search.engine.stack.parameters import (
     Arrays,
@@ -20,6 +21,7 @@ from smartmixed_search.engine.stack.parameters import (
     reorder_column,
 )
 from smartmixed_search.method.freezing import group_sizes, neuron_orders
+from smartmixed_search.method.rivals import LINEAR_MIX, RIVALS
 from smartmixed_search.tasks.task import Task
 from smartmixed_search.trials.config import RANDOM_MIXED, SELECTIVE, SMARTMIXED, TrialConfig
 
@@ -67,6 +69,7 @@ class StackLayout(Layout):
         parameters = initial_parameters(
             *self.draw("weights"),
             self.initial_choices,
+            self.initial_coefficients(),
             columns=len(self.columns),
             selecting=len(self.logit_columns),
             functions=len(self.pool),
@@ -108,4 +111,8 @@ class StackLayout(Layout):
             return selective_assignment(self.pool, self.config.clamp, self.device, self.dtype)
         if name == RANDOM_MIXED:
             return Mixed(self.pool, group_sizes(self.tilts, len(self.pool)))
+        if name == LINEAR_MIX:
+            return LinearMix(selective_assignment(self.pool, None, self.device, self.dtype), len(self.pool))
+        if name in RIVALS:
+            return Learned(name)
         return Fixed(self.pool[self.config.pool.index(name)])

@@ -134,9 +134,18 @@ class Stack:
         with self._overlapping:
             for column, assignment in enumerate(self.assignments):
                 by_mix = assignment.backward_(gradient[:, column], output[:, column], saved[column], layer)
-                if by_mix is not None:
-                    self.mix_gradients[layer][:, self.selecting[column]] = by_mix
+                if by_mix is None:
+                    continue
+                index = self.selecting[column]
+                if index is None:
+                    self.gradients.coefficients[layer][:, column, : by_mix.shape[-1]] = by_mix.mT
+                else:
+                    self.mix_gradients[layer][:, index] = by_mix
 
     def _mix(self, column: int, layer: int, mixes: Mixes) -> Tensor | None:
+        """Return what a column's activations depend on beside z: the mix, or what a rival learns."""
         index = self.selecting[column]
-        return None if index is None else mixes[layer][:, index]
+        if index is not None:
+            return mixes[layer][:, index]
+        coefficients = self.parameters.coefficients
+        return coefficients[layer][:, column].mT if coefficients else None

@@ -107,7 +107,7 @@ class StackNetworks(Networks):
     def draw(self, stream: str) -> list[np.ndarray]:
         """See `Networks`."""
         weights, biases = self.layout.draw(stream)
-        return weights + biases
+        return weights + biases + self.layout.no_coefficients()
 
     def group(self, states: list[Parameters], choices: list[Tensor]) -> None:
         """Reorder SmartMixed's neurons so that those that chose alike adjoin."""

@@ -14,17 +14,26 @@ from smartmixed_search.method.randomness import linear_init, seed_sequence
 
 
 class LinearParameters(Parameters):
-    """Of a multilayer perceptron: weights of all linear layers, then their biases."""
+    """Of a multilayer perceptron: weights of all linear layers, their biases, and what learned rivals learn."""
 
     @property
     def weights(self) -> list[Tensor]:
         """Per linear layer, [R, S, outputs, inputs]."""
-        return self.shared[: len(self.shared) // 2]
+        return self.shared[: self._layers]
 
     @property
     def biases(self) -> list[Tensor]:
         """Per linear layer, [R, S, outputs]."""
-        return self.shared[len(self.shared) // 2 :]
+        return self.shared[self._layers : 2 * self._layers]
+
+    @property
+    def coefficients(self) -> list[Tensor]:
+        """Per hidden layer, [R, S, P, H]; none without a learned rival: see `Layout.initial_coefficients`."""
+        return self.shared[2 * self._layers :]
+
+    @property
+    def _layers(self) -> int:
+        return sum(tensor.ndim == 3 for tensor in self.shared)
 
 
 Arrays = list[np.ndarray]
@@ -46,6 +55,7 @@ def initial_parameters(
     weights: Arrays,
     biases: Arrays,
     tilts: Arrays,
+    coefficients: Sequence[Tensor] = (),
     *,
     columns: int,
     selecting: int,
@@ -59,6 +69,7 @@ def initial_parameters(
         weights: per linear layer, as drawn [R, outputs, inputs].
         biases: per linear layer, as drawn [R, outputs].
         tilts: per hidden layer, the function [R, H] that each neuron is tilted to.
+        coefficients: what learned rivals start from, the one thing that is not shared.
         columns: number of strategies and controls S.
         selecting: how many of them select, J.
         functions: size of the pool K.
@@ -71,7 +82,7 @@ def initial_parameters(
         return tensor.repeat(1, copies, *[1] * (tensor.ndim - 2))
 
     return LinearParameters(
-        [shared(array, columns) for array in (*weights, *biases)],
+        [*(shared(array, columns) for array in (*weights, *biases)), *coefficients],
         [shared(INITIAL_TILT * np.eye(functions)[tilt], selecting) for tilt in tilts],
     )
 

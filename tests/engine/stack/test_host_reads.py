@@ -15,6 +15,7 @@ from torch.utils._pytree import tree_leaves
 from smartmixed_search.datasets import Dataset
 from smartmixed_search.engine.stack import Mixed
 from smartmixed_search.engine.training import TwoPhaseTraining
+from smartmixed_search.method.activations import RIVAL_NAMES
 from smartmixed_search.trials.config import RANDOM_MIXED, SELECTIVE
 from tests.helpers.reference import toy_dataset, toy_images
 from tests.helpers.training import BASE
@@ -74,9 +75,16 @@ BATCHES = {"full": 16, "partial": 12}
         (toy_dataset, {"controls": (SELECTIVE,), "output": "softmax", "precision": "bf16"}),
         (toy_images, {}),
         (toy_dataset, {"pool": SMOOTH, "strategies": ("smartmixed", *SMOOTH)}),
-        (toy_dataset, {"pool": OTHERS, "strategies": ("smartmixed", *OTHERS), "clamp": 0.4}),
+        (toy_dataset, {"pool": OTHERS, "strategies": ("smartmixed", *OTHERS, *RIVAL_NAMES), "clamp": 0.4}),
     ],
-    ids=["controls, annealed", "soft, clamped", "softmax, bf16", "images", "smooth functions", "others, clamped"],
+    ids=[
+        "controls, annealed",
+        "soft, clamped",
+        "softmax, bf16",
+        "images",
+        "smooth functions",
+        "others, rivals, clamped",
+    ],
 )
 def test_a_step_can_be_captured(fake_cuda: torch.device, data: Callable[[], Dataset], changes: dict[str, Any]) -> None:
     config = dataclasses.replace(BASE, **({"strategies": ("smartmixed", "relu", "elu")} | changes))
