@@ -86,10 +86,12 @@ def print_top(frame: "pd.DataFrame", output_format: str, by: str, k: int = 3, *,
     """
     if output_format == "table":
         from smartmixed_search.analysis.identity import by_dataset
+        from smartmixed_search.method.activations import RIVAL_NAMES
 
         for dataset, rows in by_dataset(frame):
             click.echo(heading(dataset, rows, always=chosen))
-            lines = table(rows, top_columns(by, str(rows["metric"].iloc[0]))).splitlines()
+            learned = by != "trial" and bool(rows["strategy"].isin(RIVAL_NAMES).any())
+            lines = table(rows, top_columns(by, str(rows["metric"].iloc[0]), learned=learned)).splitlines()
             listed = int((rows["place"] <= k).sum()) if by == "strategy" else len(rows)
             click.echo("\n".join([*lines[: 1 + listed], *(["…"] if listed < len(rows) else []), *lines[1 + listed :]]))
     else:

@@ -32,11 +32,12 @@ def outcome(metric: str) -> list[str]:
     return [f"smartmixed_test_{metric}", "best_fixed", f"best_fixed_test_{metric}"]
 
 
-def top_columns(by: str, metric: str) -> list[str]:
-    """Return the columns of a list of `top`."""
+def top_columns(by: str, metric: str, *, learned: bool = False) -> list[str]:
+    """Return the columns of a list of `top`; with strategies that learn more, how many parameters each has."""
+    figures = [f"test_{metric}", *(["parameters"] if learned else [])]
     columns = {
-        "strategy": [*LEADERBOARD, f"test_{metric}", *SETTING],
-        "architecture": ["architecture", "rank", "strategy", f"test_{metric}", *SETTING],
+        "strategy": [*LEADERBOARD, *figures, *SETTING],
+        "architecture": ["architecture", "rank", "strategy", *figures, *SETTING],
         "trial": [
             *["trial", "architecture", *SETTING, "objective", "smartmixed_rank", *outcome(metric), "choice_confidence"]
         ],

@@ -27,9 +27,10 @@ def top_columns(by: str, metric: Metric = ACCURACY) -> list[str]:
     counted = ["place", "strategy", "mean_rank", "mrr", "wins", "top3_rate", "blocks", "trials", "draws"]
     outcome = ["smartmixed_rank", f"smartmixed_{metric.test}", "best_fixed", f"best_fixed_{metric.test}"]
     columns = {
-        "strategy": [*counted, metric.test, *_SETTING, *_SELECTION, "unconverged", "missing"],
+        "strategy": [*counted, metric.test, "parameters", *_SETTING, *_SELECTION, "unconverged", "missing"],
         "architecture": [
-            *["architecture", "rank", "strategy", metric.test, metric.val, *_SETTING, *_SELECTION, "sweep", "trial"]
+            *["architecture", "rank", "strategy", metric.test, metric.val, "parameters"],
+            *[*_SETTING, *_SELECTION, "sweep", "trial"],
         ],
         "trial": [
             *["architecture", "objective_kind", "objective", *outcome, *_SETTING, *_SELECTION],
@@ -48,7 +49,8 @@ def top_strategies(rows: pd.DataFrame, k: int, metric: Metric) -> pd.DataFrame:
     figures["unconverged"] = smartmixed["choice_confidence"].agg(count_unconverged)
     lacking = known_of(chosen, metric, "test").isna().groupby([chosen[name] for name in (*DATASET, "strategy")]).sum()
     board = board.join(figures, on=[*DATASET, "strategy"]).join(lacking.rename("missing"), on=[*DATASET, "strategy"])
-    board = board.astype({"unconverged": "Int64", "missing": "Int64"})
+    board = board.join(chosen.groupby([*DATASET, "strategy"])["parameters"].mean().round(), on=[*DATASET, "strategy"])
+    board = board.astype({"unconverged": "Int64", "missing": "Int64", "parameters": "Int64"})
     return _shown(board[(board["place"] <= k) | (board["strategy"] == SMARTMIXED)], "strategy", metric)
 
 

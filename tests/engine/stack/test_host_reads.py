@@ -74,8 +74,11 @@ BATCHES = {"full": 16, "partial": 12}
         (toy_dataset, {"controls": (), "estimator": "soft", "clamp": 0.4}),
         (toy_dataset, {"controls": (SELECTIVE,), "output": "softmax", "precision": "bf16"}),
         (toy_images, {}),
-        (toy_dataset, {"pool": SMOOTH, "strategies": ("smartmixed", *SMOOTH)}),
-        (toy_dataset, {"pool": OTHERS, "strategies": ("smartmixed", *OTHERS, *RIVAL_NAMES), "clamp": 0.4}),
+        (toy_dataset, {"pool": SMOOTH, "strategies": ("smartmixed", "gelu")}),
+        (
+            toy_dataset,
+            {"pool": OTHERS, "strategies": ("smartmixed", *RIVAL_NAMES), "clamp": 0.4, "objective": "metric"},
+        ),
     ],
     ids=[
         "controls, annealed",
