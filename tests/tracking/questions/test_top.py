@@ -15,7 +15,7 @@ from smartmixed_search.tracking.questions import queries
 from smartmixed_search.tracking.questions.queries import status, top
 from smartmixed_search.tracking.questions.top import top_columns
 from tests.helpers.factories import make_result
-from tests.helpers.top_sweeps import EVERY, empty_store, full_store, record, rows
+from tests.helpers.top_sweeps import EVERY, empty_store, full_store, record, rows, sized
 from tests.helpers.tracked import make_tracker
 
 
@@ -312,3 +312,12 @@ def test_the_command_shows_smartmixed_below_a_gap_and_that_it_chose_at_random(as
     assert err.startswith("SmartMixed's selection has not converged: mean choice confidence 0.17, below 0.5, neurons ")
     _, out, _ = ask("-k", 5, address=tracking_uri)
     assert "…" not in out
+
+
+@pytest.mark.parametrize("by", ["strategy", "architecture"])
+def test_the_command_shows_parameters_where_a_strategy_learns_more(ask: Ask, tracking_uri: str, by: str) -> None:
+    record(tracking_uri, "one", [sized(60, {"smartmixed": 0.9, "relu": 0.8, "prelu": 0.85})])
+    _, out, _ = ask("--by", by, address=tracking_uri)
+    heading, *lines = (line.split() for line in out.splitlines()[1:])
+    assert [line[heading.index("parameters")] for line in lines] == ["60"] * 3
+    assert "parameters" not in ask("--by", by)[1]
