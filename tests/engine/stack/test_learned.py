@@ -24,7 +24,8 @@ def by_autograd(name: str, z: Tensor, mix: Tensor, gradient: Tensor) -> tuple[Te
     """Output, gradient by z and gradient by the rival's own parameters."""
     leaf, own = z.clone().requires_grad_(), mix[..., : len(start_of(name, len(POOL)))].clone().requires_grad_()
     output = RIVALS[name].function(leaf, own.unsqueeze(-1).unbind(-2), POOL)
-    return output.detach(), *torch.autograd.grad(output, (leaf, own), gradient)
+    by_z, by_own = torch.autograd.grad(output, (leaf, own), gradient)
+    return output.detach(), by_z, by_own
 
 
 @pytest.mark.parametrize("name", RIVAL_NAMES)
