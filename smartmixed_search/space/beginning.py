@@ -23,7 +23,7 @@ _LEAST_EPOCHS, _MOST_EPOCHS = 10, 100
 _UNEVEN = 3
 """How often the most frequent class may be as frequent as the rarest before accuracy says little."""
 
-_KIND = re.compile(rf"  .+: ({'|'.join(KINDS[:-1])}|left out), ")
+_KIND = re.compile(rf"  .+: ({'|'.join(KINDS[:-1])}|left out)(, |$)")
 """A line that says what a column is."""
 _Value = TypeVar("_Value")
 

@@ -10,7 +10,15 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from smartmixed_search.datasets.tables.cells import Columns, texts
-from smartmixed_search.datasets.tables.columns import CATEGORY, IGNORE, Column, find, numbers_or_days, understand
+from smartmixed_search.datasets.tables.columns import (
+    CATEGORY,
+    IGNORE,
+    NUMBER,
+    Column,
+    find,
+    numbers_or_days,
+    understand,
+)
 from smartmixed_search.datasets.tables.preparation import Places, TablePreparation, prepare
 from smartmixed_search.datasets.tables.raw import RawTable
 from smartmixed_search.datasets.tables.reading import read_raw
@@ -138,5 +146,10 @@ def _notes(raw: RawTable, columns: Sequence[Column], target: Target) -> tuple[st
         *raw.remarks,
         *([f"{counted(dropped, 'row')} without {target.name} left out"] if dropped else []),
     ]
-    kinds = [f"  {one.name}: {one.kind if one.kind != IGNORE else 'left out'}, {one.reason}" for one in columns]
-    return ", ".join(told), target.words, *kinds
+    return ", ".join(told), target.words, *(f"  {one.name}: {_told(one)}" for one in columns)
+
+
+def _told(column: Column) -> str:
+    """Say what a column is and why; that a number's are numbers goes without saying."""
+    why = column.reason.removeprefix(f"{NUMBER}s").removeprefix(", ")
+    return ", ".join(filter(None, [column.kind if column.kind != IGNORE else "left out", why]))
