@@ -11,9 +11,11 @@ import torch
 from numpy.typing import NDArray
 
 from smartmixed_search.datasets.images.reading import Reading, read_picture
+from smartmixed_search.datasets.tables.cells import is_number
 from smartmixed_search.datasets.tables.columns import Column, find
 from smartmixed_search.datasets.tables.frames import read_frame
-from smartmixed_search.datasets.tables.preparation import TablePreparation
+from smartmixed_search.datasets.tables.numbers import are_codes
+from smartmixed_search.datasets.tables.preparation import CategoricalFeature, TablePreparation
 from smartmixed_search.errors import NetworkError
 from smartmixed_search.errors.messages import show
 from smartmixed_search.export.inputs import Inputs
@@ -68,13 +70,18 @@ class Predictor:
         if isinstance(preparation, TablePreparation):
             rows = examples if isinstance(examples, pd.DataFrame) else pd.DataFrame(examples)
             table = read_frame(rows, "the rows")
-            for column in (feature.column for feature in preparation.features):
+            for feature in preparation.features:
+                column = feature.column
                 if column.name in table.unreadable:
                     raise NetworkError(
                         f"column {column.name!r} must hold a {column.kind} in every row, or nothing, but got "
                         f"{table.unreadable[column.name]}"
                     )
-                _check(column, find(table.cells, column.name))
+                cells = find(table.cells, column.name)
+                if isinstance(feature, CategoricalFeature):
+                    _check_zeros(feature, cells)
+                else:
+                    _check(column, cells)
             return torch.from_numpy(preparation.transform(rows))
         if preparation.reading is not None and all(isinstance(one, str | Path) for one in examples):
             examples = np.stack([_picture(path, preparation.reading) for path in examples])
@@ -127,15 +134,27 @@ def _picture(path: str | Path, reading: Reading) -> NDArray[np.uint8]:
 
 def _check(column: Column, cells: "pd.Series[Any]") -> None:
     """Make sure that a column's cells are of its kind: what cannot be read would pass for missing."""
-    values = column.values(cells)
-    if isinstance(values, pd.Categorical):
-        return
+    values = np.asarray(column.values(cells))
     strange = np.flatnonzero(np.isnan(values) & cells.notna().to_numpy() & ~cells.isin(column.missing).to_numpy())
     if strange.size:
         raise NetworkError(
             f"column {column.name!r} must hold a {column.kind} in every row, or nothing, but got "
             f"{show(cells.iloc[strange[0]])} in row {strange[0]}, counted from 0"
         )
+
+
+def _check_zeros(feature: CategoricalFeature, cells: "pd.Series[Any]") -> None:
+    """Make sure that codes have not become numbers: 01067 would be 1067 then, and pass for an unknown category."""
+    if not is_number(cells):
+        return
+    padded = {code.lstrip("0"): code for code in feature.categories if are_codes([code])[0]}
+    values = pd.Categorical(feature.column.values(cells))
+    for text in values.categories:
+        if text in padded and text not in feature.categories:
+            raise NetworkError(
+                f"column {feature.column.name!r} must hold texts, whose zeros count, such as {padded[text]!r}, but got "
+                f"the number {text} in row {(values == text).argmax()}, counted from 0; read the column as text"
+            )
 
 
 def load_predictor(path: str | Path, replicate: int | None = None) -> Predictor:

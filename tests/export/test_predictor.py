@@ -36,7 +36,11 @@ ROWS = pd.DataFrame(
 @pytest.fixture
 def predictor(tmp_path: Path) -> Predictor:
     """Of a network that was drawn, with the preparation of a table, as it is read from a file."""
-    ROWS.to_csv(tmp_path / "flowers.csv", index=False)
+    return drawn(tmp_path, ROWS)
+
+
+def drawn(tmp_path: Path, rows: pd.DataFrame) -> Predictor:
+    rows.to_csv(tmp_path / "flowers.csv", index=False)
     (features,), preparation = read_table(tmp_path / "flowers.csv", "flowers", "kind").prepare([np.arange(60)])
     weights, biases, choices = draw((features.shape[1], 8, 2))
     network = TrainedNetwork(
@@ -157,6 +161,18 @@ def test_a_category_without_a_value_in_training_has_an_example_too(tmp_path: Pat
     ROWS.assign(colour=[""] * 40 + ["red", "blue"] * 10).to_csv(tmp_path / "flowers.csv", index=False)
     _, preparation = read_table(tmp_path / "flowers.csv", "flowers", "kind").prepare([np.arange(40)])
     assert preparation.example()["colour"] == ""
+
+
+def test_codes_that_have_lost_their_zeros_are_refused(tmp_path: Path) -> None:
+    """As `pandas.read_csv` has them: they would pass for unknown categories."""
+    codes = ROWS.assign(colour=["01067", "10115"] * 30)
+    predictor = drawn(tmp_path, codes)
+    expected = predictor.predict(codes)
+    pd.testing.assert_frame_equal(
+        predictor.predict(codes[1:2].assign(colour=10115)), expected[1:2].reset_index(drop=True)
+    )
+    with pytest.raises(NetworkError, match=r"'colour' must hold texts, .* such as '01067', but got the number 1067 in"):
+        predictor.predict(pd.read_csv(tmp_path / "flowers.csv"))
 
 
 def test_mlflow_serves_a_tables_network_by_rows(predictor: Predictor, tmp_path: Path) -> None:
