@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from smartmixed_search.datasets.tables.cells import MISSING
+from smartmixed_search.datasets.tables.columns import BOOLEAN, CATEGORY, DATE, NUMBER
 from smartmixed_search.datasets.tables.preparation import CategoricalFeature, Feature, TablePreparation
 from smartmixed_search.export.inputs import MISSING_CODE
 
@@ -52,12 +53,19 @@ def with_columns(program: "ModelProto", preparation: TablePreparation, output: s
     return made
 
 
+_TAKEN = {
+    NUMBER: "double, NaN where missing",
+    BOOLEAN: "double, 1 or 0, NaN where missing",
+    DATE: "double, days since 1970-01-01, NaN where missing",
+    CATEGORY: "text, empty where missing",
+}
+"""What a model takes of a column, by its kind."""
+
+
 def describe_columns(preparation: TablePreparation) -> str:
     """Say what a model of a table takes."""
-    texts = [one.column.name for one in preparation.features if isinstance(one, CategoricalFeature)]
-    numbers = [one.column.name for one in preparation.features if not isinstance(one, CategoricalFeature)]
-    kinds = ((numbers, "double, NaN where missing"), (texts, "text, empty where missing"))
-    listed = "; ".join(f"{kind}: {', '.join(names)}" for names, kind in kinds if names)
+    named = {kind: [one.column.name for one in preparation.features if one.column.kind == kind] for kind in _TAKEN}
+    listed = "; ".join(f"{_TAKEN[kind]}: {', '.join(names)}" for kind, names in named.items() if names)
     return f"a row's columns, an input [batch, 1] each; {listed}"
 
 

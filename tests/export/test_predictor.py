@@ -14,6 +14,7 @@ from smartmixed_search.datasets.preparation import Preparation
 from smartmixed_search.datasets.tables.source import read_table
 from smartmixed_search.errors import DatasetError, NetworkError
 from smartmixed_search.export.formats import encode
+from smartmixed_search.export.onnx_rows import describe_columns
 from smartmixed_search.export.predictor import Predictor, load_predictor
 from smartmixed_search.export.weights import TrainedNetwork, named_layers
 from smartmixed_search.tracking.models import serving
@@ -161,6 +162,15 @@ def test_a_category_without_a_value_in_training_has_an_example_too(tmp_path: Pat
     ROWS.assign(colour=[""] * 40 + ["red", "blue"] * 10).to_csv(tmp_path / "flowers.csv", index=False)
     _, preparation = read_table(tmp_path / "flowers.csv", "flowers", "kind").prepare([np.arange(40)])
     assert preparation.example()["colour"] == ""
+
+
+def test_a_model_says_what_it_takes_of_each_column(predictor: Predictor) -> None:
+    assert describe_columns(predictor.network.preparation).split("; ")[1:] == [
+        "double, NaN where missing: size, count",
+        "double, 1 or 0, NaN where missing: old",
+        "double, days since 1970-01-01, NaN where missing: bought",
+        "text, empty where missing: colour",
+    ]
 
 
 def test_codes_that_have_lost_their_zeros_are_refused(tmp_path: Path) -> None:
