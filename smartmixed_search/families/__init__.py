@@ -1,12 +1,17 @@
 """Kinds of networks: how they are named, ordered, sized and built."""
 
+import re
 from typing import Any
 
+from smartmixed_search.families.blocks import MixerNetworks, TransformerNetworks
+from smartmixed_search.families.conv import ConvNetworks
 from smartmixed_search.families.family import Family, Site
 from smartmixed_search.families.mlp import Mlp
 from smartmixed_search.families.own import Own, OwnNetworks, own
 
-FAMILIES: dict[str, Family[Any]] = {family.name: family for family in (Mlp(), OwnNetworks())}
+_ALL: tuple[Family[Any], ...] = (Mlp(), ConvNetworks(), MixerNetworks(), TransformerNetworks(), OwnNetworks())
+
+FAMILIES: dict[str, Family[Any]] = {family.name: family for family in _ALL}
 """Every family by its name; the first is that of architectures whose names do not begin with a family's."""
 
 _DEFAULT = next(iter(FAMILIES.values()))
@@ -18,7 +23,7 @@ def family_of(architecture: object) -> Family[Any]:
 
 
 def parse_architecture(text: str) -> Any:
-    """Read an architecture's canonical name; those of other families than `mlp` begin with `conv:` and so on.
+    """Read an architecture's canonical name; those of other families than `mlp` begin with the family's.
 
     Raises:
         ConfigError: the text names none.
@@ -27,7 +32,7 @@ def parse_architecture(text: str) -> Any:
         >>> parse_architecture("512-256-128")
         (512, 256, 128)
     """
-    return FAMILIES.get(text.partition(":")[0], _DEFAULT).parse(text)
+    return FAMILIES.get(re.split("[:(]", text, maxsplit=1)[0], _DEFAULT).parse(text)
 
 
 def format_architecture(architecture: object) -> str:

@@ -1,6 +1,5 @@
 """Networks of somebody's own, made by a factory: named such as `own:my_networks:cnn(depth=3, width=64)`."""
 
-import ast
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -14,6 +13,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from smartmixed_search.errors import ConfigError
 from smartmixed_search.errors.messages import show
+from smartmixed_search.families.calls import comparable, read_call, write_call
 from smartmixed_search.families.examination import Factory, examine, examples, find_factory, make
 from smartmixed_search.families.family import Activate, Family, Site
 from smartmixed_search.method.sites import ExchangedActivations, Found
@@ -64,9 +64,8 @@ class Own:
         object.__setattr__(self, "sites", tuple(self.sites))
 
     def __str__(self) -> str:
-        told = [f"{key}={value!r}" for key, value in self.settings]
-        told += [f"{_SITES}={list(self.sites)!r}"] if self.sites else []
-        return f"{PREFIX}:{self.factory}" + (f"({', '.join(told)})" if told else "")
+        sites = {_SITES: list(self.sites)} if self.sites else {}
+        return write_call(f"{PREFIX}:{self.factory}", dict(self.settings) | sites)
 
 
 def own(factory: str | Callable[..., nn.Module], /, sites: Sequence[str] = (), **settings: Value) -> Own:
@@ -98,10 +97,9 @@ class OwnNetworks(Family[Own]):
 
     def parse(self, text: str) -> Own:
         """See `Family`; settings are written as Python writes the arguments of a call."""
-        where, bracket, rest = text.removeprefix(f"{PREFIX}:").partition("(")
         try:
-            told = _arguments(bracket + rest)
-        except (SyntaxError, ValueError, MemoryError, RecursionError) as error:
+            where, told = read_call(text.removeprefix(f"{PREFIX}:"))
+        except ValueError as error:
             raise ConfigError(f"a network must be named such as {_EXAMPLE}, but got {show(text)}") from error
         sites = told.pop(_SITES, [])
         return Own(factory=where, settings=tuple(told.items()), sites=sites)
@@ -112,8 +110,8 @@ class OwnNetworks(Family[Own]):
 
     def order(self, architecture: Own) -> tuple[Any, ...]:
         """Sort by factory, then by settings, numbers before words."""
-        settings = tuple((key, *_comparable(value)) for key, value in architecture.settings)
-        return architecture.factory, settings, architecture.sites
+        names, values = zip(*architecture.settings, strict=True) if architecture.settings else ((), ())
+        return architecture.factory, names, comparable(values), architecture.sites
 
     def depth(self, architecture: Own) -> int | None:
         """Return None: its name does not tell."""
@@ -162,19 +160,6 @@ class OwnNetworks(Family[Own]):
     def flops(self, architecture: Own, input_shape: Sequence[int], outputs: int) -> int:
         """See `Family`."""
         return _size(_factory(architecture), tuple(input_shape), outputs)[1]
-
-
-def _arguments(text: str) -> dict[str, Any]:
-    """Read the named arguments of a call, `(depth=3, width=64)`; nothing: there are none."""
-    call = ast.parse(f"f{text or '()'}", mode="eval").body
-    if not isinstance(call, ast.Call) or not isinstance(call.func, ast.Name) or call.args:
-        raise ValueError(text)
-    return {str(keyword.arg): ast.literal_eval(keyword.value) for keyword in call.keywords}
-
-
-def _comparable(value: Value) -> tuple[bool, float, str]:
-    is_number = isinstance(value, int | float)
-    return not is_number, float(value) if isinstance(value, int | float) else 0.0, str(value)
 
 
 def _factory(architecture: Own) -> Factory:

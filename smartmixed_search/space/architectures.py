@@ -13,7 +13,7 @@ from smartmixed_search.errors.messages import show
 from smartmixed_search.families import Mlp, family_of, format_architecture, parse_architecture
 from smartmixed_search.space.fields import Field, parse_field
 from smartmixed_search.space.keys import NETWORK
-from smartmixed_search.space.networks import OwnArchitectures, parse_networks
+from smartmixed_search.space.networks import DrawnNetworks, parse_family, parse_networks
 from smartmixed_search.trials.plain import Value, check_keys, read_word
 from smartmixed_search.trials.rules import DEPTH, WIDTH
 
@@ -125,11 +125,11 @@ class SampledArchitectures:
         return self.ordered(tuple(_whole(self.width.at(int(place))) for place in places - np.arange(depth)))
 
 
-Architectures = ListedArchitectures | SampledArchitectures | OwnArchitectures
+Architectures = ListedArchitectures | SampledArchitectures | DrawnNetworks
 
 
 def parse_architectures(plain: Mapping[str, Any]) -> Architectures:
-    """Read of a space's keys `architecture`, one, `{choices: [...]}` or `{depth, width, shape?}`; or `network`.
+    """Read of a space `architecture`: one, `{choices: [...]}`, `{depth, width, shape?}`, `{family, …}`; or `network`.
 
     Raises:
         ConfigError: it is not one of these, or breaks a rule.
@@ -145,13 +145,15 @@ def parse_architectures(plain: Mapping[str, Any]) -> Architectures:
     if network is not None:
         return parse_networks(plain)
     if isinstance(value, Mapping):
+        if "family" in value:
+            return parse_family(value)
         return _parse_listed(value) if "choices" in value else _parse_sampled(value)
     return ListedArchitectures(listed=(_parse_one(value),))
 
 
 def _parse_one(value: object) -> Any:
     """Read `512-256-128`, a single width, which YAML reads as a number, or another family's canonical name."""
-    if isinstance(value, str) and ":" in value:
+    if isinstance(value, str) and (":" in value or "(" in value):
         return parse_architecture(value)
     if isinstance(value, bool) or not isinstance(value, str | int):
         raise ConfigError(

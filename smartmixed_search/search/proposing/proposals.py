@@ -25,7 +25,7 @@ from smartmixed_search.search.proposing.sampling import (
 from smartmixed_search.space.architectures import ListedArchitectures
 from smartmixed_search.space.fields import Constant
 from smartmixed_search.space.keys import GRID, JOINT
-from smartmixed_search.space.networks import OwnArchitectures
+from smartmixed_search.space.networks import DrawnNetworks
 from smartmixed_search.space.space import SearchSpace
 from smartmixed_search.trials.config import TrialConfig
 from smartmixed_search.trials.settings import PUBLISHED_SETTING
@@ -110,7 +110,7 @@ class Proposer:
         if isinstance(architecture, ListedArchitectures):
             names = architecture.names[: self._space.architectures]
             return parse_architecture(suggestion.word(ARCHITECTURE, names))
-        if isinstance(architecture, OwnArchitectures):
+        if isinstance(architecture, DrawnNetworks):
             fields = architecture.settings.items()
             return architecture.of({name: suggestion.value(network_parameter(name), field) for name, field in fields})
         depth = int(suggestion.number(DEPTH, architecture.depth))

@@ -15,7 +15,7 @@ from optuna.trial import TrialState, create_trial
 from smartmixed_search.space.architectures import ListedArchitectures
 from smartmixed_search.space.fields import Choices, Constant, Field, Range
 from smartmixed_search.space.keys import TPE
-from smartmixed_search.space.networks import OwnArchitectures
+from smartmixed_search.space.networks import DrawnNetworks
 from smartmixed_search.space.space import SearchSpace
 from smartmixed_search.trials.plain import Number, Value
 from smartmixed_search.trials.records import FAILED, FINISHED, STOPPED
@@ -64,7 +64,7 @@ def _distribution(space: SearchSpace, parameter: str) -> BaseDistribution:
         return _field_distribution(space.settings[parameter])
     if isinstance(space.architecture, ListedArchitectures):
         return CategoricalDistribution(space.architecture.names[: space.architectures])
-    if isinstance(space.architecture, OwnArchitectures):
+    if isinstance(space.architecture, DrawnNetworks):
         return _field_distribution(space.architecture.settings[parameter.removeprefix(_NETWORK)])
     return _field_distribution(space.architecture.depth if parameter == DEPTH else space.architecture.width)
 
