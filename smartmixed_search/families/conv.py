@@ -72,19 +72,18 @@ class ConvNetworks(ModularFamily[Conv]):
 class _Convolutional(nn.Module):
     def __init__(self, architecture: Conv, shape: tuple[int, ...], outputs: int, place: Place) -> None:
         super().__init__()
-        self.channels, self.dims = shape[0], len(shape) - 1
+        self.shape, dims = shape, len(shape) - 1
         widths = [architecture.width * 2**stage for stage in range(architecture.stages)]
-        size, inputs = min(shape[1:]), self.channels
+        size, inputs = min(shape[1:]), shape[0]
         self.stages = nn.Sequential()
         for width in widths:
             halves = size > 1  # what has become a point stays one
-            self.stages.append(_stage(architecture, inputs, width, self.dims, place, halves=halves))
+            self.stages.append(_stage(architecture, inputs, width, dims, place, halves=halves))
             size, inputs = (size + 1) // 2 if halves else size, width
         self.head = nn.Linear(widths[-1], outputs)
 
     def forward(self, x: Tensor) -> Tensor:
-        x = x.view(len(x), self.channels, -1) if self.dims == 1 else x
-        answer: Tensor = self.head(self.stages(x).flatten(2).mean(2))
+        answer: Tensor = self.head(self.stages(x.view(-1, *self.shape)).flatten(2).mean(2))
         return answer
 
 

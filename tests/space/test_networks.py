@@ -86,3 +86,32 @@ def test_what_is_wrong_is_named(keys: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError) as raised:
         space(**keys)
     assert message in str(raised.value)
+
+
+def test_architectures_of_a_family_are_sampled() -> None:
+    plain = {"family": "conv", "stages": {"low": 1, "high": 2}, "width": {"choices": [4, 8]}, "norm": "none"}
+    made = SearchSpace.from_dict({"dataset": "digits", "architecture": plain, "epochs": 4})
+    names = {f"conv(stages={stages}, width={width}, norm='none')" for stages in (1, 2) for width in (4, 8)}
+    assert set(proposed(made, 4)) == names
+    assert SearchSpace.from_dict(made.to_dict()).hash == made.hash
+    assert made.to_dict()["architecture"] == plain
+
+
+@pytest.mark.parametrize(
+    ("architecture", "message"),
+    [
+        ({"family": "conf"}, "did you mean 'conv'"),
+        ({"family": "conv", "width": 4}, "conv must have stages"),
+        ({"family": "conv", "stages": 1, "width": 0}, "a whole number from 1 to 4096, but got 0"),
+        ({"family": "conv", "stages": 1, "width": 4, "norm": "layer"}, "architecture: norm must be one of batch"),
+        ({"family": "conv", "stages": 1, "width": 4, "residual": 3}, "residual must be true or false"),
+        ({"family": "conv", "stages": 1, "width": 4, "deep": 3}, "a setting of conv"),
+        ({"family": "conv", "stages": 1, "width": 4, "kernel": 4}, "kernel must be odd"),
+        ("conv(stages=1)", "conv must have width"),
+        ("conv(stages=1, width=4", "named such as conv(stages=1, width=1)"),
+    ],
+)
+def test_what_is_no_network_of_a_family_is_named(architecture: Any, message: str) -> None:
+    with pytest.raises(ConfigError) as raised:
+        SearchSpace.from_dict({"dataset": "digits", "architecture": architecture})
+    assert message in str(raised.value)

@@ -39,6 +39,7 @@ PUBLISHED = {
     "strategies": STRATEGIES,
     "controls": [],
     "pool": STRATEGIES[1:],
+    "granularity": "unit",
     "clip_norm": 1.0,
     "clamp": 10.0,
     "estimator": "hard",

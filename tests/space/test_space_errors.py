@@ -94,7 +94,7 @@ def refusal(action: Callable[..., object], *arguments: object) -> str:
         ({"strategies": ["smartmixed"]}, ["margin", "objective 'metric'"]),
         ({"controls": ["selectve"]}, ["control", "'selectve'", "did you mean 'selective'"]),
         ({"controls": "selective"}, ["controls", "'selective'"]),
-        ({"pool": ["relu", "gelu"]}, ["activation function", "'gelu'"]),
+        ({"pool": ["relu", "gellu"]}, ["activation function", "'gellu'"]),
         ({"pool": []}, ["pool", "[]"]),
         ({"plugins": ["no_such_module_anywhere"]}, ["plugin", "'no_such_module_anywhere'"]),
         ({"plugins": "module"}, ["plugins", "'module'"]),
