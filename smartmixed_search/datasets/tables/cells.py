@@ -13,8 +13,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from smartmixed_search.errors.messages import counted, show
+
 MISSING = ("", "NA", "N/A", "n/a", "NaN", "nan", "NULL", "null", "None", "#N/A")
-"""Texts that stand for nothing, in every column."""
+"""Texts that stand for nothing, in every column; where they stand among words, that is said, see `read_as_missing`."""
 EXACT = 2.0**53
 """Whole numbers from which two may be one in float64: they stay texts, for they are names."""
 
@@ -43,11 +45,24 @@ def text_cells(column: pa.ChunkedArray) -> "pd.Series[Any]":
     array = encoded.unify_dictionaries().combine_chunks()
     array = array.chunk(0) if isinstance(array, pa.ChunkedArray) else array
     words = pc.utf8_trim_whitespace(array.dictionary.cast(pa.string())).to_numpy(zero_copy_only=False)
-    words[np.isin(words.astype(str), MISSING)] = None
-    places, texts = pd.factorize(words)
+    absent = np.isin(words.astype(str), MISSING)
     codes = array.indices.fill_null(-1).to_numpy(zero_copy_only=False)
+    said = {word: int((codes == place).sum()) for place, word in enumerate(words) if absent[place] and word}
+    words[absent] = None
+    places, texts = pd.factorize(words)
     places = np.append(places, -1)  # the last one is what is missing
-    return pd.Series(pd.Categorical.from_codes(places[codes], categories=texts.tolist()))
+    cells = pd.Series(pd.Categorical.from_codes(places[codes], categories=texts.tolist()))
+    cells.attrs.update(said)
+    return cells
+
+
+def read_as_missing(cells: "pd.Series[Any]") -> str:
+    """Say which words of a column stand for nothing, though one may have meant them, and what keeps such a value."""
+    said = {str(word): int(times) for word, times in cells.attrs.items()}
+    if not said:
+        return ""
+    words, times = ", ".join(map(show, sorted(said))), counted(sum(said.values()), "cell")
+    return f", {words} taken for missing ({times}): a value of that name must be written otherwise"
 
 
 def from_texts(texts: Sequence[object]) -> "pd.Series[Any]":
@@ -78,7 +93,11 @@ def from_arrow(column: pa.ChunkedArray) -> "pd.Series[Any] | None":
 def _labels(column: pa.ChunkedArray) -> "pd.Series[Any] | None":
     """Return categories by what they say: their codes are another file's own."""
     values = from_arrow(column.cast(column.type.value_type))
-    return None if values is None else pd.Series(texts(values))
+    if values is None:
+        return None
+    labels = pd.Series(texts(values))
+    labels.attrs.update(values.attrs)
+    return labels
 
 
 def _seconds(column: pa.ChunkedArray) -> "pd.Series[Any]":

@@ -8,7 +8,15 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from smartmixed_search.datasets.tables.cells import Columns, as_text, counts, is_moment, is_number, texts
+from smartmixed_search.datasets.tables.cells import (
+    Columns,
+    as_text,
+    counts,
+    is_moment,
+    is_number,
+    read_as_missing,
+    texts,
+)
 from smartmixed_search.datasets.tables.numbers import (
     ISO,
     UNCERTAIN,
@@ -145,6 +153,8 @@ def _understand(table: RawTable, name: str, given: str | None) -> Column:
         missing, remark = (*missing, *words), remark + told
     if kind == DATE and given is not None and not is_moment(cells) and not is_number(cells):
         layout = day_layout(_present(cells)) or ISO
+    if kind == CATEGORY:
+        remark += read_as_missing(table.cells[name])
     column = Column(name=name, kind=kind, reason=reason + remark, commas=table.commas, missing=missing, layout=layout)
     return column if given in (None, CATEGORY, IGNORE) else _as_given(column, table.cells[name])
 

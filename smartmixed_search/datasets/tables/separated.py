@@ -17,7 +17,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from smartmixed_search.datasets.tables.cells import EXACT, number_cells, text_cells
+from smartmixed_search.datasets.tables.cells import EXACT, MISSING, number_cells, text_cells
 from smartmixed_search.datasets.tables.leading_zeros import with_leading_zeros
 from smartmixed_search.datasets.tables.numbers import CODE, decimal_commas
 from smartmixed_search.datasets.tables.raw import RawTable, check_cells, check_names
@@ -165,6 +165,7 @@ def _not_plain(tables: Iterable[pa.Table], places: Places) -> set[int]:
 
 def _are_plain(column: pa.ChunkedArray) -> bool:
     texts = column.unique().cast(pa.string())
+    texts = texts.filter(pc.invert(pc.is_in(texts, pa.array(MISSING))))
     if pc.any(pc.match_substring_regex(texts, CODE)).as_py():
         return False
     try:

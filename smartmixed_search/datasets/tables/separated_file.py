@@ -131,8 +131,7 @@ class SeparatedFile:
         converted = pyarrow.csv.ConvertOptions(
             column_types={f"f{place}": pa.float64() if place in numbers else words for place in wanted},
             include_columns=[f"f{place}" for place in wanted],
-            null_values=MISSING,
-            strings_can_be_null=True,
+            null_values=MISSING,  # of numbers: texts that stand for nothing are told apart later
         )
         parsed = pyarrow.csv.ParseOptions(delimiter=self.separator, newlines_in_values=self.quoted)
         whole = pa.py_buffer(self.content)

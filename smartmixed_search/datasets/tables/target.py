@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from smartmixed_search.datasets.tables.cells import as_text, is_moment, is_number
+from smartmixed_search.datasets.tables.cells import as_text, is_moment, is_number, read_as_missing
 from smartmixed_search.datasets.tables.columns import (
     CATEGORY,
     DATE,
@@ -104,7 +104,7 @@ def _classes(column: Column, cells: "pd.Series[Any]", why: str) -> Target:
         )
     codes = pd.Categorical(values, categories=present).codes
     listed = f"{', '.join(names[:_SHOWN])}{' …' if len(names) > _SHOWN else ''}"
-    words = f"target {column.name}: {len(names)} classes, {listed}{why}"
+    words = f"target {column.name}: {len(names)} classes, {listed}{why}{read_as_missing(cells)}"
     found = codes >= 0
     return Target(name=column.name, y=codes[found].astype(np.int64), present=found, classes=names, words=words)
 

@@ -55,6 +55,12 @@ def test_a_columns_kind_is_decided_with_a_reason(cells: list[str], kind: str, re
     assert re.search(reason, column.reason)
 
 
+def test_a_word_that_stands_for_nothing_among_others_is_named() -> None:
+    reason = understood(text("red", "None", "red", "", "NA", "blue", "None")).reason
+    assert reason.endswith(", 'NA', 'None' taken for missing (3 cells): a value of that name must be written otherwise")
+    assert understood(text(*MANY, "NA")).reason == "numbers"
+
+
 def test_a_name_tells_an_identifier() -> None:
     numbers = [str(97 * number % 1009) for number in range(30)]
     assert understood(text(*numbers), "patientId").kind == "ignore"

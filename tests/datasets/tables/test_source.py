@@ -49,6 +49,16 @@ def test_class_names_are_kept(tmp_path: Path, labels: list[str], names: tuple[st
     assert read_table(path, "t", "y").class_names == names
 
 
+def test_a_class_that_is_called_as_what_is_missing_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text("x,y\n" + "".join(f"{place % 7},{('high', 'low', 'None')[place % 3]}\n" for place in range(30)))
+    assert read_table(path, "t", "y").notes[:2] == (
+        "t.csv: 20 rows of 2 columns, 10 rows without y left out",
+        "target y: 2 classes, high, low, 'None' taken for missing (10 cells): a value of that name must be written "
+        "otherwise",
+    )
+
+
 def test_rows_without_a_target_are_left_out_and_counted(tmp_path: Path) -> None:
     path = table(tmp_path)
     path.write_text(path.read_text() + "1.0,a,\n2.0,b,NA\n")
