@@ -2,7 +2,9 @@
 
 import re
 import shlex
+import sys
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import click
@@ -87,7 +89,9 @@ def test_the_python_examples_run(tmp_path: Path, store_template: Path, monkeypat
     for name in ("SMARTMIXED_OUTPUT_DIR", "MLFLOW_TRACKING_URI"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.chdir(tmp_path)
-    names: dict[str, Any] = {}
+    module = ModuleType("readme")  # networks of one's own are found in their module
+    monkeypatch.setitem(sys.modules, "readme", module)
+    names: dict[str, Any] = vars(module)
     with mpl.rc_context({"backend": "agg"}):
         for block in blocks("python"):
             exec(compile(block, "README.md", "exec"), names)
