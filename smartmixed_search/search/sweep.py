@@ -9,6 +9,7 @@ from typing import Any, Unpack
 from smartmixed_search.datasets import Dataset
 from smartmixed_search.engine.evaluation import uninformed
 from smartmixed_search.engine.trial import run_trial
+from smartmixed_search.families import family_of
 from smartmixed_search.search.driving.progress import ProgressPrinter
 from smartmixed_search.search.execution import Execution, ExecutionOptions, check_count
 from smartmixed_search.search.keeping.directory import SweepDirectory
@@ -87,6 +88,7 @@ def _plan(
     refuse_if_held(directory.lock, directory.name)
     dataset = space.load_dataset(data_dir)
     ranking(space, dataset)
+    check_network(space, dataset)
     resolved = Resolved.of(directory.name, space, dataset)
     directory.check(resolved)
     uri = resolve_tracking_uri(tracking_uri, output)
@@ -127,6 +129,16 @@ def ranking(space: SearchSpace, dataset: Dataset) -> str:
     best = "largest" if metric.direction == "max" else "smallest"
     improved = "SmartMixed's margin over the best fixed strategy" if space.options["objective"] == "margin" else "it"
     return f"task: {dataset.task.name}; {metric.label} ranks, the {best} first, and tuning improves {improved}"
+
+
+def check_network(space: SearchSpace, dataset: Dataset) -> None:
+    """Refuse, before anything is begun, a user's factory whose first network cannot be trained on a dataset.
+
+    Raises:
+        NetworkError: it cannot; see `families.examination`.
+    """
+    architecture = next(space.draw_architectures())
+    family_of(architecture).sites(architecture, dataset.shape, dataset.task.outputs)
 
 
 def as_begun(space: SearchSpace, name: str | None, output_dir: str | Path) -> SearchSpace:

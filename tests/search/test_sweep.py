@@ -21,14 +21,16 @@ from mlflow import MlflowClient
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 
-from smartmixed_search.errors import ConfigError, ResourceError, SweepError
+from smartmixed_search.errors import ConfigError, NetworkError, ResourceError, SweepError
 from smartmixed_search.search import session
 from smartmixed_search.search.driving import driver
 from smartmixed_search.search.keeping.directory import SweepDirectory
 from smartmixed_search.search.keeping.ledger import Ledger, count_settled
 from smartmixed_search.search.recording import recorder
 from smartmixed_search.search.summary import SweepSummary
-from tests.helpers import trials
+from smartmixed_search.search.sweep import run_sweep
+from smartmixed_search.space.space import SearchSpace
+from tests.helpers import own_networks, trials
 from tests.helpers.placing import placed_here
 from tests.helpers.sweeps import run_demo
 from tests.helpers.tracked import contents
@@ -211,6 +213,14 @@ def test_a_settled_trial_that_lost_its_result_is_trained_again(
 def test_more_gpus_than_any_node_has_are_refused_before_anything_is_written(ray_session: None, tmp_path: Path) -> None:
     with pytest.raises(ResourceError, match="gpus_per_trial must be at most 0"):
         run_demo(tmp_path, changes={"resources": {"gpus_per_trial": 1}})
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_network_that_cannot_be_trained_is_refused_before_anything_is_written(tmp_path: Path) -> None:
+    pair = {"network": f"{own_networks.MODULE}:bad", "network_settings": {"answer": "pair"}}
+    space = SearchSpace.from_dict({"dataset": "digits", "trials": 1} | pair)
+    with pytest.raises(NetworkError, match=r"one tensor .*, but got a tuple of 2"):
+        run_sweep(space, output_dir=tmp_path)
     assert list(tmp_path.iterdir()) == []
 
 
