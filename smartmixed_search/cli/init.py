@@ -30,8 +30,8 @@ def init(
     """Look at a dataset, say what was found, and write a search space that fits it.
 
     FILE is a table (.csv, .tsv, .parquet, or of Stata, SPSS or R), images, an .npz file, or the name of a dataset.
-    Without --target the
-    only column that is called target, label, class, outcome or y is predicted. Nothing is overwritten.
+    Without --target the only column that is called target, label, class, outcome or y is predicted. Nothing is
+    overwritten.
     """
     click.echo(f"loading {dataset}", err=True)
     from smartmixed_search.datasets import dataset_name, load_dataset

@@ -59,7 +59,7 @@ def test_a_number_of_which_one_value_has_a_label_stays_a_number(tmp_path: Path) 
     ages = pd.DataFrame({"age": [20.0, 31.5, 99.0, *range(40, 60)], "y": [1.0, 2.0, 3.0] * 7 + [4.0, 5.0]})
     pyreadstat.write_sav(ages, tmp_path / "t.sav", variable_value_labels={"age": {99.0: "refused"}})
     notes = load_dataset(str(tmp_path / "t.sav"), target="y", task="regression").notes
-    assert "  age: number, numbers, 'refused' taken for missing (1 cell)" in notes
+    assert "  age: number, 'refused' taken for missing (1 cell)" in notes
 
 
 def test_of_several_objects_of_r_the_only_table_is_read(tmp_path: Path) -> None:
