@@ -18,6 +18,8 @@ _EVERY_SECONDS = 5.0
 _ANSWER_SECONDS = 5.0
 _TIMES = 3
 """How often in a row Ray must not answer: a moment without a network is not the end."""
+_LAST_ANSWER_SECONDS = 60.0
+"""How long an answer that is under way is waited for: Ray ends the process of who asks for a Ray that has been left."""
 _GRACE_SECONDS = 10.0
 """How long training has to come to its end by itself."""
 _PARTS = (ray_constants.PROCESS_TYPE_RAYLET, ray_constants.PROCESS_TYPE_GCS_SERVER)
@@ -83,4 +85,4 @@ def watched(
         yield
     finally:
         over.set()
-        thread.join(_ANSWER_SECONDS)  # whoever asks for a Ray that has been left is given a new one
+        thread.join(_LAST_ANSWER_SECONDS)

@@ -4,6 +4,7 @@ import pytest
 import ray
 
 from smartmixed_search.errors import SweepError
+from smartmixed_search.search.placing import watch
 from smartmixed_search.search.placing.watch import check_own_ray, watched
 
 SOON = 20.0
@@ -52,7 +53,8 @@ def test_moment_without_an_answer_is_no_end(lost: Lost) -> None:
     assert not lost.told.is_set()
 
 
-def test_nobody_asks_for_ray_once_it_may_be_left(lost: Lost) -> None:
+def test_nobody_asks_for_ray_once_it_may_be_left(lost: Lost, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watch, "_ANSWER_SECONDS", 0.001)  # an answer may take longer than a connection
     asked, answered = threading.Event(), threading.Event()
 
     def answer() -> bool:
