@@ -77,14 +77,22 @@ class SelectiveActivation(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Apply the mixture of the pool to x."""
+        self.check(x)
         shape = [1] * x.ndim + [len(self.functions)]
-        if not self.together:
-            _check_features(x, self.dim, len(self.logits))
-            shape[self.dim % x.ndim] = len(self.logits)
+        shape[self.dim % x.ndim] = len(self.logits)
         outputs = torch.stack([activation.function(x) for activation in self.functions], dim=-1)
         if self.clamp is not None:
             outputs = outputs.clamp(-self.clamp, self.clamp)
         return (outputs * self.mix().view(shape).to(outputs)).sum(-1)
+
+    def check(self, x: Tensor) -> None:
+        """Make sure that x has the features that choose.
+
+        Raises:
+            ConfigError: it has others.
+        """
+        if not self.together:
+            _check_features(x, self.dim, len(self.logits))
 
     def freeze(self) -> nn.Module:
         """Return the module that applies each feature's most likely function, at the cost of an ordinary activation.
