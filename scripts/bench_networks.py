@@ -92,7 +92,7 @@ def seconds(step: Callable[[], object]) -> float:
 def main() -> None:
     """Time the cases."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("names", nargs="*", default=[*CASES], choices=[*CASES, []], metavar="NAME")
+    parser.add_argument("names", nargs="*", default=[*CASES], metavar="NAME", help=", ".join(CASES))
     parser.add_argument("--rounds", type=int, default=3)
     arguments = parser.parse_args()
     for name in arguments.names:

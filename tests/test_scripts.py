@@ -16,6 +16,7 @@ SHELL = sorted(path for path in (ROOT / "scripts").rglob("*") if path.suffix in 
 BENCHMARKS = [
     ("bench_engine.py", "--quick"),
     ("bench_inference.py", "--quick"),
+    ("bench_networks.py", "--rounds", "1", "mixer"),
     ("bench_reading.py", "--quick"),
     ("bench_sweep.py", "--quick"),
     ("bench_tables.py", "--quick"),
