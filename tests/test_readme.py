@@ -16,7 +16,9 @@ from matplotlib import pyplot
 import smartmixed_search as sms
 from smartmixed_search.cli import cli
 from smartmixed_search.space import files
+from smartmixed_search.space.networks import parse_networks
 from smartmixed_search.space.space import SearchSpace
+from tests.helpers.own_networks import MODULE
 
 README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
 PROGRAM = "smartmixed-search"
@@ -73,8 +75,22 @@ def test_every_command_is_in_the_table() -> None:
 
 
 def test_the_space_file_is_valid() -> None:
-    (text,) = blocks("yaml")
+    (text,) = (block for block in blocks("yaml") if block.startswith("dataset:"))
     assert SearchSpace.from_dict(yaml.safe_load(text)).trials == 36
+
+
+def test_the_families_of_its_lines_are_valid() -> None:
+    (text,) = (block for block in blocks("yaml") if "family:" in block)
+    families = [yaml.safe_load(line.lstrip("# ").partition("    #")[0]) for line in text.splitlines()]
+    for one in families:
+        assert SearchSpace.from_dict({"dataset": "digits", **one}).trials > 0
+    assert [one["architecture"]["family"] for one in families] == ["conv", "mixer", "transformer"]
+
+
+def test_the_lines_of_a_network_are_keys_of_a_space() -> None:
+    (text,) = (block for block in blocks("yaml") if block.startswith("network:"))
+    keys = yaml.safe_load(text) | {"network": f"{MODULE}:convolutional"}
+    assert parse_networks(keys).sites == ("!head*",)
 
 
 @pytest.mark.ray
