@@ -163,6 +163,8 @@ def _read(file: Any, replicate: int | None) -> TrainedNetwork:
     if set().union(*choices[replicate]) - set(PUBLISHED_POOL):  # a plugin's function may be called as a built-in one
         require_plugins(config.get("plugins", ()))
     shape, outputs = json.loads(metadata.get("sizes", "[null, null]"))
+    if shape is not None and not all(isinstance(size, int) and size > 0 for size in (*shape, outputs)):
+        raise NetworkError(f"sizes must be those of a prepared example and of the outputs, but got {metadata['sizes']}")
     return TrainedNetwork(
         replicate=replicate,
         tensors={name.removeprefix(prefix): file.get_tensor(name) for name in names if name.startswith(prefix)},

@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.modules.batchnorm import _BatchNorm
+from torch.nn.modules.batchnorm import _NormBase
 from torch.nn.parameter import is_lazy
 
 from smartmixed_search.errors import ConfigError, NetworkError, UserError
@@ -27,7 +27,8 @@ _TOLERANCE = 1e-5
 _TRIED = ("tanh", "elu")
 """Functions that stand at the sites while a network is tried: such as no fused kernel knows."""
 _DROPPED = ("p", "dropout", "drop_prob", "drop_rate", "dropout_p")
-"""What modules call the share of values that they drop."""
+"""What modules that drop values call the share of these."""
+_DROPPING = (nn.modules.dropout._DropoutNd, nn.RNNBase, nn.MultiheadAttention)
 
 
 @dataclass(frozen=True)
@@ -83,6 +84,8 @@ def make(factory: Factory, input_shape: Shape, outputs: int, seed: int) -> nn.Mo
                 f"{told} whose weights all have a shape, but {name} is lazy; "
                 "give sizes, or run the network in the factory once, on torch.zeros(1, *input_shape)"
             )
+        if tensor.is_complex():
+            raise NetworkError(f"{told} of real numbers, but {name} is {tensor.dtype}")
         if tensor.device.type != "cpu":
             raise NetworkError(f"{told} on the CPU, but {name} is on {tensor.device}; trials move it where they train")
     if not any(parameter.requires_grad for parameter in network.parameters()):
@@ -107,16 +110,29 @@ def examine(factory: Factory, input_shape: Shape, outputs: int, patterns: tuple[
         NetworkError: they do not; the message says what, and what helps.
     """
     networks = [make(factory, input_shape, outputs, seed) for seed in (0, 0, 1)]
+    _apart(factory, networks)
     _same(factory, networks[0], networks[1])
     x = examples(input_shape)
     _answers(factory, networks[0], x, outputs)
     try:
         with guest(0):
             found = find_sites(networks[0], x, patterns)
-    except NetworkError as error:
-        raise NetworkError(f"{factory}: {error}") from error
+    except Exception as error:  # anybody's code, which may raise anything
+        raise NetworkError(f"{factory}: {in_short(error, kind=not isinstance(error, UserError))}") from error
     _agree(factory, [_exchanged(network, found) for network in networks[1:]], x)
     return found
+
+
+def _apart(factory: Factory, networks: Sequence[nn.Module]) -> None:
+    """Make sure that every call makes weights and buffers of its own."""
+    seen: dict[int, int] = {}
+    for place, network in enumerate(networks):
+        for name, tensor in (*network.named_parameters(), *network.named_buffers()):
+            if tensor.numel() and seen.setdefault(tensor.untyped_storage().data_ptr(), place) != place:
+                raise NetworkError(
+                    f"the factory {factory} must make a network of its own at every call, but two share {name}; "
+                    "copy it in the factory (copy.deepcopy)"
+                )
 
 
 def _same(factory: Factory, one: nn.Module, other: nn.Module) -> None:
@@ -166,7 +182,8 @@ def _strange(answer: Tensor) -> float:
 def _exchanged(network: nn.Module, found: Found) -> ExchangedActivations:
     """Return a network with several functions at every site, as after a handoff; nothing in it is random any more."""
     for module in network.modules():
-        for name in _DROPPED:
+        drops = isinstance(module, _DROPPING) or "drop" in type(module).__name__.lower()
+        for name in _DROPPED if drops else ():
             if isinstance(getattr(module, name, None), float):
                 setattr(module, name, 0.0)
     return ExchangedActivations(
@@ -212,7 +229,7 @@ def _agree(factory: Factory, networks: Sequence[ExchangedActivations], x: Tensor
 def _answer(network: nn.Module, x: Tensor, *, training: bool, gradients: bool = True, seed: int = 0) -> Tensor:
     network.train(training)
     for module in network.modules():
-        if isinstance(module, _BatchNorm):
+        if isinstance(module, _NormBase):
             module.eval()
     with guest(seed), torch.set_grad_enabled(gradients):
         answer: Tensor = network(x.clone())

@@ -1,5 +1,6 @@
 """Networks of somebody's own, made by a factory: named such as `own:my_networks:cnn(depth=3, width=64)`."""
 
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -18,7 +19,7 @@ from smartmixed_search.families.examination import Factory, examine, examples, f
 from smartmixed_search.families.family import Activate, Family, Site
 from smartmixed_search.method.sites import ExchangedActivations, Found
 from smartmixed_search.system.guests import guest
-from smartmixed_search.system.plugins import require_plugins
+from smartmixed_search.system.plugins import confirm, require_confirmed
 
 PREFIX = "own"
 _SITES = "sites"
@@ -81,9 +82,13 @@ def own(factory: str | Callable[..., nn.Module], /, sites: Sequence[str] = (), *
         ConfigError: it cannot be found under a name again, as what is defined inside a function.
     """
     if not isinstance(factory, str):
+        found: Any = sys.modules.get(getattr(factory, "__module__", ""))
         name = getattr(factory, "__qualname__", "")
-        if not all(part.isidentifier() for part in name.split(".")):
-            raise ConfigError(f"a network must be a function of a module, but got {show(factory)}; define it there")
+        for part in name.split("."):
+            found = getattr(found, part, None)
+        if found is None or found is not factory:
+            raise ConfigError(f"a network must be a function of a module, by its name, but got {show(factory)}")
+        confirm(factory.__module__)
         factory = f"{factory.__module__}:{name}"
     return Own(factory=factory, settings=tuple(settings.items()), sites=tuple(sites))
 
@@ -163,7 +168,8 @@ class OwnNetworks(Family[Own]):
 
 
 def _factory(architecture: Own) -> Factory:
-    require_plugins(OwnNetworks().modules(architecture))
+    for name in OwnNetworks().modules(architecture):
+        require_confirmed(name)
     return find_factory(architecture.factory, architecture.settings)
 
 
@@ -172,5 +178,5 @@ def _size(factory: Factory, input_shape: tuple[int, ...], outputs: int) -> tuple
     """Return the numbers of parameters, and of multiplications and additions of one example."""
     network = make(factory, input_shape, outputs, seed=0).eval()
     with guest(0), torch.no_grad(), FlopCounterMode(display=False) as counter:
-        network(examples(input_shape)[:1])
-    return sum(parameter.numel() for parameter in network.parameters()), counter.get_total_flops()
+        network(examples(input_shape)[:2])
+    return sum(parameter.numel() for parameter in network.parameters()), counter.get_total_flops() // 2

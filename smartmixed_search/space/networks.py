@@ -16,6 +16,8 @@ from smartmixed_search.space.fields import Constant, Field, parse_field
 from smartmixed_search.trials.plain import Value, as_number, read_word
 from smartmixed_search.trials.rules import Numbers, Rule, Words, whole_number
 
+_MOST_MISSES = 10_000
+"""How many combinations of settings may be drawn that no network has."""
 _MODULAR = {name: family for name, family in FAMILIES.items() if isinstance(family, ModularFamily)}
 
 
@@ -57,8 +59,15 @@ class DrawnNetworks(ABC):
     def draw(self, rng: np.random.Generator) -> Iterator[Any]:
         """Yield distinct networks without end; ask for no more than there are."""
         seen: set[Any] = set()
+        missed = 0
         while True:
-            drawn = self.of({name: field.draw(rng) for name, field in self.settings.items()})
+            try:
+                drawn = self.of({name: field.draw(rng) for name, field in self.settings.items()})
+            except ConfigError:  # an even kernel, say
+                missed += 1
+                if missed > _MOST_MISSES:
+                    raise
+                continue
             if drawn not in seen:
                 seen.add(drawn)
                 yield drawn

@@ -17,6 +17,9 @@ from smartmixed_search.errors.messages import in_short
 
 _log = logging.getLogger(__name__)
 
+_confirmed: set[str] = set()
+"""The modules whose code somebody has asked for; that one is imported says nothing, for `subprocess` is too."""
+
 
 def import_plugins(names: Iterable[str], folder: str | None = None) -> None:
     """Import modules; each is logged, with where it lies, before it is run.
@@ -29,6 +32,7 @@ def import_plugins(names: Iterable[str], folder: str | None = None) -> None:
         ConfigError: a module cannot be imported.
     """
     for name in names:
+        confirm(name)
         if is_imported(name):
             continue
         try:
@@ -50,6 +54,24 @@ def require_plugins(names: Iterable[str]) -> None:
         raise ConfigError(
             f"the record names plugins that you have not confirmed, and importing one runs it: {', '.join(missing)}; "
             f"if you trust them, give {' '.join(f'--plugin {name}' for name in missing)} (in Python: plugins={missing})"
+        )
+
+
+def confirm(name: str) -> None:
+    """Take note that the functions of a module may be called, whoever's record names them."""
+    _confirmed.add(name)
+
+
+def require_confirmed(name: str) -> None:
+    """Make sure that a module whose functions a record wants to have called was asked for by whoever reads it.
+
+    Raises:
+        ConfigError: it was not.
+    """
+    if name not in _confirmed or not is_imported(name):
+        raise ConfigError(
+            f"the network is made by {name}, which you have not confirmed, and making it runs it; if you trust it, "
+            f"give --plugin {name} (in Python: sms.own of the function itself, or plugins=[{name!r}])"
         )
 
 

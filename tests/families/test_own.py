@@ -59,6 +59,16 @@ def test_a_function_that_no_name_finds_is_refused() -> None:
         own(lambda input_shape, outputs: own_networks.dense(input_shape, outputs))
 
 
+def test_a_function_that_has_anothers_name_is_refused() -> None:
+    with pytest.raises(ConfigError, match="function of a module, by its name"):
+        own(own_networks.wrapped)
+
+
+def test_what_is_imported_is_not_run_for_that() -> None:
+    with pytest.raises(ConfigError, match=r"made by collections, which you have not confirmed"):
+        FAMILY.sites(FAMILY.parse("own:collections:Counter"), (3,), 2)
+
+
 def test_architectures_are_sorted_by_their_numbers() -> None:
     names = [f"own:a:make(width={width})" for width in (100, 20, 3)]
     assert sorted(names, key=lambda name: FAMILY.order(FAMILY.parse(name))) == names[::-1]
@@ -128,6 +138,8 @@ def test_with_its_own_functions_a_network_answers_as_it_does() -> None:
         ("elsewhere", "on the CPU, but 1.weight is on meta"),
         ("frozen", "none of its parameters requires a gradient"),
         ("changing", "must make equal networks"),
+        ("sharing", "a network of its own at every call, but two share 3.weight"),
+        ("complex_", "of real numbers, but phase is torch.complex64"),
         ("narrow", "for inputs of shape .4, 2, 6, 6. it failed: RuntimeError"),
         ("bad(answer='pair')", "in training, but got a tuple of 2"),
         ("bad(answer='words')", "but got str"),

@@ -1,5 +1,6 @@
 """Networks as a user has them, made by factories: some that can be trained, and some that cannot."""
 
+import functools
 import random
 from typing import Any
 
@@ -8,7 +9,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from smartmixed_search.system.plugins import confirm
+
 MODULE = __name__
+confirm(MODULE)
 
 
 class Convolutional(nn.Module):
@@ -115,6 +119,56 @@ def changing(input_shape: tuple[int, ...], outputs: int) -> nn.Module:
 def narrow(input_shape: tuple[int, ...], outputs: int) -> nn.Module:
     """Make a network of examples of three features."""
     return nn.Sequential(nn.Linear(3, 4), nn.ReLU(), nn.Linear(4, outputs))
+
+
+_shared = nn.Linear(4, 4)
+
+
+def sharing(input_shape: tuple[int, ...], outputs: int) -> nn.Module:
+    """Make networks around one layer."""
+    return nn.Sequential(
+        nn.Flatten(), nn.Linear(int(np.prod(input_shape)), 4), nn.ReLU(), _shared, nn.Linear(4, outputs)
+    )
+
+
+class Stateful(nn.Module):
+    """A mask that is not finite, a buffer that is replaced in training, one that counts every pass, and a power `p`."""
+
+    mean: Tensor
+    passes: Tensor
+
+    def __init__(self, features: int, outputs: int) -> None:
+        super().__init__()
+        self.first, self.second, self.p = nn.Linear(features, 4), nn.Linear(4, outputs), 3.0
+        self.register_buffer("mask", torch.tensor([0.0, -torch.inf]))
+        self.register_buffer("mean", torch.zeros(4))
+        self.register_buffer("passes", torch.zeros(()))
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.passes += 1
+        hidden = self.first(x.flatten(1)).relu()
+        if self.training:
+            self.mean = 0.9 * self.mean + 0.1 * hidden.mean(0).detach()
+        answer: Tensor = self.second(hidden + 1 / self.p)
+        return answer
+
+
+def stateful(input_shape: tuple[int, ...], outputs: int) -> nn.Module:
+    """Make a network with state of its own."""
+    return Stateful(int(np.prod(input_shape)), outputs)
+
+
+def complex_(input_shape: tuple[int, ...], outputs: int) -> nn.Module:
+    """Make a network of complex numbers."""
+    network = dense(input_shape, outputs)
+    network.register_buffer("phase", torch.zeros(2, dtype=torch.complex64))
+    return network
+
+
+@functools.wraps(dense)
+def wrapped(input_shape: tuple[int, ...], outputs: int) -> nn.Module:
+    """Make another network than the function whose name it has."""
+    return tied(input_shape, outputs)
 
 
 not_a_function = 3

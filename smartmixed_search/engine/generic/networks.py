@@ -79,6 +79,8 @@ class GenericNetworks(Networks):
         super().__init__(
             layout, Parameters(shared, logits), layout.optimizer(learned, self._gradients, len(temperatures))
         )
+        self._finite = [buffer.isfinite() for buffer in shared[len(self._names) :]]
+        self._placed_buffers: dict[nn.Module, list[tuple[nn.Module, str, Tensor]]] = {}
         self._modules = [[self._network(row, name) for name in part.members] for row in range(len(part.replicates))]
         smartmixed = layout.smartmixed
         self._selecting = [] if smartmixed is None else [networks[smartmixed] for networks in self._modules]
@@ -178,6 +180,7 @@ class GenericNetworks(Networks):
                 with self._random(replicate, f"step {self.taken}"), torch.enable_grad(), self._precision():
                     loss = self._task.loss(self._run(network, x), y).mean()
                     torch.autograd.backward(loss)
+                self._keep_buffers(network)
                 losses.append(loss.detach())
             for network in selecting:
                 give_noise(self._choosing_in(network), None, temperature)
@@ -207,7 +210,7 @@ class GenericNetworks(Networks):
             network.eval()
         states = [
             [
-                _in_all_places(network, self._state(network, parameters, row, column))
+                _in_all_places(network, self._evaluated(network, parameters, row, column))
                 for network, column in zip(networks, places, strict=True)
             ]
             for row, networks in enumerate(modules)
@@ -263,6 +266,26 @@ class GenericNetworks(Networks):
                 state[f"{site.name}.logits"] = logits[row, index]
         return state
 
+    def _evaluated(self, network: nn.Module, parameters: Parameters, row: int, column: int) -> dict[str, Tensor]:
+        """Return a network's tensors by name; what an evaluation does to buffers does not reach these."""
+        state = self._state(network, parameters, row, column)
+        return state | {name: state[name].clone() for name in self._buffers}
+
+    def _keep_buffers(self, network: nn.Module) -> None:
+        """Put buffers that a forward pass has replaced back where they are kept, with their new values."""
+        for module, name, buffer in self._placed_buffers[network]:
+            now = module._buffers[name]
+            if now is not buffer and now is not None:
+                buffer.copy_(now.detach())
+                module._buffers[name] = buffer
+
+    def retire(self, loss: Tensor) -> None:
+        """See `Networks`; a buffer that was never finite, such as a mask, may stay so."""
+        alive = loss.isfinite() & self.optimizer.norms(self.optimizer.parameters).isfinite()
+        for buffer, at_first in zip(self.parameters.shared[len(self._names) :], self._finite, strict=True):
+            alive &= (buffer.isfinite() | ~at_first).view(*alive.shape, -1).all(-1)
+        self.optimizer.alive &= alive
+
     def _choosing_in(self, network: nn.Module) -> list[ChoosingActivation]:
         """Return the modules at a network's sites if it selects, in the sites' order; each once."""
         modules = dict.fromkeys(network.get_submodule(site.name) for site in self._sites)
@@ -308,6 +331,13 @@ class GenericNetworks(Networks):
             own[name].data = tensor  # what modules share stays shared, what is not to be trained stays so
         for name, gradient in self._state(network, self._gradients, row, column).items():
             own[name].grad = gradient
+        kept = {id(own[name]) for name in self._buffers}
+        self._placed_buffers[network] = [
+            (module, name, buffer)
+            for module in network.modules()
+            for name, buffer in module._buffers.items()
+            if buffer is not None and id(buffer) in kept
+        ]
         return network
 
     def _full(self, site: nn.Module, inputs: tuple[Tensor]) -> Tensor:

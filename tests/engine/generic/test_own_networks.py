@@ -121,3 +121,31 @@ def test_a_layer_that_stands_in_two_places_is_trained_in_every_epoch() -> None:
     for before, after in pairwise(weights):
         assert (before != after).flatten(1).any(1).all()
         assert ((before - after).abs().amax((0, 2, 3)) > 1e-3).all(), "no moment that goes on after the gradients"
+
+
+def test_state_of_a_module_is_kept_and_no_evaluation_changes_it(tmp_path: Path) -> None:
+    config = dataclasses.replace(CONFIG, architecture=own(own_networks.stateful), replicates=1)
+    training = TwoPhaseTraining(config, images(), torch.device("cpu"))
+    networks = training.networks
+    assert isinstance(networks, GenericNetworks)
+    training.run()
+    of = {name: networks.parameters.shared[len(networks._names) + i] for i, name in enumerate(networks._buffers)}
+    before = {name: tensor.clone() for name, tensor in of.items()}
+    column = training.layout.columns["relu"]
+    assert before["network.passes"][0, column] == config.epochs * 3, "batches, and no evaluation"
+    assert (before["network.mean"][0, column] > 0).any()
+    assert networks.optimizer.alive.all()
+    training.evaluate("val")
+    training.evaluate("test", training.final)
+    assert all(torch.equal(before[name], tensor) for name, tensor in of.items())
+
+
+def test_replaced_buffers_are_resumed(tmp_path: Path) -> None:
+    config = dataclasses.replace(CONFIG, architecture=own(own_networks.stateful), replicates=1)
+    whole = run_trial(config, images(), weights_path=tmp_path / "whole")
+    for _ in range(2):
+        with pytest.raises(TrialInterrupted):
+            run_trial(config, images(), state_dir=tmp_path, stop=lambda: True)
+    run_trial(config, images(), state_dir=tmp_path, weights_path=tmp_path / "resumed")
+    assert (tmp_path / "whole").read_bytes() == (tmp_path / "resumed").read_bytes()
+    assert whole.networks[0].status == "finished"
